@@ -1,0 +1,2 @@
+//! Schemes.
+pub mod http_signature;
