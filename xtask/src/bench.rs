@@ -1,0 +1,31 @@
+//! Measuring: builds the release binary, makes sure the measuring tools are there and hands over to `keymint-bench`.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::steps::Steps;
+use crate::{install, shell};
+
+#[derive(Args)]
+pub struct Options {
+    /// What `keymint-bench` is asked, for example `verify --seconds 10`
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Builds and measures; stops at the first thing that is missing.
+pub fn run(steps: &mut Steps, options: &Options) {
+    let ready = steps.run("tools", || install::debian(&[install::WRK, install::VALGRIND, install::STRACE]))
+        && steps.run("build", || shell::run(&mut shell::cargo("build --release -p keymint -p keymint-bench")));
+    if ready {
+        let _ = steps.run("bench", || measure(options));
+    } else {
+        steps.not_run("bench");
+    }
+}
+
+fn measure(options: &Options) -> Result<()> {
+    let mut command = shell::cargo("run --release -q -p keymint-bench --");
+    command.args(&options.arguments).env("KEYMINT_BIN", shell::target().join("release/keymint"));
+    shell::run(&mut command)
+}

@@ -1,0 +1,181 @@
+//! Installs by name what a run needs and a machine lacks, and says so. Nothing is fetched that is already in place.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{postgres, shell};
+
+/// A Debian package, and how to see whether what we want of it is there, from wherever it came.
+pub struct Package {
+    name: &'static str,
+    is_there: fn() -> bool,
+}
+
+pub const POSTGRESQL: Package = Package { name: "postgresql", is_there: || postgres::binaries().is_ok() };
+pub const PHP: Package = Package { name: "php-cli", is_there: || shell::is_installed("php") };
+pub const PYTHON_VENV: Package = Package { name: "python3-venv", is_there: || python().is_some() };
+pub const CXX: Package = Package { name: "g++", is_there: || shell::is_installed("c++") };
+pub const WRK: Package = Package { name: "wrk", is_there: || shell::is_installed("wrk") };
+pub const VALGRIND: Package = Package { name: "valgrind", is_there: || shell::is_installed("valgrind") };
+pub const STRACE: Package = Package { name: "strace", is_there: || shell::is_installed("strace") };
+
+/// Installs those of the packages that are missing, in one call.
+pub fn debian(packages: &[Package]) -> Result<()> {
+    let missing: Vec<_> = packages.iter().filter(|package| !(package.is_there)()).map(|package| package.name).collect();
+    if missing.is_empty() {
+        println!("in place: {}", packages.iter().map(|package| package.name).collect::<Vec<_>>().join(", "));
+        return Ok(());
+    }
+    println!("installing the Debian packages {}", missing.join(", "));
+    let by_hand = format!("apt-get update && apt-get install --no-install-recommends {}", missing.join(" "));
+    let apt = apt().with_context(|| format!("as root, run `{by_hand}`"))?;
+    shell::run(apt().arg("update")).with_context(|| format!("as root, run `{by_hand}`"))?;
+    shell::run(apt().args(["install", "--yes", "--no-install-recommends"]).args(&missing))
+        .with_context(|| format!("as root, run `{by_hand}`"))?;
+    for package in packages {
+        if !(package.is_there)() {
+            bail!("{} is installed, and yet what we need of it is not there", package.name);
+        }
+    }
+    Ok(())
+}
+
+/// A maker of `apt-get` commands that ask nothing, as root.
+fn apt() -> Result<impl Fn() -> Command> {
+    if !shell::is_installed("apt-get") {
+        bail!("this is not a Debian machine: there is no apt-get");
+    }
+    let is_root = shell::is_root()?;
+    if !is_root && !shell::is_installed("sudo") {
+        bail!("only root can install packages, and there is no sudo");
+    }
+    Ok(move || {
+        let mut command = shell::command(if is_root { "env" } else { "sudo" });
+        // A variable in the environment would not survive sudo, so `env` sets it behind sudo's back.
+        if !is_root {
+            command.arg("env");
+        }
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]);
+        command
+    })
+}
+
+/// The test runner. Its update command is left out and its own speed matters little: that halves the wait.
+pub fn nextest() -> Result<()> {
+    let features = ["--no-default-features", "--features", "default-no-update"];
+    cargo_tool("cargo-nextest", "0.9.143", &features)
+}
+
+pub fn cargo_fuzz() -> Result<()> {
+    cargo_tool("cargo-fuzz", "0.13.2", &[])
+}
+
+pub fn cargo_deny() -> Result<()> {
+    cargo_tool("cargo-deny", "0.20.2", &[])
+}
+
+fn cargo_tool(name: &str, version: &str, options: &[&str]) -> Result<()> {
+    if shell::is_installed(name) {
+        println!("in place: {name}");
+        return Ok(());
+    }
+    println!("installing {name} {version} into .tools, which takes some minutes");
+    let mut command = shell::cargo("install --locked");
+    command.arg("--root").arg(shell::tools()).args([name, "--version", version]).args(options);
+    for (setting, value) in [("OPT_LEVEL", "1"), ("LTO", "off"), ("CODEGEN_UNITS", "16"), ("DEBUG", "0")] {
+        command.env(format!("CARGO_PROFILE_RELEASE_{setting}"), value);
+    }
+    shell::run(&mut command)
+}
+
+/// The Python packages of `interop/requirements.txt` in `.tools/venv`, made anew whenever the list changes.
+pub fn python_packages() -> Result<()> {
+    let list = shell::root().join("interop/requirements.txt");
+    let wanted = fs::read_to_string(&list).context("reading interop/requirements.txt")?;
+    let venv = shell::tools().join("venv");
+    let stamp = venv.join("installed-requirements.txt");
+    if is_stamped(&stamp, &wanted) {
+        println!("in place: the Python packages of interop/requirements.txt");
+        return Ok(());
+    }
+    println!("installing the Python packages of interop/requirements.txt into .tools/venv");
+    remove_folder(&venv)?;
+    let python = python().context("no Python can make a virtual environment")?;
+    shell::run(shell::command(python).args(["-m", "venv"]).arg(&venv))?;
+    let mut pip = shell::command(&venv.join("bin/python").to_string_lossy());
+    shell::run(pip.args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", "-r"]).arg(&list))?;
+    fs::write(&stamp, wanted).context("noting which Python packages are installed")
+}
+
+/// The first Python that can make a virtual environment; Debian's own is asked when the one in the path cannot.
+fn python() -> Option<&'static str> {
+    let can = |python: &&str| shell::succeeds(shell::command(python).args(["-c", "import ensurepip, venv"]));
+    ["python3", "/usr/bin/python3"].into_iter().find(can)
+}
+
+/// The npm packages of `interop/`, installed anew whenever the lock file changes. Their install scripts do not run.
+pub fn npm_packages() -> Result<()> {
+    if !shell::is_installed("npm") {
+        bail!("there is no npm; install Node 20 or newer");
+    }
+    let folder = shell::root().join("interop");
+    let is_locked = folder.join("package-lock.json").is_file();
+    let list = if is_locked { "package-lock.json" } else { "package.json" };
+    let wanted = fs::read_to_string(folder.join(list)).with_context(|| format!("reading interop/{list}"))?;
+    let stamp = folder.join("node_modules/.installed-packages");
+    if is_stamped(&stamp, &wanted) {
+        println!("in place: the npm packages of interop/{list}");
+        return Ok(());
+    }
+    println!("installing the npm packages of interop/{list}");
+    let verb = if is_locked { "ci" } else { "install" };
+    let mut npm = shell::command("npm");
+    shell::run(npm.current_dir(&folder).args([verb, "--no-audit", "--no-fund", "--ignore-scripts"]))?;
+    fs::create_dir_all(folder.join("node_modules")).context("making interop/node_modules")?;
+    fs::write(&stamp, wanted).context("noting which npm packages are installed")
+}
+
+fn is_stamped(stamp: &Path, wanted: &str) -> bool {
+    fs::read_to_string(stamp).is_ok_and(|installed| installed == wanted)
+}
+
+fn remove_folder(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_that_is_there_is_not_installed_again() {
+        debian(&[Package { name: "no-such-package", is_there: || true }]).expect("nothing to do");
+    }
+
+    #[test]
+    fn apt_is_told_to_ask_nothing() {
+        let command = apt().expect("Debian, as root or with sudo")();
+        assert!(shell::words(&command).contains("DEBIAN_FRONTEND=noninteractive apt-get"), "{command:?}");
+    }
+
+    #[test]
+    fn a_stamp_counts_only_for_the_same_list() {
+        let folder = std::env::temp_dir().join(format!("xtask-stamp-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let stamp = folder.join("stamp");
+        assert!(!is_stamped(&stamp, "a==1"));
+        fs::write(&stamp, "a==1").unwrap();
+        assert!(is_stamped(&stamp, "a==1"));
+        assert!(!is_stamped(&stamp, "a==2"));
+        remove_folder(&folder).unwrap();
+        remove_folder(&folder).expect("a folder that is gone is no error");
+    }
+}
