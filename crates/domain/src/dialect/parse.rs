@@ -1,0 +1,571 @@
+//! Reads a dialect from TOML. Every field is checked; what is wrong is said with its line and its field, for the person
+//! who wrote the file.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::answer::{Answer, Answers, SchemeName, Template, envelope_values};
+use super::format::{Alphabet, Checksum, KeyFormat};
+use super::recipe::{FORMS_MAX, Part, Recipe};
+use super::route::Route;
+use super::{
+    Dialect, ExchangeCredentials, OwnerKind, Placement, Public, Scheme, SchemeKind, ScopeRule, SecretStyle, Signed,
+    TokenExchange,
+};
+use crate::reason::DenyReason;
+
+/// What is wrong with a dialect file, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct DialectError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The field as a path: `scheme[0].recipe.forms`.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+impl fmt::Display for DialectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, field `{}`: {}", self.line, self.field, self.problem)
+    }
+}
+
+/// Fewest random bits in a secret (T15).
+const SECRET_BITS_MIN: usize = 128;
+/// Fewest random bits in a key id: they are public, and must not collide.
+const KEY_ID_BITS_MIN: usize = 80;
+/// Longest time window of a signature. Seconds.
+const WINDOW_SECONDS_MAX: i64 = 900;
+/// Longest grace of a roll. Seconds: 30 days.
+const GRACE_SECONDS_MAX: u32 = 2_592_000;
+/// Largest body a dialect may allow. Bytes.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDialect {
+    name: String,
+    title: String,
+    owner: OwnerKind,
+    active_max: u32,
+    body_bytes_max: usize,
+    sandbox: String,
+    content_type: Option<String>,
+    environment: RawEnvironment,
+    key_id: RawKeyId,
+    secret: Vec<RawSecret>,
+    roll: RawRoll,
+    restrictions: RawRestrictions,
+    #[serde(default)]
+    scopes: BTreeMap<String, RawScope>,
+    scheme: Vec<RawScheme>,
+    public: Option<RawPublic>,
+    errors: RawErrors,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEnvironment {
+    test: String,
+    live: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKeyId {
+    prefix: String,
+    alphabet: Alphabet,
+    length: usize,
+    #[serde(default)]
+    checksum: Checksum,
+    #[serde(default)]
+    derived: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSecret {
+    style: String,
+    prefix: String,
+    alphabet: Alphabet,
+    length: usize,
+    #[serde(default)]
+    checksum: Checksum,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRoll {
+    offered_seconds: Vec<u32>,
+    grace_seconds_max: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRestrictions {
+    allowed_ips_max: usize,
+    allowed_origins_max: usize,
+    #[serde(default)]
+    origins_always_allowed: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawScope {
+    methods: Vec<String>,
+    #[serde(default)]
+    paths: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPublic {
+    header: Option<String>,
+    routes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum RawScheme {
+    Basic {
+        #[serde(default)]
+        routes: Vec<String>,
+    },
+    KeyPair {
+        key_id_header: String,
+        secret_header: String,
+        #[serde(default)]
+        routes: Vec<String>,
+    },
+    Signed {
+        key_id_header: Option<String>,
+        signature_header: Option<String>,
+        timestamp_header: Option<String>,
+        packed_header: Option<String>,
+        window_seconds: i64,
+        recipe: Recipe,
+        #[serde(default)]
+        routes: Vec<String>,
+    },
+    Bearer {
+        #[serde(default)]
+        routes: Vec<String>,
+    },
+    MessageSignature {
+        window_seconds: i64,
+        #[serde(default)]
+        routes: Vec<String>,
+    },
+    TokenExchange(Box<RawTokenExchange>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTokenExchange {
+    exchange_route: String,
+    refresh_route: Option<String>,
+    credentials: RawExchangeCredentials,
+    #[serde(default)]
+    key_id_fields: Vec<String>,
+    secret_field: Option<String>,
+    access_seconds: i64,
+    #[serde(default)]
+    refresh_seconds: i64,
+    status: u16,
+    answer: String,
+    #[serde(default)]
+    routes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawExchangeCredentials {
+    Body,
+    KeyPair,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawErrors {
+    content_type: String,
+    envelope: String,
+    answer: Vec<RawAnswer>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAnswer {
+    reasons: Vec<DenyReason>,
+    scheme: Option<SchemeName>,
+    status: u16,
+    code: Option<toml::Value>,
+    message: String,
+}
+
+/// A problem before its line is known.
+struct Problem {
+    field: String,
+    problem: String,
+}
+
+fn problem<T>(field: impl Into<String>, problem: impl Into<String>) -> Result<T, Problem> {
+    Err(Problem { field: field.into(), problem: problem.into() })
+}
+
+impl Dialect {
+    /// Reads and checks a dialect.
+    ///
+    /// # Errors
+    /// `DialectError` names the first field that is wrong, its line, and what would be right.
+    pub fn parse(text: &str) -> Result<Self, DialectError> {
+        let deserializer = toml::Deserializer::parse(text).map_err(|error| DialectError {
+            line: line_at(text, error.span().map_or(0, |span| span.start)),
+            field: "the file".to_owned(),
+            problem: error.message().to_owned(),
+        })?;
+        let raw: RawDialect = serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            let field = error.path().to_string();
+            let inner = error.into_inner();
+            let line = inner.span().map_or_else(|| line_of(text, &field), |span| line_at(text, span.start));
+            DialectError { line, field, problem: inner.message().to_owned() }
+        })?;
+        check(raw).map_err(|Problem { field, problem }| DialectError { line: line_of(text, &field), field, problem })
+    }
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The line where a field (or the nearest table around it) stands.
+fn line_of(text: &str, field: &str) -> usize {
+    let Ok(root) = toml::de::DeTable::parse(text) else { return 1 };
+    let mut offset = 0;
+    let mut table = Some(root.get_ref());
+    let mut value: Option<&toml::de::DeValue<'_>> = None;
+    for step in field.split(['.', '[', ']']).filter(|step| !step.is_empty()) {
+        let next = match (table, value) {
+            (Some(inside), _) => inside.iter().find(|(key, _)| key.get_ref() == step).map(|(key, found)| {
+                (key.span().start, found)
+            }),
+            (None, Some(toml::de::DeValue::Array(items))) => {
+                step.parse::<usize>().ok().and_then(|index| items.get(index)).map(|found| (found.span().start, found))
+            }
+            (None, _) => None,
+        };
+        let Some((start, found)) = next else { break };
+        offset = start;
+        table = match found.get_ref() {
+            toml::de::DeValue::Table(inside) => Some(inside),
+            _ => None,
+        };
+        value = Some(found.get_ref());
+    }
+    line_at(text, offset)
+}
+
+fn check(raw: RawDialect) -> Result<Dialect, Problem> {
+    let name_is_plain = raw.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if raw.name.is_empty() || raw.name.len() > 32 || !name_is_plain {
+        return problem("name", "must be 1 to 32 lower-case letters and digits; it becomes the path of the product");
+    }
+    if raw.active_max == 0 || raw.active_max > 1000 {
+        return problem("active_max", "must be 1 to 1000");
+    }
+    if raw.body_bytes_max == 0 || raw.body_bytes_max > BODY_BYTES_MAX {
+        return problem("body_bytes_max", format!("must be 1 to {BODY_BYTES_MAX}"));
+    }
+    if raw.roll.grace_seconds_max > GRACE_SECONDS_MAX {
+        return problem("roll.grace_seconds_max", format!("must be at most {GRACE_SECONDS_MAX} (30 days)"));
+    }
+    if raw.roll.offered_seconds.iter().any(|seconds| *seconds > raw.roll.grace_seconds_max) {
+        return problem("roll.offered_seconds", "offers a grace above roll.grace_seconds_max");
+    }
+    let key_id = check_key_id(&raw.key_id)?;
+    let secrets = check_secrets(&raw.secret)?;
+    let schemes = check_schemes(raw.scheme, raw.key_id.derived)?;
+    let public = raw.public.map(|public| check_public(public, &schemes)).transpose()?;
+    let extra_credential_headers = extra_credential_headers(&schemes, public.as_ref());
+    Ok(Dialect {
+        name: raw.name.into(),
+        title: raw.title.into(),
+        owner: raw.owner,
+        active_max: raw.active_max,
+        body_bytes_max: raw.body_bytes_max,
+        sandbox: raw.sandbox.into(),
+        content_type: raw.content_type.map(Into::into),
+        environment_test: raw.environment.test.into(),
+        environment_live: raw.environment.live.into(),
+        key_id,
+        key_id_derived: raw.key_id.derived,
+        secrets,
+        roll_offered_seconds: raw.roll.offered_seconds,
+        grace_seconds_max: raw.roll.grace_seconds_max,
+        allowed_ips_max: raw.restrictions.allowed_ips_max,
+        allowed_origins_max: raw.restrictions.allowed_origins_max,
+        origins_always_allowed: raw.restrictions.origins_always_allowed.into_iter().map(Into::into).collect(),
+        scopes: check_scopes(raw.scopes)?,
+        schemes,
+        public,
+        extra_credential_headers,
+        answers: check_errors(&raw.errors)?,
+    })
+}
+
+/// The headers with credentials that the gate does not know already.
+fn extra_credential_headers(schemes: &[Scheme], public: Option<&Public>) -> Vec<Box<str>> {
+    let mut names: Vec<Box<str>> = Vec::new();
+    for scheme in schemes {
+        match &scheme.kind {
+            SchemeKind::KeyPair { key_id_header, secret_header } => {
+                names.extend([key_id_header.clone(), secret_header.clone()]);
+            }
+            SchemeKind::Signed(signed) => match &signed.placement {
+                Placement::Headers { key_id, signature, timestamp } => {
+                    names.extend([key_id.clone(), signature.clone(), timestamp.clone()]);
+                }
+                Placement::Packed { header } => names.push(header.clone()),
+            },
+            SchemeKind::Basic
+            | SchemeKind::Bearer
+            | SchemeKind::TokenExchange(_)
+            | SchemeKind::MessageSignature { .. } => {}
+        }
+    }
+    names.extend(public.and_then(|public| public.header.clone()));
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| !crate::gate::CREDENTIAL_HEADERS.contains(&&**name));
+    names
+}
+
+fn check_key_id(raw: &RawKeyId) -> Result<KeyFormat, Problem> {
+    if !raw.prefix.contains("{mode}") {
+        return problem("key_id.prefix", "must hold `{mode}`, so that test and live key ids differ");
+    }
+    if raw.prefix.is_empty() || !raw.prefix.is_ascii() || raw.length > 128 {
+        return problem("key_id", "the prefix must be ASCII and the length at most 128");
+    }
+    if raw.alphabet.bits(raw.length) < KEY_ID_BITS_MIN {
+        return problem("key_id.length", format!("gives fewer than {KEY_ID_BITS_MIN} random bits; take more characters"));
+    }
+    if raw.derived && (raw.length > 32 || raw.alphabet != Alphabet::Base62) {
+        return problem("key_id.derived", "needs the base62 alphabet and at most 32 characters");
+    }
+    Ok(KeyFormat::new(&raw.prefix, raw.alphabet, raw.length, raw.checksum))
+}
+
+fn check_secrets(raw: &[RawSecret]) -> Result<Vec<SecretStyle>, Problem> {
+    if raw.is_empty() {
+        return problem("secret", "needs at least one style");
+    }
+    let mut styles: Vec<SecretStyle> = Vec::new();
+    for (index, secret) in raw.iter().enumerate() {
+        if secret.alphabet.bits(secret.length) < SECRET_BITS_MIN {
+            let least = format!("gives fewer than {SECRET_BITS_MIN} random bits; take more characters");
+            return problem(format!("secret[{index}].length"), least);
+        }
+        if secret.length > 256 || !secret.prefix.is_ascii() {
+            return problem(format!("secret[{index}]"), "the prefix must be ASCII and the length at most 256");
+        }
+        if styles.iter().any(|style| *style.name == *secret.style) {
+            return problem(format!("secret[{index}].style"), "stands twice");
+        }
+        let format = KeyFormat::new(&secret.prefix, secret.alphabet, secret.length, secret.checksum);
+        styles.push(SecretStyle { name: secret.style.as_str().into(), format });
+    }
+    Ok(styles)
+}
+
+fn check_routes(field: &str, raw: &[String]) -> Result<Vec<Route>, Problem> {
+    raw.iter().enumerate().map(|(index, text)| check_route(&format!("{field}[{index}]"), text)).collect()
+}
+
+fn check_route(field: &str, text: &str) -> Result<Route, Problem> {
+    Route::parse(text).map_or_else(|| problem(field, "must read `METHOD /path`, with `{name}` for one segment"), Ok)
+}
+
+fn check_header(field: &str, name: &str) -> Result<Box<str>, Problem> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.is_empty() || !name.bytes().all(plain) {
+        return problem(field, "must be a header name in lower case (letters, digits, `-`)");
+    }
+    Ok(name.into())
+}
+
+fn check_schemes(raw: Vec<RawScheme>, derived: bool) -> Result<Vec<Scheme>, Problem> {
+    if raw.is_empty() {
+        return problem("scheme", "needs at least one");
+    }
+    let mut schemes = Vec::new();
+    for (index, scheme) in raw.into_iter().enumerate() {
+        let at = format!("scheme[{index}]");
+        schemes.push(check_scheme(&at, scheme, derived)?);
+    }
+    let has_pair = schemes.iter().any(|scheme: &Scheme| scheme.name() == SchemeName::KeyPair);
+    for (index, scheme) in schemes.iter().enumerate() {
+        if let SchemeKind::TokenExchange(exchange) = &scheme.kind
+            && exchange.credentials == ExchangeCredentials::KeyPair
+            && !has_pair
+        {
+            return problem(format!("scheme[{index}].credentials"), "is `key_pair`, and no scheme of that kind is here");
+        }
+    }
+    Ok(schemes)
+}
+
+fn check_scheme(at: &str, raw: RawScheme, derived: bool) -> Result<Scheme, Problem> {
+    let routes_at = format!("{at}.routes");
+    let (kind, routes) = match raw {
+        RawScheme::Basic { routes } => (SchemeKind::Basic, routes),
+        RawScheme::KeyPair { key_id_header, secret_header, routes } => {
+            let key_id_header = check_header(&format!("{at}.key_id_header"), &key_id_header)?;
+            let secret_header = check_header(&format!("{at}.secret_header"), &secret_header)?;
+            (SchemeKind::KeyPair { key_id_header, secret_header }, routes)
+        }
+        RawScheme::Signed {
+            key_id_header, signature_header, timestamp_header, packed_header, window_seconds, recipe, routes,
+        } => {
+            let named = [key_id_header, signature_header, timestamp_header];
+            let placement = check_placement(at, named, packed_header)?;
+            check_window(at, window_seconds)?;
+            check_recipe(at, &recipe)?;
+            (SchemeKind::Signed(Signed { placement, window_seconds, recipe }), routes)
+        }
+        RawScheme::Bearer { routes } => {
+            if !derived {
+                return problem(format!("{at}.kind"), "`bearer` needs `key_id.derived = true`");
+            }
+            (SchemeKind::Bearer, routes)
+        }
+        RawScheme::MessageSignature { window_seconds, routes } => {
+            check_window(at, window_seconds)?;
+            (SchemeKind::MessageSignature { window_seconds }, routes)
+        }
+        RawScheme::TokenExchange(exchange) => {
+            let routes = exchange.routes.clone();
+            (SchemeKind::TokenExchange(check_exchange(at, *exchange)?), routes)
+        }
+    };
+    Ok(Scheme { kind, routes: check_routes(&routes_at, &routes)? })
+}
+
+fn check_window(at: &str, seconds: i64) -> Result<(), Problem> {
+    if (1..=WINDOW_SECONDS_MAX).contains(&seconds) {
+        return Ok(());
+    }
+    problem(format!("{at}.window_seconds"), format!("must be 1 to {WINDOW_SECONDS_MAX}"))
+}
+
+fn check_placement(at: &str, named: [Option<String>; 3], packed: Option<String>) -> Result<Placement, Problem> {
+    match (named, packed) {
+        ([None, None, None], Some(header)) => {
+            Ok(Placement::Packed { header: check_header(&format!("{at}.packed_header"), &header)? })
+        }
+        ([Some(key_id), Some(signature), Some(timestamp)], None) => Ok(Placement::Headers {
+            key_id: check_header(&format!("{at}.key_id_header"), &key_id)?,
+            signature: check_header(&format!("{at}.signature_header"), &signature)?,
+            timestamp: check_header(&format!("{at}.timestamp_header"), &timestamp)?,
+        }),
+        _ => problem(
+            at,
+            "needs `key_id_header`, `signature_header` and `timestamp_header`, or `packed_header` alone",
+        ),
+    }
+}
+
+fn check_recipe(at: &str, recipe: &Recipe) -> Result<(), Problem> {
+    if !recipe.parts.contains(&Part::Body) || !recipe.parts.contains(&Part::Timestamp) {
+        return problem(format!("{at}.recipe.parts"), "must cover the body and the timestamp (T4, T5)");
+    }
+    if recipe.forms.len() > FORMS_MAX {
+        return problem(format!("{at}.recipe.forms"), format!("at most {FORMS_MAX}: each one costs a digest"));
+    }
+    Ok(())
+}
+
+fn check_exchange(at: &str, raw: RawTokenExchange) -> Result<TokenExchange, Problem> {
+    let credentials = match (raw.credentials, raw.secret_field) {
+        (RawExchangeCredentials::Body, Some(secret_field)) if !raw.key_id_fields.is_empty() => {
+            ExchangeCredentials::Body {
+                key_id_fields: raw.key_id_fields.into_iter().map(Into::into).collect(),
+                secret_field: secret_field.into(),
+            }
+        }
+        (RawExchangeCredentials::Body, _) => {
+            return problem(format!("{at}.credentials"), "`body` needs `key_id_fields` and `secret_field`");
+        }
+        (RawExchangeCredentials::KeyPair, _) => ExchangeCredentials::KeyPair,
+    };
+    if raw.access_seconds < 1 || (raw.refresh_route.is_some() && raw.refresh_seconds < raw.access_seconds) {
+        return problem(format!("{at}.access_seconds"), "must be at least 1, and at most `refresh_seconds`");
+    }
+    let known = ["access_token", "refresh_token", "environment", "expires_in"];
+    let answer = Template::parse(&raw.answer, &known)
+        .or_else(|reason| problem(format!("{at}.answer"), reason))?;
+    Ok(TokenExchange {
+        exchange: check_route(&format!("{at}.exchange_route"), &raw.exchange_route)?,
+        refresh: raw.refresh_route.map(|text| check_route(&format!("{at}.refresh_route"), &text)).transpose()?,
+        credentials,
+        access_seconds: raw.access_seconds,
+        refresh_seconds: raw.refresh_seconds,
+        status: raw.status,
+        answer,
+    })
+}
+
+fn check_public(raw: RawPublic, schemes: &[Scheme]) -> Result<Public, Problem> {
+    let header = raw.header.map(|header| check_header("public.header", &header)).transpose()?;
+    if header.is_none() && !schemes.iter().any(|scheme| scheme.name() == SchemeName::Basic) {
+        return problem("public.header", "is needed: no scheme here is `basic`");
+    }
+    Ok(Public { header, routes: check_routes("public.routes", &raw.routes)? })
+}
+
+fn check_scopes(raw: BTreeMap<String, RawScope>) -> Result<BTreeMap<Box<str>, ScopeRule>, Problem> {
+    let mut scopes = BTreeMap::new();
+    for (name, scope) in raw {
+        if let Some(path) = scope.paths.iter().find(|path| !path.starts_with('/') || path.ends_with('/')) {
+            let words = format!("`{path}` must begin with `/` and not end with one");
+            return problem(format!("scopes.{name}.paths"), words);
+        }
+        let rule = ScopeRule {
+            methods: scope.methods.into_iter().map(Into::into).collect(),
+            paths: scope.paths.into_iter().map(Into::into).collect(),
+        };
+        scopes.insert(name.into(), rule);
+    }
+    Ok(scopes)
+}
+
+fn check_errors(raw: &RawErrors) -> Result<Answers, Problem> {
+    let envelope = Template::parse(&raw.envelope, &["status", "code", "message", "title"])
+        .or_else(|reason| problem("errors.envelope", reason))?;
+    let mut by_reason = HashMap::new();
+    for (index, answer) in raw.answer.iter().enumerate() {
+        if !(400..=599).contains(&answer.status) {
+            return problem(format!("errors.answer[{index}].status"), "must be 400 to 599");
+        }
+        let code = answer.code.as_ref().map_or_else(
+            || Ok("null".to_owned()),
+            |code| serde_json::to_string(code).or_else(|_| problem(format!("errors.answer[{index}].code"), "is odd")),
+        )?;
+        let body = envelope.render(&envelope_values(answer.status, &code, &answer.message)).into_boxed_str();
+        for reason in &answer.reasons {
+            let entry = Answer { status: answer.status, body: body.clone() };
+            if by_reason.insert((*reason, answer.scheme), entry).is_some() {
+                let words = format!("answers `{}` a second time", reason.as_str());
+                return problem(format!("errors.answer[{index}].reasons"), words);
+            }
+        }
+    }
+    for reason in DenyReason::ALL {
+        if !by_reason.contains_key(&(*reason, None)) {
+            return problem("errors.answer", format!("has no answer for the reason `{}`", reason.as_str()));
+        }
+    }
+    Ok(Answers::new(&raw.content_type, envelope, by_reason))
+}

@@ -1,0 +1,221 @@
+//! The gate in front of verification: what can be read in more than one way is refused, never normalised (T8, T19, T21,
+//! T90). It needs no credential and touches nothing but the request's own bytes.
+
+use memchr::memmem;
+
+use crate::dialect::Dialect;
+use crate::dialect::format::KeyFormat;
+use crate::mode::Mode;
+use crate::request::RequestView;
+
+/// Why the gate refused. For logs; the caller sees the dialect's `ambiguous_request`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateFault {
+    /// A header that carries credentials stands more than once.
+    DuplicateCredentials,
+    /// Credentials of two schemes at once.
+    TwoSchemes,
+    /// No `Host`, or more than one, or one that no host can have.
+    Host,
+    /// A path that other software could read as another path.
+    Path,
+    /// Credentials in the query.
+    CredentialsInQuery,
+    /// Credentials in a cookie.
+    CredentialsInCookie,
+    /// Credentials in a body, where the dialect does not put them.
+    CredentialsInBody,
+    /// A header that asks for another method.
+    MethodOverride,
+    /// The bytes on the wire were not strict HTTP/1.1 (found before the request was parsed).
+    Framing,
+}
+
+/// Headers that carry credentials in some dialect. None may stand twice in any (T8).
+pub const CREDENTIAL_HEADERS: [&str; 7] =
+    ["authorization", "x-api-key", "x-secret-key", "x-signature", "x-timestamp", "signature", "signature-input"];
+/// Names under which clients put credentials into queries, cookies and bodies by mistake.
+const CREDENTIAL_NAMES: [&str; 9] = [
+    "key_secret", "secret_key", "secretkey", "api_secret", "api_key", "apikey", "x-api-key", "x-secret-key",
+    "access_token",
+];
+/// Member names that mark a secret in a JSON body.
+const SECRET_MEMBERS: [&[u8]; 4] = [b"\"key_secret\"", b"\"secret_key\"", b"\"api_secret\"", b"\"secretKey\""];
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-method-override", "x-http-method"];
+
+/// Checks everything but the body.
+///
+/// # Errors
+/// The first fault found.
+pub fn check_head(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFault> {
+    check_path(view.path())?;
+    check_headers(dialect, view)?;
+    if !is_host(view.authority) {
+        return Err(GateFault::Host);
+    }
+    if let Some(query) = view.query() {
+        check_query(dialect, query)?;
+    }
+    Ok(())
+}
+
+/// Checks the body of a call that does not sell tokens: no secret may stand in it.
+///
+/// # Errors
+/// `GateFault::CredentialsInBody`.
+pub fn check_body(dialect: &Dialect, body: &[u8]) -> Result<(), GateFault> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    if SECRET_MEMBERS.iter().any(|member| memmem::find(body, member).is_some()) {
+        return Err(GateFault::CredentialsInBody);
+    }
+    let found = dialect.secrets.iter().any(|style| {
+        [Mode::Test, Mode::Live].into_iter().any(|mode| holds_secret(&style.format, mode, body))
+    });
+    if found { Err(GateFault::CredentialsInBody) } else { Ok(()) }
+}
+
+fn holds_secret(format: &KeyFormat, mode: Mode, text: &[u8]) -> bool {
+    let prefix = format.prefix(mode).as_bytes();
+    if prefix.is_empty() {
+        return false;
+    }
+    memmem::find_iter(text, prefix).any(|at| {
+        let candidate = text.get(at..).and_then(|rest| rest.get(..format.text_length(mode)));
+        candidate.is_some_and(|candidate| format.parse(candidate).is_ok())
+    })
+}
+
+fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFault> {
+    let mut seen = 0_u16;
+    let mut hosts = 0_usize;
+    for header in view.headers {
+        match header.name {
+            "host" => hosts += 1,
+            "cookie" => check_cookie(dialect, header.value)?,
+            name if METHOD_OVERRIDES.contains(&name) => return Err(GateFault::MethodOverride),
+            name => {
+                if let Some(bit) = credential_bit(dialect, name) {
+                    if seen & bit != 0 {
+                        return Err(GateFault::DuplicateCredentials);
+                    }
+                    seen |= bit;
+                }
+            }
+        }
+    }
+    if hosts > 1 {
+        return Err(GateFault::Host);
+    }
+    check_one_scheme(dialect, view)
+}
+
+/// One bit for each header that carries credentials, in any dialect or in this one.
+fn credential_bit(dialect: &Dialect, name: &str) -> Option<u16> {
+    if !matches!(name.as_bytes().first(), Some(b'a' | b'x' | b's')) && dialect.extra_credential_headers.is_empty() {
+        return None;
+    }
+    let builtin = CREDENTIAL_HEADERS.iter().position(|header| *header == name);
+    let position = builtin.or_else(|| {
+        let extra = dialect.extra_credential_headers.iter().position(|header| **header == *name)?;
+        Some(CREDENTIAL_HEADERS.len() + extra)
+    })?;
+    1_u16.checked_shl(u32::try_from(position).ok()?)
+}
+
+/// At most one family of credentials may be there: `Authorization`, a secret in a header, a signature, a message
+/// signature, a public key.
+fn check_one_scheme(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFault> {
+    let mut families = 0_u8;
+    for header in view.headers {
+        families |= match header.name {
+            "authorization" => 1,
+            "x-secret-key" => 2,
+            "x-signature" => 4,
+            "signature" | "signature-input" => 8,
+            name => match dialect.extra_credential_headers.iter().position(|extra| **extra == *name) {
+                Some(_) if dialect.public_header() == Some(name) => 16,
+                Some(_) => 32,
+                None => 0,
+            },
+        };
+    }
+    if families.count_ones() > 1 { Err(GateFault::TwoSchemes) } else { Ok(()) }
+}
+
+/// Refuses every path that a proxy, a router and a file system could read differently.
+fn check_path(path: &str) -> Result<(), GateFault> {
+    let bytes = path.as_bytes();
+    if bytes.first() != Some(&b'/') {
+        return Err(GateFault::Path);
+    }
+    let mut previous = 0_u8;
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'/' if previous == b'/' => return Err(GateFault::Path),
+            b'%' if !is_plain_escape(bytes.get(at + 1..at + 3)) => return Err(GateFault::Path),
+            b'\\' | b';' | b'#' | b'?' | b'<' | b'>' | b'"' | b'`' | b'{' | b'}' | b'|' | b'^' => {
+                return Err(GateFault::Path);
+            }
+            0..=0x20 | 0x7f..=0xff => return Err(GateFault::Path),
+            _ => previous = *byte,
+        }
+    }
+    if memchr::memchr(b'.', bytes).is_some() && path.split('/').any(|segment| segment == "." || segment == "..") {
+        return Err(GateFault::Path);
+    }
+    Ok(())
+}
+
+/// An escape that stands for nothing with a meaning in paths: not `/ \ . % ; ? #`, not a control character, not
+/// non-ASCII.
+fn is_plain_escape(digits: Option<&[u8]>) -> bool {
+    let Some(decoded) = digits.and_then(|digits| data_encoding::HEXLOWER_PERMISSIVE.decode(digits).ok()) else {
+        return false;
+    };
+    matches!(
+        decoded.first(),
+        Some(byte) if (0x20..0x7f).contains(byte) && !matches!(byte, b'/' | b'\\' | b'.' | b'%' | b';' | b'?' | b'#')
+    )
+}
+
+fn check_query(dialect: &Dialect, query: &str) -> Result<(), GateFault> {
+    if !query.bytes().all(|byte| byte.is_ascii_graphic()) || query.contains('#') {
+        return Err(GateFault::Path);
+    }
+    for pair in query.split('&') {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        if is_credential_name(name.as_bytes()) {
+            return Err(GateFault::CredentialsInQuery);
+        }
+    }
+    if holds_credential(dialect, query.as_bytes()) { Err(GateFault::CredentialsInQuery) } else { Ok(()) }
+}
+
+fn check_cookie(dialect: &Dialect, value: &[u8]) -> Result<(), GateFault> {
+    let names = value.split(|byte| *byte == b';').map(|pair| {
+        pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+    });
+    if names.into_iter().any(is_credential_name) || holds_credential(dialect, value) {
+        return Err(GateFault::CredentialsInCookie);
+    }
+    Ok(())
+}
+
+fn is_credential_name(name: &[u8]) -> bool {
+    CREDENTIAL_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+fn holds_credential(dialect: &Dialect, text: &[u8]) -> bool {
+    let formats = std::iter::once(&dialect.key_id).chain(dialect.secrets.iter().map(|style| &style.format));
+    formats.into_iter().any(|format| {
+        [Mode::Test, Mode::Live].into_iter().any(|mode| holds_secret(format, mode, text))
+    })
+}
+
+/// A host name or address with an optional port: no user part, no path, no white space.
+fn is_host(authority: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']' | b'_');
+    !authority.is_empty() && authority.len() <= 255 && authority.bytes().all(plain)
+}

@@ -1,0 +1,99 @@
+//! Typed ids: one kind each, a prefix and 26 characters (48 bits of time, 80 random bits, Crockford base 32 in lower case).
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::entropy::{Entropy, EntropyError};
+use crate::time::UnixMs;
+
+/// The text is not an id of the wanted kind.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("not an id of the form {prefix}… (26 characters after the prefix)")]
+pub struct IdError {
+    /// The prefix that ids of the wanted kind have.
+    pub prefix: &'static str,
+}
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const TEXT_LENGTH: usize = 26;
+
+fn encode(value: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for position in (0..TEXT_LENGTH).rev() {
+        let digit = usize::try_from((value >> (5 * position)) & 31).unwrap_or(0);
+        let character = ALPHABET.get(digit).copied().unwrap_or(b'0');
+        fmt::Write::write_char(f, char::from(character))?;
+    }
+    Ok(())
+}
+
+fn decode(text: &str) -> Option<u128> {
+    if text.len() != TEXT_LENGTH || !text.starts_with(|first: char| ('0'..='7').contains(&first)) {
+        return None;
+    }
+    text.bytes().try_fold(0_u128, |value, byte| {
+        let digit = ALPHABET.iter().position(|character| *character == byte)?;
+        Some((value << 5) | u128::try_from(digit).ok()?)
+    })
+}
+
+/// Makes the 128 bits of a new id.
+fn fresh(now: UnixMs, entropy: &dyn Entropy) -> Result<u128, EntropyError> {
+    let mut random = [0_u8; 16];
+    entropy.fill(&mut random)?;
+    let time = u128::try_from(now.0).unwrap_or(0) & 0xffff_ffff_ffff;
+    Ok((time << 80) | (u128::from_be_bytes(random) >> 48))
+}
+
+macro_rules! id_kind {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// What every id of this kind begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// Makes a new id.
+            ///
+            /// # Errors
+            /// `EntropyError` when the source of randomness fails.
+            pub fn fresh(now: UnixMs, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+                Ok(Self(fresh(now, entropy)?))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                encode(self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                text.strip_prefix($prefix).and_then(decode).map(Self).ok_or(IdError { prefix: $prefix })
+            }
+        }
+    };
+}
+
+id_kind!(/** A merchant: the tenant. */ MerchantId, "mer_");
+id_kind!(/** An app: a merchant's registered application of one product. */ AppId, "app_");
+id_kind!(/** A credential's row; the public name of a credential is its `KeyId`. */ CredentialId, "crd_");
+id_kind!(/** An entry of the audit log. */ AuditId, "aud_");
+id_kind!(/** An event of the outbox. */ EventId, "evt_");
+id_kind!(/** A token of the management API. */ TokenId, "tok_");
+id_kind!(/** One request, for support and logs. */ RequestId, "req_");
+id_kind!(/** An entry of the request log. */ LogId, "log_");
+id_kind!(/** The receipt of a revocation. */ ReceiptId, "rcp_");

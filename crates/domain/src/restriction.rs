@@ -1,0 +1,192 @@
+//! What narrows a credential: addresses (CIDR), exact origins, scopes. Empty lists narrow nothing.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use crate::dialect::Dialect;
+use crate::reason::DenyReason;
+use crate::request::RequestView;
+
+/// What narrows a credential.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restrictions {
+    /// Addresses that may use it; empty: every address.
+    pub allowed_ips: Vec<IpNet>,
+    /// Browser origins that may use it, exactly as a browser sends them; empty: every origin.
+    pub allowed_origins: Vec<Box<str>>,
+    /// Scopes it has; empty: every call.
+    pub scopes: Vec<Box<str>>,
+}
+
+/// Why a list of restrictions is not accepted. The field is the management API's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RestrictionError {
+    /// Not an address or CIDR block.
+    #[error("`{0}` is not an address or CIDR block such as 203.0.113.0/24 or 2001:db8::/32")]
+    Address(String),
+    /// More addresses than the dialect allows.
+    #[error("at most {0} addresses")]
+    TooManyAddresses(usize),
+    /// Not an origin.
+    #[error("`{0}` is not an origin such as https://shop.example (scheme, host, optional port; no path)")]
+    Origin(String),
+    /// More origins than the dialect allows.
+    #[error("at most {0} origins")]
+    TooManyOrigins(usize),
+    /// Not one of the dialect's scopes.
+    #[error("`{0}` is not a scope of this product")]
+    Scope(String),
+}
+
+impl RestrictionError {
+    /// The field of the management API that is wrong.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Address(_) | Self::TooManyAddresses(_) => "allowed_ips",
+            Self::Origin(_) | Self::TooManyOrigins(_) => "allowed_origins",
+            Self::Scope(_) => "scopes",
+        }
+    }
+}
+
+impl Restrictions {
+    /// Reads the lists as a person gave them, against what the dialect allows.
+    ///
+    /// # Errors
+    /// The first entry that is not accepted.
+    pub fn parse(
+        dialect: &Dialect,
+        ips: &[String],
+        origins: &[String],
+        scopes: &[String],
+    ) -> Result<Self, RestrictionError> {
+        if ips.len() > dialect.allowed_ips_max {
+            return Err(RestrictionError::TooManyAddresses(dialect.allowed_ips_max));
+        }
+        if origins.len() > dialect.allowed_origins_max {
+            return Err(RestrictionError::TooManyOrigins(dialect.allowed_origins_max));
+        }
+        let allowed_ips = ips
+            .iter()
+            .map(|text| parse_network(text).ok_or_else(|| RestrictionError::Address(text.clone())))
+            .collect::<Result<_, _>>()?;
+        let allowed_origins = origins
+            .iter()
+            .map(|text| parse_origin(text).ok_or_else(|| RestrictionError::Origin(text.clone())))
+            .collect::<Result<_, _>>()?;
+        let known = |scope: &&String| dialect.scopes.contains_key(scope.as_str());
+        if let Some(unknown) = scopes.iter().find(|scope| !known(scope)) {
+            return Err(RestrictionError::Scope(unknown.clone()));
+        }
+        let scopes = scopes.iter().map(|scope| scope.as_str().into()).collect();
+        Ok(Self { allowed_ips, allowed_origins, scopes })
+    }
+
+    /// Whether nothing is narrowed.
+    pub fn is_empty(&self) -> bool {
+        self.allowed_ips.is_empty() && self.allowed_origins.is_empty() && self.scopes.is_empty()
+    }
+
+    /// Checks a request of someone who has proved to hold the credential; `public` when only the key id was shown.
+    ///
+    /// # Errors
+    /// The restriction that refuses it.
+    pub fn check(&self, dialect: &Dialect, view: &RequestView<'_>, caller: Caller) -> Result<(), DenyReason> {
+        if !self.allowed_ips.is_empty() {
+            let address = canonical(view.client_ip);
+            if !self.allowed_ips.iter().any(|network| network.contains(&address)) {
+                return Err(DenyReason::IpNotAllowed);
+            }
+        }
+        if !self.allowed_origins.is_empty() {
+            self.check_origin(dialect, view, caller)?;
+        }
+        if !self.scopes.is_empty() {
+            let covers = |name: &Box<str>| {
+                dialect.scopes.get(name).is_some_and(|rule| rule.covers(view.method, view.route()))
+            };
+            if !self.scopes.iter().any(covers) {
+                return Err(DenyReason::ScopeMissing);
+            }
+        }
+        Ok(())
+    }
+
+    /// A server sends no `Origin`; a browser always does on the calls that matter. So a missing one passes only where
+    /// the secret was shown. This guards against other people's pages, not against other people (T43).
+    fn check_origin(&self, dialect: &Dialect, view: &RequestView<'_>, caller: Caller) -> Result<(), DenyReason> {
+        let mut origins = view.header_values("origin");
+        let Some(origin) = origins.next() else {
+            return match caller {
+                Caller::Secret => Ok(()),
+                Caller::PublicKey => Err(DenyReason::OriginNotAllowed),
+            };
+        };
+        let listed = |list: &[Box<str>]| list.iter().any(|allowed| allowed.as_bytes() == origin);
+        if origins.next().is_none() && (listed(&self.allowed_origins) || listed(&dialect.origins_always_allowed)) {
+            return Ok(());
+        }
+        Err(DenyReason::OriginNotAllowed)
+    }
+}
+
+/// What the caller has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Proof of the secret.
+    Secret,
+    /// The key id alone.
+    PublicKey,
+}
+
+/// An IPv4 address that came as IPv6 (`::ffff:203.0.113.7`) is the IPv4 address.
+pub fn canonical(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
+        IpAddr::V4(_) => address,
+    }
+}
+
+fn parse_network(text: &str) -> Option<IpNet> {
+    let network = match text.parse::<IpNet>() {
+        Ok(network) => network,
+        Err(_) => IpNet::from(canonical(text.parse::<IpAddr>().ok()?)),
+    };
+    match network {
+        IpNet::V6(v6) => match v6.network().to_ipv4_mapped() {
+            Some(v4) if v6.prefix_len() >= 96 => {
+                Some(IpNet::new(IpAddr::V4(Ipv4Addr::from(v4)), v6.prefix_len() - 96).ok()?.trunc())
+            }
+            _ => Some(IpNet::V6(v6.trunc())),
+        },
+        IpNet::V4(v4) => Some(IpNet::V4(v4.trunc())),
+    }
+}
+
+/// `scheme://host[:port]`, lower case, no default port, nothing behind it: exactly what a browser sends.
+fn parse_origin(text: &str) -> Option<Box<str>> {
+    let (scheme, rest) = text.split_once("://")?;
+    if !matches!(scheme, "http" | "https") || rest.is_empty() || text.len() > 255 {
+        return None;
+    }
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !rest.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    if let Some(port) = port {
+        let number: u16 = port.parse().ok()?;
+        let default = if scheme == "https" { 443 } else { 80 };
+        if number == default || number.to_string() != port {
+            return None;
+        }
+    }
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let bracketed = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+    let host_is_fine = match bracketed {
+        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(plain) && !host.starts_with('.') && !host.ends_with('.'),
+    };
+    host_is_fine.then(|| text.into())
+}
