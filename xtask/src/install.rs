@@ -31,9 +31,11 @@ pub fn debian(packages: &[Package]) -> Result<()> {
     }
     println!("installing the Debian packages {}", missing.join(", "));
     let by_hand = format!("apt-get update && apt-get install --no-install-recommends {}", missing.join(" "));
-    let apt = apt().with_context(|| format!("as root, run `{by_hand}`"))?;
-    shell::run(apt().arg("update")).with_context(|| format!("as root, run `{by_hand}`"))?;
-    shell::run(apt().args(["install", "--yes", "--no-install-recommends"]).args(&missing))
+    become_root()
+        .and_then(|prefix| {
+            shell::run(apt_get(prefix).arg("update"))?;
+            shell::run(apt_get(prefix).args(["install", "--yes", "--no-install-recommends"]).args(&missing))
+        })
         .with_context(|| format!("as root, run `{by_hand}`"))?;
     for package in packages {
         if !(package.is_there)() {
@@ -43,24 +45,25 @@ pub fn debian(packages: &[Package]) -> Result<()> {
     Ok(())
 }
 
-/// A maker of `apt-get` commands that ask nothing, as root.
-fn apt() -> Result<impl Fn() -> Command> {
+/// What stands before a command that only root may run.
+fn become_root() -> Result<&'static [&'static str]> {
     if !shell::is_installed("apt-get") {
         bail!("this is not a Debian machine: there is no apt-get");
     }
-    let is_root = shell::is_root()?;
-    if !is_root && !shell::is_installed("sudo") {
-        bail!("only root can install packages, and there is no sudo");
+    match (shell::is_root()?, shell::is_installed("sudo")) {
+        (true, _) => Ok(&[]),
+        (false, true) => Ok(&["sudo"]),
+        (false, false) => bail!("only root can install packages, and there is no sudo"),
     }
-    Ok(move || {
-        let mut command = shell::command(if is_root { "env" } else { "sudo" });
-        // A variable in the environment would not survive sudo, so `env` sets it behind sudo's back.
-        if !is_root {
-            command.arg("env");
-        }
-        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]);
-        command
-    })
+}
+
+/// `apt-get` that asks nothing. `env` sets the variable, because sudo would drop ours.
+fn apt_get(prefix: &[&str]) -> Command {
+    let words = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
+    let mut words = prefix.iter().chain(&words);
+    let mut command = shell::command(words.next().expect("there are words"));
+    command.args(words);
+    command
 }
 
 /// The test runner. Its update command is left out and its own speed matters little: that halves the wait.
@@ -162,8 +165,9 @@ mod tests {
 
     #[test]
     fn apt_is_told_to_ask_nothing() {
-        let command = apt().expect("Debian, as root or with sudo")();
-        assert!(shell::words(&command).contains("DEBIAN_FRONTEND=noninteractive apt-get"), "{command:?}");
+        let words = "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300";
+        assert_eq!(shell::words(&apt_get(&[])), words);
+        assert_eq!(shell::words(&apt_get(&["sudo"])), format!("sudo {words}"));
     }
 
     #[test]
