@@ -1,1 +1,38 @@
-//! Placeholder header: replaced by the crate's own.
+//! The only SQL of Keymint: statements, rows, two engines behind one `Db`. No HTTP, no configuration, no rules.
+//!
+//! Each file below `db` is one aggregate: its statements as named `Stmt`s at the top (listed in `ALL`, which a test
+//! prepares on both engines), its decoding, its functions. Functions take the connection first and, where rows belong to
+//! a merchant, the tenant next.
+
+pub mod apps;
+pub mod credentials;
+pub mod db;
+pub mod error;
+pub mod idempotency;
+pub mod ledger;
+mod lite;
+pub mod merchants;
+mod migrate;
+mod postgres;
+pub mod request_log;
+pub mod sandbox;
+pub mod settings;
+pub mod sql;
+pub mod tokens;
+
+/// Every statement of the crate.
+pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
+    let lists: [&[&sql::Stmt]; 10] = [
+        &migrate::ALL,
+        &apps::ALL,
+        &credentials::ALL,
+        &idempotency::ALL,
+        &ledger::ALL,
+        &merchants::ALL,
+        &request_log::ALL,
+        &sandbox::ALL,
+        &settings::ALL,
+        &tokens::ALL,
+    ];
+    lists.into_iter().flat_map(|list| list.iter().copied())
+}

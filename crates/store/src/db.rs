@@ -1,0 +1,221 @@
+//! The database as the rest of the crate sees it: `read()` and `write()`, whichever engine stands behind.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use deadpool_postgres::Object;
+
+use crate::error::StoreError;
+use crate::lite::{self, Lite, LiteTx, Reader};
+use crate::migrate;
+use crate::postgres::{self, Ownership, Postgres};
+use crate::sql::{Row, Stmt, Val};
+
+/// An open database that this process owns.
+#[derive(Clone)]
+pub struct Db {
+    engine: Engine,
+    owner: Arc<Owner>,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Lite(Lite),
+    Pg(Postgres),
+}
+
+/// What keeps a second process away.
+enum Owner {
+    LockFile { _file: File },
+    Session(Ownership),
+}
+
+/// Which engine stands behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineName {
+    /// SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+impl Db {
+    /// Opens the SQLite file at `path`, owns it, and brings its schema up to date. The file and its lock are readable by
+    /// their owner alone.
+    ///
+    /// # Errors
+    /// `StoreError::Owned` when another process has it; `Schema` when it is newer than this program.
+    pub async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
+        let private = |path: &Path| OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+        let unavailable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+        let lock = private(&path.with_extension("lock")).map_err(unavailable)?;
+        lock.try_lock().map_err(|_| StoreError::Owned)?;
+        private(path).map_err(unavailable)?;
+        let db = Self { engine: Engine::Lite(Lite::open(path)?), owner: Arc::new(Owner::LockFile { _file: lock }) };
+        migrate::run(&db).await?;
+        Ok(db)
+    }
+
+    /// Connects to PostgreSQL, owns the database, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// As `open_sqlite`.
+    pub async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let owner = Postgres::own(url).await?;
+        let db = Self { engine: Engine::Pg(Postgres::open(url)?), owner: Arc::new(Owner::Session(owner)) };
+        migrate::run(&db).await?;
+        Ok(db)
+    }
+
+    /// Which engine stands behind.
+    pub fn engine(&self) -> EngineName {
+        match self.engine {
+            Engine::Lite(_) => EngineName::Sqlite,
+            Engine::Pg(_) => EngineName::Postgres,
+        }
+    }
+
+    /// Whether this process still owns the database. Once it does not, it must stop serving.
+    pub async fn is_owned(&self) -> bool {
+        match &*self.owner {
+            Owner::LockFile { .. } => true,
+            Owner::Session(ownership) => ownership.is_alive().await,
+        }
+    }
+
+    /// A connection that only reads. On SQLite no call on it ever waits.
+    ///
+    /// # Errors
+    /// `StoreError::Unavailable` when none is to be had.
+    pub async fn read(&self) -> Result<Conn, StoreError> {
+        match &self.engine {
+            Engine::Lite(lite) => Ok(Conn(Inner::Reader(lite.reader()?))),
+            Engine::Pg(postgres) => Ok(Conn(Inner::Pg(postgres.connection().await?))),
+        }
+    }
+
+    /// A transaction. Nothing of it is visible or durable before `commit`; dropped, it never was.
+    ///
+    /// # Errors
+    /// `StoreError` when it cannot begin.
+    pub async fn write(&self) -> Result<Tx, StoreError> {
+        match &self.engine {
+            Engine::Lite(lite) => Ok(Tx { conn: Some(Conn(Inner::Writer(lite.begin().await?))) }),
+            Engine::Pg(pg) => {
+                let client = pg.connection().await?;
+                postgres::batch(&client, "BEGIN").await?;
+                Ok(Tx { conn: Some(Conn(Inner::Pg(client))) })
+            }
+        }
+    }
+}
+
+/// A connection.
+pub struct Conn(Inner);
+
+enum Inner {
+    Reader(Reader),
+    Writer(LiteTx),
+    Pg(Object),
+}
+
+impl Conn {
+    /// Every row of a query.
+    ///
+    /// # Errors
+    /// `StoreError` as the database answers; so for the others.
+    pub async fn rows(&mut self, stmt: &'static Stmt, values: &[Val<'_>]) -> Result<Vec<Row>, StoreError> {
+        match &mut self.0 {
+            Inner::Reader(reader) => lite::rows(reader.connection()?, stmt, values),
+            Inner::Writer(tx) => lite::rows(tx.connection()?, stmt, values),
+            Inner::Pg(client) => postgres::rows(client, stmt, values).await,
+        }
+    }
+
+    /// The first row of a query, if there is one.
+    ///
+    /// # Errors
+    /// As `rows`.
+    pub async fn row(&mut self, stmt: &'static Stmt, values: &[Val<'_>]) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(stmt, values).await?.into_iter().next())
+    }
+
+    /// Runs a statement and counts the rows it changed.
+    ///
+    /// # Errors
+    /// As `rows`.
+    pub async fn execute(&mut self, stmt: &'static Stmt, values: &[Val<'_>]) -> Result<u64, StoreError> {
+        match &mut self.0 {
+            Inner::Reader(reader) => lite::execute(reader.connection()?, stmt, values),
+            Inner::Writer(tx) => lite::execute(tx.connection()?, stmt, values),
+            Inner::Pg(client) => postgres::execute(client, stmt, values).await,
+        }
+    }
+
+    /// Prepares a statement without running it: the check that the engine accepts its text.
+    ///
+    /// # Errors
+    /// As `rows`.
+    pub async fn prepare(&mut self, stmt: &'static Stmt) -> Result<(), StoreError> {
+        let fail = |error: rusqlite::Error| StoreError::Driver { statement: stmt.name, cause: error.to_string() };
+        match &mut self.0 {
+            Inner::Reader(reader) => reader.connection()?.prepare(stmt.sqlite).map(|_| ()).map_err(fail),
+            Inner::Writer(tx) => tx.connection()?.prepare(stmt.sqlite).map(|_| ()).map_err(fail),
+            Inner::Pg(client) => postgres::prepare(client, stmt).await,
+        }
+    }
+
+    /// Runs a script of several statements (migrations only).
+    ///
+    /// # Errors
+    /// As `rows`.
+    pub async fn script(&mut self, text: &str) -> Result<(), StoreError> {
+        let fail = |error: rusqlite::Error| StoreError::Driver { statement: "script", cause: error.to_string() };
+        match &mut self.0 {
+            Inner::Reader(reader) => reader.connection()?.execute_batch(text).map_err(fail),
+            Inner::Writer(tx) => tx.connection()?.execute_batch(text).map_err(fail),
+            Inner::Pg(client) => postgres::batch(client, text).await,
+        }
+    }
+}
+
+/// A transaction.
+pub struct Tx {
+    conn: Option<Conn>,
+}
+
+impl Tx {
+    /// The connection inside.
+    pub fn conn(&mut self) -> &mut Conn {
+        self.conn.as_mut().expect("only `commit` and `drop` take the connection, and both end the transaction")
+    }
+
+    /// Makes it durable. When this returns `Ok`, it survives a crash.
+    ///
+    /// # Errors
+    /// `StoreError`: on SQLite nothing has changed; on PostgreSQL a lost connection leaves it unknown, and the caller
+    /// must say so by failing.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        match self.conn.take() {
+            Some(Conn(Inner::Writer(tx))) => tx.commit().await,
+            Some(Conn(Inner::Pg(client))) => match postgres::batch(&client, "COMMIT").await {
+                Ok(()) => Ok(()),
+                Err(error) => {
+                    drop(Object::take(client));
+                    Err(error)
+                }
+            },
+            Some(Conn(Inner::Reader(_))) | None => Err(StoreError::Unavailable("not a transaction".to_owned())),
+        }
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if let Some(Conn(Inner::Pg(client))) = self.conn.take() {
+            drop(Object::take(client));
+        }
+    }
+}

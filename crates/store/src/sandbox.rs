@@ -1,0 +1,149 @@
+//! What sandboxes remember: orders, payments. Test data only; nothing of live mode is ever here.
+
+use keymint_domain::id::{AppId, MerchantId};
+use keymint_domain::time::UnixMs;
+
+use crate::db::Conn;
+use crate::error::StoreError;
+use crate::sql::{Row, Stmt, Val};
+
+static INSERT: Stmt = Stmt::both(
+    "sandbox_object.insert",
+    "INSERT INTO sandbox_object (product, mode, kind, id, merchant_id, app_id, reference, body, created_at)
+     VALUES ($1, 'test', $2, $3, $4, $5, $6, $7, $8)",
+);
+static FIND: Stmt = Stmt::both(
+    "sandbox_object.find",
+    "SELECT id, merchant_id, app_id, reference, body, created_at FROM sandbox_object
+     WHERE product = $1 AND mode = 'test' AND kind = $2 AND id = $3",
+);
+static FIND_REFERENCE: Stmt = Stmt::both(
+    "sandbox_object.find_reference",
+    "SELECT id, merchant_id, app_id, reference, body, created_at FROM sandbox_object
+     WHERE product = $1 AND mode = 'test' AND kind = $2 AND app_id = $3 AND reference = $4",
+);
+static LIST: Stmt = Stmt::both(
+    "sandbox_object.list",
+    "SELECT id, merchant_id, app_id, reference, body, created_at FROM sandbox_object
+     WHERE merchant_id = $1 AND product = $2 AND mode = 'test' AND kind = $3 AND created_at >= $4 AND created_at <= $5
+     ORDER BY created_at DESC, id DESC LIMIT $6 OFFSET $7",
+);
+
+/// The statements of this file.
+pub static ALL: [&Stmt; 4] = [&INSERT, &FIND, &FIND_REFERENCE, &LIST];
+
+/// An object of a sandbox.
+#[derive(Clone, Debug)]
+pub struct SandboxObject {
+    /// Its id as the vendor writes ids.
+    pub id: String,
+    /// The tenant.
+    pub merchant_id: MerchantId,
+    /// The app.
+    pub app_id: AppId,
+    /// The merchant's own reference; one per product, kind and app.
+    pub reference: Option<String>,
+    /// The object as JSON.
+    pub body: String,
+    /// When it was made.
+    pub created_at: UnixMs,
+}
+
+/// Which objects: of a product, of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind<'a> {
+    /// The product.
+    pub product: &'a str,
+    /// `order`, `payment`.
+    pub kind: &'a str,
+}
+
+/// A page of objects by time.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// From, included.
+    pub from: UnixMs,
+    /// To, included.
+    pub to: UnixMs,
+    /// How many.
+    pub count: i64,
+    /// How many to leave out first.
+    pub skip: i64,
+}
+
+/// Stores a new object.
+///
+/// # Errors
+/// `StoreError::Unique` when the app has one of that reference.
+pub async fn insert(conn: &mut Conn, kind: Kind<'_>, object: &SandboxObject) -> Result<(), StoreError> {
+    let (merchant_id, app_id) = (object.merchant_id.to_string(), object.app_id.to_string());
+    let values = [
+        Val::Text(kind.product),
+        Val::Text(kind.kind),
+        Val::Text(&object.id),
+        Val::Text(&merchant_id),
+        Val::Text(&app_id),
+        Val::OptText(object.reference.as_deref()),
+        Val::Text(&object.body),
+        Val::Int(object.created_at.0),
+    ];
+    conn.execute(&INSERT, &values).await.map(|_| ())
+}
+
+/// An object by id, whoever's: what a foreigner may learn of it is the vendor's rule.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn find(conn: &mut Conn, kind: Kind<'_>, id: &str) -> Result<Option<SandboxObject>, StoreError> {
+    let values = [Val::Text(kind.product), Val::Text(kind.kind), Val::Text(id)];
+    conn.row(&FIND, &values).await?.as_ref().map(decode).transpose()
+}
+
+/// An app's object by the merchant's own reference.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn find_reference(
+    conn: &mut Conn,
+    kind: Kind<'_>,
+    app: AppId,
+    reference: &str,
+) -> Result<Option<SandboxObject>, StoreError> {
+    let app = app.to_string();
+    let values = [Val::Text(kind.product), Val::Text(kind.kind), Val::Text(&app), Val::Text(reference)];
+    conn.row(&FIND_REFERENCE, &values).await?.as_ref().map(decode).transpose()
+}
+
+/// A merchant's objects, newest first.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn list(
+    conn: &mut Conn,
+    merchant: MerchantId,
+    kind: Kind<'_>,
+    window: Window,
+) -> Result<Vec<SandboxObject>, StoreError> {
+    let merchant = merchant.to_string();
+    let values = [
+        Val::Text(&merchant),
+        Val::Text(kind.product),
+        Val::Text(kind.kind),
+        Val::Int(window.from.0),
+        Val::Int(window.to.0),
+        Val::Int(window.count),
+        Val::Int(window.skip),
+    ];
+    conn.rows(&LIST, &values).await?.iter().map(decode).collect()
+}
+
+fn decode(row: &Row) -> Result<SandboxObject, StoreError> {
+    Ok(SandboxObject {
+        id: row.text("id")?.to_owned(),
+        merchant_id: row.parsed("merchant_id")?,
+        app_id: row.parsed("app_id")?,
+        reference: row.opt_string("reference")?,
+        body: row.text("body")?.to_owned(),
+        created_at: UnixMs(row.int("created_at")?),
+    })
+}
