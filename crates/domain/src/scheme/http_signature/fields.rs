@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 
 use sfv::visitor::{DictionaryVisitor, EntryVisitor, InnerListVisitor, ItemVisitor, ParameterVisitor};
-use sfv::{BareItem, BareItemFromInput, Key, KeyRef, Parser};
+use sfv::{BareItem, BareItemFromInput, ItemSerializer, Key, KeyRef, Parser};
 
 use crate::request::RequestView;
 
@@ -21,11 +21,18 @@ pub(super) fn joined(view: &RequestView<'_>, name: &str) -> Option<Vec<u8>> {
     (!lines.is_empty()).then(|| lines.join(b", ".as_slice()))
 }
 
-fn trim(value: &[u8]) -> &[u8] {
-    let is_white_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = value.iter().position(|byte| !is_white_space(byte)).unwrap_or(value.len());
-    let end = value.iter().rposition(|byte| !is_white_space(byte)).map_or(start, |last| last + 1);
-    value.get(start..end).unwrap_or_default()
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    skip_blanks(value)
+}
+
+fn skip_blanks(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    value
 }
 
 /// Replaces each obsolete line folding, with the white space around it, by one space (RFC 9112 section 5.2). A line
@@ -37,26 +44,32 @@ fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     let mut unfolded = Vec::with_capacity(value.len());
     let mut rest = value;
     while let Some((&byte, tail)) = rest.split_first() {
-        rest = match rest {
-            [b'\r', b'\n', b' ' | b'\t', ..] => {
-                let kept = trim(&unfolded).len();
-                let leading = unfolded.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-                unfolded.truncate(leading + kept);
-                unfolded.push(b' ');
-                let blank = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t')).count();
-                rest.get(blank..).unwrap_or_default()
+        if let [b'\r', b'\n', folded @ ..] = rest
+            && let [b' ' | b'\t', ..] = folded
+        {
+            while let Some(b' ' | b'\t') = unfolded.last() {
+                unfolded.pop();
             }
-            _ => {
-                unfolded.push(byte);
-                tail
-            }
-        };
+            unfolded.push(b' ');
+            rest = skip_blanks(folded);
+        } else {
+            unfolded.push(byte);
+            rest = tail;
+        }
     }
     Cow::Owned(unfolded)
 }
 
 /// Parameters in the order received, repetitions kept.
 pub(super) type Parameters = Vec<(Key, BareItem)>;
+
+/// Appends one parameter whose value is not a bare flag (RFC 9651 section 4.1.1.2).
+pub(super) fn push_parameter(line: &mut String, name: &str, value: &BareItem) {
+    line.push(';');
+    line.push_str(name);
+    line.push('=');
+    line.push_str(&ItemSerializer::new().bare_item(value).finish());
+}
 
 /// A dictionary (RFC 9651 section 3.2) in the order received, repetitions kept.
 #[derive(Default)]
@@ -119,10 +132,7 @@ impl<'de> ItemVisitor<'de> for NewElement<'_> {
     type Out = ();
     type Error = Infallible;
 
-    fn bare_item(
-        self,
-        value: BareItemFromInput<'de>,
-    ) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
+    fn bare_item(self, value: BareItemFromInput<'de>) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
         let element = self.elements.push_mut(Element { value: value.into(), parameters: Vec::new() });
         Ok(NewParameters(&mut element.parameters))
     }
