@@ -99,8 +99,9 @@ impl Component {
 
     /// Whether this is the component of that name without parameters.
     pub fn is(&self, name: &str) -> bool {
-        // No name contains a quote, so what has parameters cannot pass.
-        self.identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) == Some(name)
+        // What has parameters has quotes in between, and no name contains one.
+        let inner = self.identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        inner == Some(name) && !name.contains('"')
     }
 
     pub(super) fn from_element(element: &Element) -> Result<Self, ComponentError> {
