@@ -1,1 +1,200 @@
-//! Placeholder header: replaced by the crate's own.
+//! Use cases and what they need: configuration, products, the hot path's memory, the request log. No HTTP server types,
+//! no SQL.
+//!
+//! `App` is what everything shares. `verify` is the hot path; `ops` are the acts of people and tokens, each one
+//! transaction with its audit entry; `request_log` and `metrics` tell what happened.
+
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod entropy;
+pub mod master_key;
+pub mod metrics;
+pub mod ops;
+pub mod products;
+pub mod request_log;
+pub mod sandbox;
+pub mod verify;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use keymint_domain::entropy::Entropy;
+use keymint_domain::seal::Keyring;
+use keymint_domain::time::Clock;
+use keymint_store::db::Db;
+use keymint_store::error::StoreError;
+use keymint_store::settings;
+use thiserror::Error;
+
+use crate::config::{LimitsConfig, RequestLogConfig};
+use crate::metrics::Metrics;
+use crate::products::Products;
+use crate::request_log::RequestLog;
+use crate::verify::cache::CredentialCache;
+use crate::verify::replay::ReplayMemory;
+
+/// What everything shares.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+/// The parts of `App`.
+pub struct Shared {
+    /// The database.
+    pub db: Db,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// The key ring.
+    pub keyring: Keyring,
+    /// The products.
+    pub products: Products,
+    /// Counters.
+    pub metrics: Metrics,
+    /// The request log.
+    pub log: RequestLog,
+    cache: CredentialCache,
+    replay: ReplayMemory,
+    runtime: tokio::runtime::Handle,
+    is_serving: AtomicBool,
+}
+
+/// What an app is put together from.
+pub struct Parts<'a> {
+    /// The database.
+    pub db: Db,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// The key ring.
+    pub keyring: Keyring,
+    /// The products.
+    pub products: Products,
+    /// A folder for what is not in the database.
+    pub data: &'a Path,
+    /// The request log's settings.
+    pub request_log: &'a RequestLogConfig,
+    /// Limits.
+    pub limits: &'a LimitsConfig,
+}
+
+/// Why an app cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The folder for data.
+    #[error("the folder for data cannot be used: {0}")]
+    Data(#[from] std::io::Error),
+    /// The database belongs to another key ring.
+    #[error(
+        "the key ring is not the one that this database was made with; every secret in it would be refused. Give the \
+         right master key, or keep the old one in the ring as a further line"
+    )]
+    OtherKeyring,
+}
+
+/// The setting by which a database knows its key ring.
+const KEYRING_CHECK: &str = "keyring_check";
+/// How often the ownership of the database is looked at.
+const OWNERSHIP_CHECK: Duration = Duration::from_secs(2);
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    /// Puts an app together. Runs on the main runtime, which must live as long as the app.
+    ///
+    /// # Errors
+    /// `StartError`; nothing serves then.
+    pub async fn start(parts: Parts<'_>) -> Result<Self, StartError> {
+        check_keyring(&parts.db, &parts.keyring).await?;
+        let metrics = Metrics::new(parts.products.iter().map(|product| &product.name));
+        let runtime = tokio::runtime::Handle::current();
+        let log = if parts.request_log.enabled {
+            let lost = metrics.log_lost.clone();
+            RequestLog::start(parts.db.clone(), runtime.clone(), parts.request_log.waiting_max, lost)?
+        } else {
+            RequestLog::closed(metrics.log_lost.clone())
+        };
+        let now = parts.clock.now();
+        let replay = ReplayMemory::open(&parts.data.join("replay"), parts.limits.replay_entries_per_key_max, now)?;
+        let app = Self(Arc::new(Shared {
+            db: parts.db,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            keyring: parts.keyring,
+            products: parts.products,
+            metrics,
+            log,
+            cache: CredentialCache::new(parts.limits.cached_credentials_max),
+            replay,
+            runtime,
+            is_serving: AtomicBool::new(true),
+        }));
+        app.watch_ownership();
+        Ok(app)
+    }
+
+    /// Stops serving for good once another process may own the database: its changes would not reach our cache.
+    fn watch_ownership(&self) {
+        let shared = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(OWNERSHIP_CHECK).await;
+                let Some(shared) = shared.upgrade() else { return };
+                if !shared.db.is_owned().await {
+                    tracing::error!("this process no longer owns the database; it refuses every request from now on");
+                    shared.is_serving.store(false, Ordering::SeqCst);
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Whether requests may be decided.
+    pub fn is_serving(&self) -> bool {
+        self.is_serving.load(Ordering::SeqCst)
+    }
+
+    /// Writes what waits to be written, at a clean stop.
+    pub async fn close(&self) {
+        self.is_serving.store(false, Ordering::SeqCst);
+        self.log.flush().await;
+        if let Err(error) = self.replay.close() {
+            tracing::error!(%error, "the journal of spent signatures could not be synchronised");
+        }
+    }
+
+    /// The product's name, shared where it is a product of ours.
+    fn product_name(&self, name: &str) -> Arc<str> {
+        self.products.find(name).map_or_else(|| name.into(), |product| Arc::clone(&product.name))
+    }
+}
+
+async fn check_keyring(db: &Db, keyring: &Keyring) -> Result<(), StartError> {
+    let mut tx = db.write().await?;
+    match settings::find(tx.conn(), KEYRING_CHECK).await? {
+        Some(hex) => {
+            let check = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap_or_default();
+            if !keyring.row_is_intact(KEYRING_CHECK.as_bytes(), &check) {
+                return Err(StartError::OtherKeyring);
+            }
+        }
+        None => {
+            let check = keyring.row_check(KEYRING_CHECK.as_bytes());
+            settings::insert(tx.conn(), KEYRING_CHECK, &data_encoding::HEXLOWER.encode(&check)).await?;
+        }
+    }
+    Ok(tx.commit().await?)
+}

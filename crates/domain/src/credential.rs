@@ -288,3 +288,39 @@ pub fn issue(
     };
     Ok(Issued { credential, secret })
 }
+
+impl Credential {
+    /// The bytes that the row's keyed check covers: everything that decides who gets in (T56). Fields are separated by a
+    /// byte that none of them can hold.
+    pub fn check_bytes(&self) -> Vec<u8> {
+        let opt = |at: Option<UnixMs>| at.map_or_else(String::new, |at| at.0.to_string());
+        let status = match &self.status {
+            Status::Active => "active".to_owned(),
+            Status::Retiring { ends_at } => format!("retiring {}", ends_at.0),
+            Status::Revoked { at, reason, .. } => format!("revoked {} {}", at.0, reason.as_str()),
+        };
+        let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(" ");
+        let restrictions = &self.restrictions;
+        let (kind, ring_key, secret) = match &self.secret {
+            StoredSecret::Hashed { ring_key, digest } => ("hashed", ring_key, digest.as_slice()),
+            StoredSecret::Sealed { ring_key, bytes } => ("sealed", ring_key, bytes.as_slice()),
+        };
+        [
+            "keymint row v1".to_owned(),
+            self.id.to_string(),
+            self.key_id.clone(),
+            self.product.clone(),
+            self.mode.as_str().to_owned(),
+            self.merchant_id.to_string(),
+            self.app_id.to_string(),
+            opt(self.expires_at),
+            status,
+            list(&mut restrictions.allowed_ips.iter().map(ToString::to_string)),
+            list(&mut restrictions.allowed_origins.iter().map(ToString::to_string)),
+            list(&mut restrictions.scopes.iter().map(ToString::to_string)),
+            format!("{kind} {ring_key} {}", data_encoding::HEXLOWER.encode(secret)),
+        ]
+        .join("\0")
+        .into_bytes()
+    }
+}

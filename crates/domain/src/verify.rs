@@ -22,7 +22,7 @@ pub struct Candidate {
     /// The public name.
     pub key_id: Box<str>,
     /// The product it is for.
-    pub product: Box<str>,
+    pub product: std::sync::Arc<str>,
     /// Test or live.
     pub mode: Mode,
     /// The tenant.

@@ -38,7 +38,7 @@ const SECRET_BITS_MIN: usize = 128;
 /// Fewest random bits in a key id: they are public, and must not collide.
 const KEY_ID_BITS_MIN: usize = 80;
 /// Longest time window of a signature. Seconds.
-const WINDOW_SECONDS_MAX: i64 = 900;
+const WINDOW_SECONDS_MAX: i64 = 300;
 /// Longest grace of a roll. Seconds: 30 days.
 const GRACE_SECONDS_MAX: u32 = 2_592_000;
 /// Largest body a dialect may allow. Bytes.

@@ -1,0 +1,123 @@
+//! A client of the management API and of gateways, for the command line.
+
+use std::time::Duration;
+
+use keymint_domain::secret::SecretText;
+use serde_json::Value;
+use thiserror::Error;
+
+/// Longest wait for an answer.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Why a call failed.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// No answer.
+    #[error("{url} did not answer: {cause}")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// What went wrong on the way.
+        cause: String,
+    },
+    /// An answer that says no.
+    #[error("{status} {code}: {message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The stable code.
+        code: String,
+        /// What is the matter and what to do.
+        message: String,
+    },
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header fields.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// A call.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The address.
+    pub url: String,
+    /// The header fields.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Makes a call. Follows no redirect and uses no proxy.
+///
+/// # Errors
+/// `ClientError::Unreachable`.
+pub async fn send(call: Call<'_>) -> Result<Reply, ClientError> {
+    let unreachable = |url: &str, error: reqwest::Error| ClientError::Unreachable {
+        url: url.to_owned(),
+        cause: error.without_url().to_string(),
+    };
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(DEADLINE)
+        .build()
+        .map_err(|error| unreachable(&call.url, error))?;
+    let method = reqwest::Method::from_bytes(call.method.as_bytes()).unwrap_or(reqwest::Method::GET);
+    let mut request = client.request(method, &call.url).body(call.body);
+    for (name, value) in &call.headers {
+        request = request.header(name, value);
+    }
+    let response = request.send().await.map_err(|error| unreachable(&call.url, error))?;
+    let status = response.status().as_u16();
+    let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    let body = response.bytes().await.map_err(|error| unreachable(&call.url, error))?.to_vec();
+    Ok(Reply { status, headers, body })
+}
+
+/// A management API with a token for it.
+pub struct Management {
+    base: String,
+    token: SecretText,
+}
+
+impl Management {
+    /// The API at `base` (`http://127.0.0.1:8080`).
+    pub fn new(base: &str, token: SecretText) -> Self {
+        Self { base: base.trim_end_matches('/').to_owned(), token }
+    }
+
+    /// Makes a call and reads the JSON answer.
+    ///
+    /// # Errors
+    /// `ClientError`.
+    pub async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
+        let mut headers = vec![("authorization".to_owned(), format!("Bearer {}", self.token.expose()))];
+        if body.is_some() {
+            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        }
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let url = format!("{}/api/v1{path}", self.base);
+        let reply = send(Call { method, url, headers, body }).await?;
+        let value: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
+        if (200..300).contains(&reply.status) {
+            return Ok(value);
+        }
+        let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let message = [text("field"), text("detail")].into_iter().filter(|part| !part.is_empty());
+        Err(ClientError::Refused {
+            status: reply.status,
+            code: text("code"),
+            message: message.collect::<Vec<_>>().join(": "),
+        })
+    }
+}

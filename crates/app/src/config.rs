@@ -1,0 +1,229 @@
+//! The operator's configuration file. Unknown settings are refused, and so is what is unsafe.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::master_key::MasterKeySource;
+
+/// Everything `serve` needs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where data other than the database lives: the memory of spent signatures.
+    pub data: PathBuf,
+    /// Listeners.
+    pub listen: ListenConfig,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// The key ring.
+    pub master_key: MasterKeyConfig,
+    /// A folder with the operator's own dialects.
+    pub dialects: Option<PathBuf>,
+    /// The products.
+    #[serde(default)]
+    pub product: Vec<ProductConfig>,
+    /// The request log.
+    #[serde(default)]
+    pub request_log: RequestLogConfig,
+    /// Limits.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenConfig {
+    /// Console and management API.
+    pub console: SocketAddr,
+    /// The gateway.
+    pub gateway: SocketAddr,
+    /// The verify API, health, metrics. Has no authentication of its own.
+    pub internal: SocketAddr,
+    /// Threads of the gateway and the internal listener, each with its own runtime; 0: one per core.
+    #[serde(default)]
+    pub threads: usize,
+    /// Set when the internal listener's network is closed to all but the operator's services.
+    #[serde(default)]
+    pub internal_network_is_private: bool,
+}
+
+/// Which database: exactly one of the two.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// The SQLite file.
+    pub sqlite: Option<PathBuf>,
+    /// A file with the PostgreSQL address, readable by its owner alone: the address may hold a password.
+    pub postgres_url_file: Option<PathBuf>,
+}
+
+/// Where the key ring comes from: exactly one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MasterKeyConfig {
+    /// A file, mode 0600.
+    pub file: Option<PathBuf>,
+    /// A file descriptor that is open at start.
+    pub descriptor: Option<u32>,
+    /// A command whose output is the ring.
+    pub command: Option<Vec<String>>,
+}
+
+/// A product.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProductConfig {
+    /// The name: its path on the gateway.
+    pub name: String,
+    /// The dialect.
+    pub dialect: String,
+    /// Which of the dialect's secret styles new credentials get; the first when absent.
+    pub secret_style: Option<String>,
+    /// Which simulated API stands behind test credentials; the dialect's own when absent. `accept` answers 204 to
+    /// every authenticated request, for load tests and for trying a client's signing.
+    pub sandbox: Option<String>,
+    /// Host names where the product is without its path, for test credentials only.
+    #[serde(default)]
+    pub hosts_test: Vec<String>,
+    /// The same for live credentials only.
+    #[serde(default)]
+    pub hosts_live: Vec<String>,
+}
+
+/// The request log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestLogConfig {
+    /// Whether decisions are logged.
+    pub enabled: bool,
+    /// Decisions that may wait to be written; above this they are counted as lost.
+    pub waiting_max: usize,
+}
+
+impl Default for RequestLogConfig {
+    fn default() -> Self {
+        Self { enabled: true, waiting_max: 65_536 }
+    }
+}
+
+/// Limits in memory.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Credentials kept ready; about 500 bytes each.
+    pub cached_credentials_max: usize,
+    /// Signatures remembered per key within its window; above this the key is answered 429.
+    pub replay_entries_per_key_max: usize,
+    /// Open connections of one listener.
+    pub connections_max: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { cached_credentials_max: 250_000, replay_entries_per_key_max: 100_000, connections_max: 16_384 }
+    }
+}
+
+/// Why a configuration is refused. Says the setting and what would be right.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{file} cannot be read: {cause}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What the operating system says.
+        cause: std::io::Error,
+    },
+    /// The file is not understood.
+    #[error("{file}, `{field}`: {problem}")]
+    Setting {
+        /// The file.
+        file: String,
+        /// The setting.
+        field: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// `ConfigError` names the setting.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::Unreadable { file: file.clone(), cause })?;
+        Self::parse(&text).map_err(|(field, problem)| ConfigError::Setting { file, field, problem })
+    }
+
+    /// Reads and checks a text; the error is the setting and what is wrong with it.
+    ///
+    /// # Errors
+    /// The setting and the problem.
+    pub fn parse(text: &str) -> Result<Self, (String, String)> {
+        let deserializer =
+            toml::Deserializer::parse(text).map_err(|error| ("the file".to_owned(), error.message().to_owned()))?;
+        let config: Self = serde_path_to_error::deserialize(deserializer)
+            .map_err(|error| (error.path().to_string(), error.into_inner().message().to_owned()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), (String, String)> {
+        let wrong = |field: &str, problem: &str| Err((field.to_owned(), problem.to_owned()));
+        if self.database.sqlite.is_some() == self.database.postgres_url_file.is_some() {
+            return wrong("database", "needs exactly one of `sqlite` and `postgres_url_file`");
+        }
+        let master_key = &self.master_key;
+        let sources = [master_key.file.is_some(), master_key.descriptor.is_some(), master_key.command.is_some()];
+        if sources.into_iter().filter(|set| *set).count() != 1 {
+            return wrong("master_key", "needs exactly one of `file`, `descriptor` and `command`");
+        }
+        if !self.listen.internal.ip().is_loopback() && !self.listen.internal_network_is_private {
+            return wrong(
+                "listen.internal",
+                "is not a loopback address: whoever reaches this listener can verify keys. Bind it to 127.0.0.1, or \
+                 set `internal_network_is_private = true` if only your services reach that network",
+            );
+        }
+        if self.product.is_empty() {
+            return wrong("product", "needs at least one `[[product]]`");
+        }
+        if self.limits.cached_credentials_max == 0 || self.limits.replay_entries_per_key_max == 0 {
+            return wrong("limits", "must be at least 1 each");
+        }
+        Ok(())
+    }
+
+    /// Where the key ring comes from.
+    pub fn master_key_source(&self) -> MasterKeySource {
+        let master_key = &self.master_key;
+        match (&master_key.file, master_key.descriptor, &master_key.command) {
+            (Some(path), ..) => MasterKeySource::File(path.clone()),
+            (None, Some(number), _) => MasterKeySource::Descriptor(number),
+            (None, None, words) => MasterKeySource::Command(words.clone().unwrap_or_default()),
+        }
+    }
+}
+
+/// Whether a PostgreSQL address stays on this machine: a socket or a loopback address. Anything else needs TLS, which
+/// this version does not speak to databases.
+pub fn postgres_is_local(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://")) else {
+        return false;
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    host.is_empty()
+        || host == "localhost"
+        || host.starts_with("%2F")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,74 @@
+//! Counters, named once. Labels are products and reasons: closed lists, so the number of series is bounded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use keymint_domain::reason::DenyReason;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+type Labels = Vec<(String, String)>;
+
+/// Every counter.
+pub struct Metrics {
+    registry: Registry,
+    decisions: HashMap<Arc<str>, PerProduct>,
+    /// Decisions that did not reach the request log.
+    pub log_lost: Counter,
+}
+
+struct PerProduct {
+    allowed: Counter,
+    denied: HashMap<DenyReason, Counter>,
+}
+
+impl Metrics {
+    /// Counters for these products.
+    pub fn new<'a>(products: impl Iterator<Item = &'a Arc<str>>) -> Self {
+        let mut registry = Registry::with_prefix("keymint");
+        let family = Family::<Labels, Counter>::default();
+        let help = "Decisions about requests, by product and outcome (allow, or the reason of the denial)";
+        registry.register("decisions", help, family.clone());
+        let log_lost = Counter::default();
+        registry.register("request_log_lost", "Decisions that did not reach the request log", log_lost.clone());
+        let counter = |product: &Arc<str>, outcome: &str| {
+            let labels =
+                vec![("product".to_owned(), product.to_string()), ("outcome".to_owned(), outcome.to_owned())];
+            family.get_or_create_owned(&labels)
+        };
+        let decisions = products
+            .map(|product| {
+                let denied = DenyReason::ALL.iter().map(|reason| (*reason, counter(product, reason.as_str())));
+                let per_product = PerProduct { allowed: counter(product, "allow"), denied: denied.collect() };
+                (Arc::clone(product), per_product)
+            })
+            .collect();
+        Self { registry, decisions, log_lost }
+    }
+
+    /// Counts a decision.
+    pub fn decided(&self, product: &str, reason: Option<DenyReason>) {
+        let Some(per_product) = self.decisions.get(product) else { return };
+        match reason {
+            None => {
+                per_product.allowed.inc();
+            }
+            Some(reason) => {
+                if let Some(counter) = per_product.denied.get(&reason) {
+                    counter.inc();
+                }
+            }
+        }
+    }
+
+    /// The text that Prometheus reads (OpenMetrics 1.0).
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            tracing::error!("the metrics could not be written");
+        }
+        text
+    }
+}

@@ -1,0 +1,148 @@
+//! Apps: a merchant's registered applications.
+
+use keymint_domain::id::{AppId, MerchantId};
+use keymint_store::apps::{self, App as Row};
+use keymint_store::error::StoreError;
+use keymint_store::{credentials, merchants};
+use serde_json::json;
+
+use crate::App;
+use crate::ops::idempotency::{self, Repeat};
+use crate::ops::{Actor, Change, OpError, Saying, field, input};
+
+/// What an app is made from.
+#[derive(Clone, Debug, Default)]
+pub struct NewApp {
+    /// The product.
+    pub product: String,
+    /// Its name; 3 to 256 characters (KS Pay's rule).
+    pub name: String,
+    /// Its address for mail.
+    pub email: String,
+    /// A phone number.
+    pub phone: Option<String>,
+    /// Street address.
+    pub address: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// State.
+    pub state: Option<String>,
+    /// City.
+    pub city: Option<String>,
+    /// Zip or postal code.
+    pub postal_code: String,
+}
+
+fn checked(app: &App, merchant: MerchantId, new: &NewApp) -> Result<Row, OpError> {
+    if app.products.find(&new.product).is_none() {
+        let mut names: Vec<&str> = app.products.iter().map(|product| &*product.name).collect();
+        names.sort_unstable();
+        return field("product", format!("must be one of {}", names.join(", ")));
+    }
+    let now = app.clock.now();
+    Ok(Row {
+        id: AppId::fresh(now, &*app.entropy)?,
+        merchant_id: merchant,
+        product: new.product.clone(),
+        name: input::text("name", &new.name, 3..=256)?,
+        email: input::email("email", &new.email)?,
+        phone: input::optional_text("phone", new.phone.as_deref(), 32)?,
+        address: input::text("address", &new.address, 1..=500)?,
+        country: input::country("country", &new.country)?,
+        state: input::optional_text("state", new.state.as_deref(), 100)?,
+        city: input::optional_text("city", new.city.as_deref(), 100)?,
+        postal_code: input::text("postal_code", &new.postal_code, 1..=20)?,
+        is_enabled: true,
+        created_at: now,
+    })
+}
+
+/// Makes an app, or finds the one that the same call made before.
+///
+/// # Errors
+/// `NotFound` when there is no such merchant for the actor; `Field`; `Conflict` when the name is taken.
+pub async fn make(
+    app: &App,
+    actor: Actor,
+    merchant: MerchantId,
+    new: &NewApp,
+    repeat: Option<&Repeat>,
+) -> Result<Row, OpError> {
+    if !actor.may_act_for(merchant) {
+        return Err(OpError::NotFound("merchant"));
+    }
+    let row = checked(app, merchant, new)?;
+    let mut change = Change::begin(app, actor).await?;
+    if let Some(made) = idempotency::find(change.conn(), actor, repeat).await? {
+        let id = made.parse().map_err(|_| OpError::NotFound("app"))?;
+        return apps::find(change.conn(), id).await?.ok_or(OpError::NotFound("app"));
+    }
+    merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
+    match apps::insert(change.conn(), &row).await {
+        Err(StoreError::Unique { .. }) => {
+            let message = "This merchant has an app of that name for this product.".to_owned();
+            return Err(OpError::Conflict { code: "app_name_taken", message });
+        }
+        other => other?,
+    }
+    let subject = row.id.to_string();
+    idempotency::remember(change.conn(), app, actor, repeat, &subject).await?;
+    let detail = json!({ "product": row.product, "name": row.name });
+    change.commit(Saying { action: "app.made", subject: &subject, merchant: Some(merchant), detail }).await?;
+    Ok(row)
+}
+
+/// An app.
+///
+/// # Errors
+/// `NotFound` when there is none that the actor may see.
+pub async fn find(app: &App, actor: Actor, id: AppId) -> Result<Row, OpError> {
+    let mut conn = app.db.read().await?;
+    let row = apps::find(&mut conn, id).await?;
+    row.filter(|row| actor.may_act_for(row.merchant_id)).ok_or(OpError::NotFound("app"))
+}
+
+/// A merchant's apps above an id.
+///
+/// # Errors
+/// `NotFound` when the actor may not see the merchant.
+pub async fn list(
+    app: &App,
+    actor: Actor,
+    merchant: MerchantId,
+    above: &str,
+    limit: i64,
+) -> Result<Vec<Row>, OpError> {
+    if !actor.may_act_for(merchant) {
+        return Err(OpError::NotFound("merchant"));
+    }
+    let mut conn = app.db.read().await?;
+    Ok(apps::list(&mut conn, merchant, above, limit).await?)
+}
+
+/// Whether an app's credentials work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppState {
+    /// They do.
+    Enabled,
+    /// They do not; they come back when it is enabled again.
+    Disabled,
+}
+
+/// Enables or disables an app. Disabled, its credentials stop before this returns.
+///
+/// # Errors
+/// `NotFound` when there is none that the actor may see.
+pub async fn set_state(app: &App, actor: Actor, id: AppId, state: AppState) -> Result<Row, OpError> {
+    let mut change = Change::begin(app, actor).await?;
+    let row = apps::find(change.conn(), id).await?.filter(|row| actor.may_act_for(row.merchant_id));
+    let mut row = row.ok_or(OpError::NotFound("app"))?;
+    row.is_enabled = state == AppState::Enabled;
+    apps::set_enabled(change.conn(), id, row.is_enabled).await?;
+    let affected = credentials::key_ids_of_app(change.conn(), id).await?;
+    let subject = id.to_string();
+    let action = if row.is_enabled { "app.enabled" } else { "app.disabled" };
+    change.commit(Saying { action, subject: &subject, merchant: Some(row.merchant_id), detail: json!({}) }).await?;
+    app.forget(&affected);
+    Ok(row)
+}

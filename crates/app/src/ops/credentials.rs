@@ -1,0 +1,398 @@
+//! Credentials: issue, roll, revoke, change, read. The secret of a new one leaves in the value that `issue` and `roll`
+//! return, and exists nowhere else in the open.
+
+use std::sync::Arc;
+
+use keymint_domain::credential::{self, Blank, Credential, IssueError, Issued, MoveError, Revocation, RevokeReason, State};
+use keymint_domain::id::AppId;
+use keymint_domain::mode::Mode;
+use keymint_domain::restriction::Restrictions;
+use keymint_domain::secret::SecretText;
+use keymint_domain::time::UnixMs;
+use keymint_store::apps::App as AppRow;
+use keymint_store::credentials::{self, Slots, Stored};
+use keymint_store::error::StoreError;
+use keymint_store::merchants::{self, Activation};
+use serde_json::json;
+
+use crate::App;
+use crate::ops::idempotency::{self, Repeat};
+use crate::ops::{Actor, Change, OpError, Saying, field, input};
+use crate::products::Product;
+
+/// What a credential is issued with.
+#[derive(Clone, Debug)]
+pub struct NewCredential {
+    /// Test or live.
+    pub mode: Mode,
+    /// What its people call it.
+    pub name: Option<String>,
+    /// When it ends by itself.
+    pub expires_at: Option<UnixMs>,
+    /// Scopes; empty: every call.
+    pub scopes: Vec<String>,
+    /// Addresses; empty: every address.
+    pub allowed_ips: Vec<String>,
+    /// Origins; empty: every origin.
+    pub allowed_origins: Vec<String>,
+}
+
+/// What is changed of a credential; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct Patch {
+    /// The name; `Some(None)` takes it away.
+    pub name: Option<Option<String>>,
+    /// The expiry; `Some(None)` takes it away.
+    pub expires_at: Option<Option<UnixMs>>,
+    /// The scopes.
+    pub scopes: Option<Vec<String>>,
+    /// The addresses.
+    pub allowed_ips: Option<Vec<String>>,
+    /// The origins.
+    pub allowed_origins: Option<Vec<String>>,
+}
+
+/// A credential as it is shown.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The credential.
+    pub credential: Credential,
+    /// Its state now.
+    pub state: State,
+    /// When it last authenticated a request.
+    pub last_used_at: Option<UnixMs>,
+}
+
+/// What `issue` made, or had made before.
+pub struct Made {
+    /// The credential.
+    pub view: View,
+    /// Its secret; `None` when the same call had made it before: it was shown then, once.
+    pub secret: Option<SecretText>,
+}
+
+/// What `roll` made.
+pub struct Rolled {
+    /// The successor.
+    pub made: Made,
+    /// The one before.
+    pub previous: View,
+}
+
+/// What `revoke` did.
+pub struct Revoked {
+    /// The credential.
+    pub view: View,
+    /// When it ended.
+    pub at: UnixMs,
+    /// The number of the change from which on no node accepts it.
+    pub seq: i64,
+}
+
+fn view(credential: Credential, last_used_at: Option<UnixMs>, now: UnixMs) -> View {
+    View { state: credential.state(now), credential, last_used_at }
+}
+
+fn view_stored(stored: Stored, now: UnixMs) -> View {
+    view(stored.credential, stored.last_used_at, now)
+}
+
+fn product_of<'a>(app: &'a App, name: &str) -> Result<&'a Arc<Product>, OpError> {
+    app.products.find(name).ok_or_else(|| OpError::Conflict {
+        code: "product_removed",
+        message: format!("The product `{name}` is not configured any more."),
+    })
+}
+
+fn sealed(made: Result<Issued, IssueError>) -> Result<Issued, OpError> {
+    made.map_err(|error| match error {
+        IssueError::Entropy(error) => OpError::Entropy(error),
+        IssueError::Seal => OpError::Seal,
+    })
+}
+
+fn check_expiry(expires_at: Option<UnixMs>, now: UnixMs) -> Result<(), OpError> {
+    if expires_at.is_some_and(|at| at <= now) {
+        return field("expires_at", "must be in the future");
+    }
+    Ok(())
+}
+
+fn parse_restrictions(
+    product: &Product,
+    ips: &[String],
+    origins: &[String],
+    scopes: &[String],
+) -> Result<Restrictions, OpError> {
+    Restrictions::parse(&product.dialect, ips, origins, scopes)
+        .map_err(|error| OpError::Field { field: error.field(), problem: error.to_string() })
+}
+
+/// Issues a credential for an app.
+///
+/// # Errors
+/// `NotFound`; `Field`; `Conflict` with `activation_required` (live, merchant not approved), `app_disabled`, or
+/// `credential_exists` (every slot is taken: roll or revoke).
+pub async fn issue(
+    app: &App,
+    actor: Actor,
+    app_id: AppId,
+    new: &NewCredential,
+    repeat: Option<&Repeat>,
+) -> Result<Made, OpError> {
+    let owner = crate::ops::apps::find(app, actor, app_id).await?;
+    let product = product_of(app, &owner.product)?;
+    let now = app.clock.now();
+    check_expiry(new.expires_at, now)?;
+    let restrictions = parse_restrictions(product, &new.allowed_ips, &new.allowed_origins, &new.scopes)?;
+    let name = input::optional_text("name", new.name.as_deref(), credential::NAME_CHARS_MAX)?;
+    let mut issued = sealed(make(app, product, &owner, new.mode, now))?;
+    issued.credential.name = name;
+    issued.credential.expires_at = new.expires_at;
+    issued.credential.restrictions = restrictions;
+    let mut change = Change::begin(app, actor).await?;
+    if let Some(key_id) = idempotency::find(change.conn(), actor, repeat).await? {
+        return made_before(&mut change, &key_id, now).await;
+    }
+    check_owner(&mut change, &owner, new.mode).await?;
+    store_new(&mut change, app, product, &issued.credential, now).await?;
+    idempotency::remember(change.conn(), app, actor, repeat, &issued.credential.key_id).await?;
+    let credential = issued.credential;
+    let detail = json!({ "mode": credential.mode, "app_id": app_id.to_string(), "product": credential.product });
+    let (subject, merchant) = (credential.key_id.clone(), Some(credential.merchant_id));
+    change.commit(Saying { action: "credential.issued", subject: &subject, merchant, detail }).await?;
+    app.forget(&[subject]);
+    Ok(Made { view: view(credential, None, now), secret: Some(issued.secret) })
+}
+
+fn make(app: &App, product: &Product, owner: &AppRow, mode: Mode, now: UnixMs) -> Result<Issued, IssueError> {
+    let blank = Blank {
+        dialect: &product.dialect,
+        style: product.style(),
+        product: &product.name,
+        mode,
+        merchant_id: owner.merchant_id,
+        app_id: owner.id,
+    };
+    credential::issue(&blank, &app.keyring, now, &*app.entropy)
+}
+
+async fn made_before(change: &mut Change<'_>, key_id: &str, now: UnixMs) -> Result<Made, OpError> {
+    let stored = credentials::find(change.conn(), key_id).await?.ok_or(OpError::NotFound("credential"))?;
+    Ok(Made { view: view_stored(stored, now), secret: None })
+}
+
+/// Live credentials exist only while the merchant is approved; looked at in the transaction that issues (T12).
+async fn check_owner(change: &mut Change<'_>, owner: &AppRow, mode: Mode) -> Result<(), OpError> {
+    let app = keymint_store::apps::find(change.conn(), owner.id).await?.ok_or(OpError::NotFound("app"))?;
+    if !app.is_enabled {
+        let message = "The app is disabled. Enable it first.".to_owned();
+        return Err(OpError::Conflict { code: "app_disabled", message });
+    }
+    let merchant = merchants::find(change.conn(), owner.merchant_id).await?.ok_or(OpError::NotFound("merchant"))?;
+    if mode == Mode::Live && merchant.activation != Activation::Approved {
+        return Err(OpError::Conflict {
+            code: "activation_required",
+            message: format!(
+                "Live credentials need an approved merchant; this one is {}. Test credentials need nothing.",
+                merchant.activation.as_str()
+            ),
+        });
+    }
+    Ok(())
+}
+
+async fn store_new(
+    change: &mut Change<'_>,
+    app: &App,
+    product: &Product,
+    credential: &Credential,
+    now: UnixMs,
+) -> Result<(), OpError> {
+    let owner = credential.slot_owner(&product.dialect);
+    let slots = Slots { owner: &owner, product: &credential.product, mode: credential.mode };
+    let taken = || OpError::Conflict {
+        code: "credential_exists",
+        message: format!(
+            "{} allows {} active credential(s) here in {} mode. Roll the one there is, or revoke it first.",
+            product.dialect.title,
+            product.dialect.active_max,
+            credential.mode.as_str()
+        ),
+    };
+    let free = credentials::free_slot(change.conn(), slots, product.dialect.active_max, now).await?;
+    let slot = free.ok_or_else(taken)?;
+    let check = app.keyring.row_check(&credential.check_bytes());
+    match credentials::insert(change.conn(), credential, (&owner, slot), &check).await {
+        Err(StoreError::Unique { .. }) => Err(taken()),
+        other => Ok(other?),
+    }
+}
+
+async fn store_changed(change: &mut Change<'_>, app: &App, credential: &Credential) -> Result<(), OpError> {
+    let check = app.keyring.row_check(&credential.check_bytes());
+    Ok(credentials::update(change.conn(), credential, &check).await?)
+}
+
+/// A credential that the actor may act on, read inside the change. A row that was edited from outside is not carried
+/// on: that would give it a good check.
+async fn own(change: &mut Change<'_>, app: &App, actor: Actor, key_id: &str) -> Result<Stored, OpError> {
+    let stored = credentials::find(change.conn(), key_id).await?;
+    let stored = stored.filter(|stored| actor.may_act_for(stored.credential.merchant_id));
+    let stored = stored.ok_or(OpError::NotFound("credential"))?;
+    if !app.keyring.row_is_intact(&stored.credential.check_bytes(), &stored.row_check) {
+        return Err(OpError::Store(StoreError::Corrupt { table: "credential", column: "row_check" }));
+    }
+    Ok(stored)
+}
+
+/// A credential.
+///
+/// # Errors
+/// `NotFound` when there is none that the actor may see.
+pub async fn find(app: &App, actor: Actor, key_id: &str) -> Result<View, OpError> {
+    let mut conn = app.db.read().await?;
+    let stored = credentials::find(&mut conn, key_id).await?;
+    let stored = stored.filter(|stored| actor.may_act_for(stored.credential.merchant_id));
+    stored.map(|stored| view_stored(stored, app.clock.now())).ok_or(OpError::NotFound("credential"))
+}
+
+/// An app's credentials above an id.
+///
+/// # Errors
+/// `NotFound` when there is no such app for the actor.
+pub async fn list(app: &App, actor: Actor, id: AppId, above: &str, limit: i64) -> Result<Vec<View>, OpError> {
+    crate::ops::apps::find(app, actor, id).await?;
+    let mut conn = app.db.read().await?;
+    let now = app.clock.now();
+    let stored = credentials::list(&mut conn, id, above, limit).await?;
+    Ok(stored.into_iter().map(|stored| view_stored(stored, now)).collect())
+}
+
+/// Changes name, expiry or restrictions. What is narrower afterwards is so before this returns.
+///
+/// # Errors
+/// `NotFound`; `Field`; `Conflict` with `credential_ended`.
+pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Result<View, OpError> {
+    let now = app.clock.now();
+    let mut change = Change::begin(app, actor).await?;
+    let stored = own(&mut change, app, actor, key_id).await?;
+    let mut credential = stored.credential;
+    if matches!(credential.state(now), State::Revoked | State::Expired) {
+        return Err(ended());
+    }
+    if let Some(name) = &patch.name {
+        credential.name = input::optional_text("name", name.as_deref(), credential::NAME_CHARS_MAX)?;
+    }
+    if let Some(expires_at) = patch.expires_at {
+        check_expiry(expires_at, now)?;
+        credential.expires_at = expires_at;
+    }
+    let product = product_of(app, &credential.product)?;
+    let texts = |list: &[Box<str>]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let now_ips = credential.restrictions.allowed_ips.iter().map(ToString::to_string).collect::<Vec<_>>();
+    credential.restrictions = parse_restrictions(
+        product,
+        patch.allowed_ips.as_ref().unwrap_or(&now_ips),
+        patch.allowed_origins.as_ref().unwrap_or(&texts(&credential.restrictions.allowed_origins)),
+        patch.scopes.as_ref().unwrap_or(&texts(&credential.restrictions.scopes)),
+    )?;
+    store_changed(&mut change, app, &credential).await?;
+    let restrictions = credentials::restrictions_text(&credential.restrictions);
+    let detail = json!({ "name": credential.name, "restrictions": restrictions });
+    let merchant = Some(credential.merchant_id);
+    change.commit(Saying { action: "credential.changed", subject: key_id, merchant, detail }).await?;
+    app.forget(&[key_id.to_owned()]);
+    Ok(view(credential, stored.last_used_at, now))
+}
+
+fn ended() -> OpError {
+    OpError::Conflict {
+        code: "credential_ended",
+        message: "This credential has ended; nothing brings it back. Issue a new one.".to_owned(),
+    }
+}
+
+/// Issues a successor with the same name, expiry and restrictions, and retires the credential: at once for a grace of
+/// 0, otherwise after `grace_seconds`.
+///
+/// # Errors
+/// `NotFound`; `Field` for a grace the dialect does not allow; `Conflict` with `credential_ended`,
+/// `credential_retiring` or `activation_required`.
+pub async fn roll(
+    app: &App,
+    actor: Actor,
+    key_id: &str,
+    grace_seconds: u32,
+    repeat: Option<&Repeat>,
+) -> Result<Rolled, OpError> {
+    let before = find(app, actor, key_id).await?;
+    let product = product_of(app, &before.credential.product)?;
+    if grace_seconds > product.dialect.grace_seconds_max {
+        let most = product.dialect.grace_seconds_max;
+        return field("grace_seconds", format!("must be 0 to {most} for {}", product.dialect.title));
+    }
+    let now = app.clock.now();
+    let mut change = Change::begin(app, actor).await?;
+    if let Some(successor) = idempotency::find(change.conn(), actor, repeat).await? {
+        let made = made_before(&mut change, &successor, now).await?;
+        let previous = own(&mut change, app, actor, key_id).await?;
+        return Ok(Rolled { made, previous: view_stored(previous, now) });
+    }
+    let stored = own(&mut change, app, actor, key_id).await?;
+    let mut previous = stored.credential;
+    let owner = keymint_store::apps::find(change.conn(), previous.app_id).await?.ok_or(OpError::NotFound("app"))?;
+    check_owner(&mut change, &owner, previous.mode).await?;
+    let mut issued = sealed(make(app, product, &owner, previous.mode, now))?;
+    issued.credential.name.clone_from(&previous.name);
+    issued.credential.expires_at = previous.expires_at;
+    issued.credential.restrictions = previous.restrictions.clone();
+    previous.retire(now.plus_seconds(i64::from(grace_seconds)), now).map_err(|error| match error {
+        MoveError::Ended => ended(),
+        MoveError::Retiring => OpError::Conflict {
+            code: "credential_retiring",
+            message: "This credential has a successor already. Roll that one, or revoke this one.".to_owned(),
+        },
+    })?;
+    store_changed(&mut change, app, &previous).await?;
+    store_new(&mut change, app, product, &issued.credential, now).await?;
+    idempotency::remember(change.conn(), app, actor, repeat, &issued.credential.key_id).await?;
+    let successor = issued.credential;
+    let detail = json!({ "successor": successor.key_id, "grace_seconds": grace_seconds });
+    let merchant = Some(previous.merchant_id);
+    change.commit(Saying { action: "credential.rolled", subject: key_id, merchant, detail }).await?;
+    app.forget(&[key_id.to_owned(), successor.key_id.clone()]);
+    let made = Made { view: view(successor, None, now), secret: Some(issued.secret) };
+    Ok(Rolled { made, previous: view(previous, stored.last_used_at, now) })
+}
+
+/// Ends a credential. When this returns, no node accepts it for any request that arrives afterwards: it is committed to
+/// disk, and the record is out of the only cache there is (one process owns the database).
+///
+/// # Errors
+/// `NotFound`; `Field`.
+pub async fn revoke(
+    app: &App,
+    actor: Actor,
+    key_id: &str,
+    reason: RevokeReason,
+    note: Option<&str>,
+) -> Result<Revoked, OpError> {
+    let note = input::optional_text("note", note, credential::NOTE_CHARS_MAX)?;
+    let mut change = Change::begin(app, actor).await?;
+    let now = app.clock.now();
+    let stored = own(&mut change, app, actor, key_id).await?;
+    let mut credential = stored.credential;
+    if let Revocation::Before { at } = credential.revoke(now, reason, note.clone()) {
+        let seq = change.seq() - 1;
+        app.forget(&[key_id.to_owned()]);
+        return Ok(Revoked { view: view(credential, stored.last_used_at, now), at, seq });
+    }
+    store_changed(&mut change, app, &credential).await?;
+    let detail = json!({ "reason": reason.as_str(), "note": note });
+    let merchant = Some(credential.merchant_id);
+    let seq = change.seq();
+    change.commit(Saying { action: "credential.revoked", subject: key_id, merchant, detail }).await?;
+    app.forget(&[key_id.to_owned()]);
+    Ok(Revoked { view: view(credential, stored.last_used_at, now), at: now, seq })
+}

@@ -1,0 +1,196 @@
+//! The acts of people and tokens: each checks the actor, changes, writes its audit entry and its event, all in one
+//! transaction; the cache learns of it after the commit and before the answer.
+
+pub mod apps;
+pub mod audit;
+pub mod credentials;
+pub mod idempotency;
+pub mod input;
+pub mod merchants;
+pub mod requests;
+pub mod tokens;
+
+use aws_lc_rs::digest;
+use keymint_domain::entropy::EntropyError;
+use keymint_domain::id::{AuditId, EventId, MerchantId, TokenId};
+use keymint_store::db::{Conn, Tx};
+use keymint_store::error::StoreError;
+use keymint_store::ledger::{self, AuditRow, Place};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::App;
+
+/// Who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// An operator's token: everything.
+    Operator(TokenId),
+    /// A merchant's token: that merchant alone.
+    Merchant(TokenId, MerchantId),
+    /// The program itself, at set-up.
+    System,
+}
+
+impl Actor {
+    /// Whether the actor may see and change what belongs to this merchant.
+    pub fn may_act_for(&self, merchant: MerchantId) -> bool {
+        match self {
+            Self::Operator(_) | Self::System => true,
+            Self::Merchant(_, own) => *own == merchant,
+        }
+    }
+
+    /// Whether the actor is the operator.
+    pub fn is_operator(&self) -> bool {
+        match self {
+            Self::Operator(_) | Self::System => true,
+            Self::Merchant(..) => false,
+        }
+    }
+
+    /// The merchant that the actor is confined to.
+    pub fn merchant(&self) -> Option<MerchantId> {
+        match self {
+            Self::Merchant(_, own) => Some(*own),
+            Self::Operator(_) | Self::System => None,
+        }
+    }
+
+    /// The name in the audit log.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Operator(token) => format!("operator:{token}"),
+            Self::Merchant(token, _) => format!("merchant:{token}"),
+            Self::System => "system".to_owned(),
+        }
+    }
+}
+
+/// Why an act was refused or failed.
+#[derive(Debug, Error)]
+pub enum OpError {
+    /// Nothing there, or nothing that the actor may see: the two are not told apart.
+    #[error("there is no {0} of that id")]
+    NotFound(&'static str),
+    /// Only the operator may.
+    #[error("only an operator may do this")]
+    Forbidden,
+    /// A field is wrong.
+    #[error("{field}: {problem}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// The state of things does not allow it.
+    #[error("{message}")]
+    Conflict {
+        /// The stable code.
+        code: &'static str,
+        /// What is the matter and what to do.
+        message: String,
+    },
+    /// No random bytes.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The key ring failed.
+    #[error("the secret could not be sealed")]
+    Seal,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A refusal that names a field.
+pub fn field<T>(field: &'static str, problem: impl Into<String>) -> Result<T, OpError> {
+    Err(OpError::Field { field, problem: problem.into() })
+}
+
+/// A change under way: a transaction that holds the ledger's lock.
+pub struct Change<'a> {
+    app: &'a App,
+    actor: Actor,
+    tx: Tx,
+    place: Place,
+}
+
+/// What a change says of itself in the audit log and the outbox.
+pub struct Saying<'a> {
+    /// `credential.issued`.
+    pub action: &'static str,
+    /// The id or key id.
+    pub subject: &'a str,
+    /// Whose.
+    pub merchant: Option<MerchantId>,
+    /// More. Never a secret.
+    pub detail: Value,
+}
+
+impl<'a> Change<'a> {
+    /// Begins; changes happen one after the other from here on.
+    ///
+    /// # Errors
+    /// `OpError::Store`.
+    pub async fn begin(app: &'a App, actor: Actor) -> Result<Self, OpError> {
+        let mut tx = app.db.write().await?;
+        let place = ledger::advance(tx.conn()).await?;
+        Ok(Self { app, actor, tx, place })
+    }
+
+    /// The connection inside.
+    pub fn conn(&mut self) -> &mut Conn {
+        self.tx.conn()
+    }
+
+    /// The number of the change.
+    pub fn seq(&self) -> i64 {
+        self.place.seq
+    }
+
+    /// Writes the audit entry and the event, and commits. Nothing has happened unless this returns `Ok`.
+    ///
+    /// # Errors
+    /// `OpError::Store`, `OpError::Entropy`.
+    pub async fn commit(mut self, saying: Saying<'_>) -> Result<(), OpError> {
+        let now = self.app.clock.now();
+        let mut entry = AuditRow {
+            seq: self.place.seq,
+            id: AuditId::fresh(now, &*self.app.entropy)?,
+            at: now,
+            actor: self.actor.name(),
+            action: saying.action.to_owned(),
+            subject: saying.subject.to_owned(),
+            merchant_id: saying.merchant,
+            detail: saying.detail.to_string(),
+            digest: Vec::new(),
+        };
+        entry.digest = audit_digest(&self.place.previous_digest, &entry);
+        let event = EventId::fresh(now, &*self.app.entropy)?;
+        ledger::record(self.tx.conn(), &entry, event).await?;
+        Ok(self.tx.commit().await?)
+    }
+}
+
+/// The digest that ties an audit entry to the one before: SHA-256 over the previous digest and every field.
+pub fn audit_digest(previous: &[u8], entry: &AuditRow) -> Vec<u8> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(previous);
+    let merchant = entry.merchant_id.map_or_else(String::new, |merchant| merchant.to_string());
+    let fields = [
+        &entry.seq.to_string(),
+        &entry.id.to_string(),
+        &entry.at.0.to_string(),
+        &entry.actor,
+        &entry.action,
+        &entry.subject,
+        &merchant,
+        &entry.detail,
+    ];
+    for text in fields {
+        context.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(text.as_bytes());
+    }
+    context.finish().as_ref().to_vec()
+}

@@ -1,0 +1,91 @@
+//! Tokens of the management API: made once, shown once, kept as digests.
+
+use aws_lc_rs::digest;
+use keymint_domain::dialect::format::{Alphabet, Checksum, KeyFormat};
+use keymint_domain::id::{MerchantId, TokenId};
+use keymint_domain::mode::Mode;
+use keymint_domain::secret::SecretText;
+use keymint_store::tokens::{self, Token};
+use keymint_store::{db::Conn, merchants};
+use serde_json::json;
+
+use crate::App;
+use crate::ops::{Actor, Change, OpError, Saying, input};
+
+fn format() -> KeyFormat {
+    KeyFormat::new("kmt_", Alphabet::Base62, 32, Checksum::Crc32)
+}
+
+/// SHA-256 is enough: a token has 190 random bits, nobody can guess it from its digest.
+fn digest_of(text: &str) -> Vec<u8> {
+    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec()
+}
+
+/// Makes a token: an operator's, or bound to a merchant.
+///
+/// # Errors
+/// `NotFound` when there is no such merchant; `Forbidden` for a merchant's actor.
+pub async fn make(
+    app: &App,
+    actor: Actor,
+    merchant: Option<MerchantId>,
+    name: &str,
+) -> Result<(TokenId, SecretText), OpError> {
+    if !actor.is_operator() {
+        return Err(OpError::Forbidden);
+    }
+    let name = input::text("name", name, 1..=100)?;
+    let now = app.clock.now();
+    let token = Token { id: TokenId::fresh(now, &*app.entropy)?, merchant_id: merchant };
+    let text = format().draw(Mode::Test, &*app.entropy)?;
+    let mut change = Change::begin(app, actor).await?;
+    if let Some(merchant) = merchant {
+        merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
+    }
+    tokens::insert(change.conn(), &token, &digest_of(text.expose()), &name, now).await?;
+    let subject = token.id.to_string();
+    let detail = json!({ "name": name });
+    change.commit(Saying { action: "token.made", subject: &subject, merchant, detail }).await?;
+    Ok((token.id, text))
+}
+
+/// Ends a token.
+///
+/// # Errors
+/// `NotFound` when none of that id lives; `Forbidden` for a merchant's actor.
+pub async fn revoke(app: &App, actor: Actor, id: TokenId) -> Result<(), OpError> {
+    if !actor.is_operator() {
+        return Err(OpError::Forbidden);
+    }
+    let mut change = Change::begin(app, actor).await?;
+    if !tokens::revoke(change.conn(), id, app.clock.now()).await? {
+        return Err(OpError::NotFound("token"));
+    }
+    let subject = id.to_string();
+    change.commit(Saying { action: "token.revoked", subject: &subject, merchant: None, detail: json!({}) }).await
+}
+
+/// Who a token stands for. What does not look like a token costs no query.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn actor_of(app: &App, text: &str) -> Result<Option<Actor>, OpError> {
+    if format().parse(text.as_bytes()).is_err() {
+        return Ok(None);
+    }
+    let mut conn: Conn = app.db.read().await?;
+    let token = tokens::find(&mut conn, &digest_of(text)).await?;
+    Ok(token.map(|token| match token.merchant_id {
+        Some(merchant) => Actor::Merchant(token.id, merchant),
+        None => Actor::Operator(token.id),
+    }))
+}
+
+/// Whether any token lives: when none does, the first one has still to be made.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn any(app: &App) -> Result<bool, OpError> {
+    let mut conn = app.db.read().await?;
+    Ok(tokens::count(&mut conn).await? > 0)
+}

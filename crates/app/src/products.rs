@@ -1,0 +1,193 @@
+//! The operator's products: a name, a dialect, hosts, what stands behind. Read once at start.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use keymint_domain::dialect::parse::DialectError;
+use keymint_domain::dialect::{BUILT_IN, Dialect, SecretStyle};
+use keymint_domain::mode::Mode;
+use thiserror::Error;
+
+use crate::config::ProductConfig;
+
+/// A product.
+#[derive(Debug)]
+pub struct Product {
+    /// Its name: the first segment of its path on the gateway.
+    pub name: Arc<str>,
+    /// How its API looks.
+    pub dialect: Arc<Dialect>,
+    /// How its secrets are written.
+    pub secret_style: Option<String>,
+    /// The simulated API behind test credentials.
+    pub sandbox: Box<str>,
+}
+
+impl Product {
+    /// The secret style that new credentials get.
+    pub fn style(&self) -> &SecretStyle {
+        let chosen = self.dialect.secret_style(self.secret_style.as_deref());
+        chosen.or_else(|| self.dialect.secrets.first()).expect("a dialect has at least one style")
+    }
+}
+
+/// All products, by name and by host.
+#[derive(Debug)]
+pub struct Products {
+    by_name: HashMap<Arc<str>, Arc<Product>>,
+    by_host: HashMap<Box<str>, (Arc<Product>, Mode)>,
+    dialects: Vec<Arc<Dialect>>,
+}
+
+/// Why the products cannot be set up.
+#[derive(Debug, Error)]
+pub enum ProductsError {
+    /// A dialect file is wrong.
+    #[error("the dialect file {file} is not usable: {error}")]
+    Dialect {
+        /// The file.
+        file: String,
+        /// The line, field and problem.
+        error: DialectError,
+    },
+    /// A dialect file cannot be read.
+    #[error("{file} cannot be read: {cause}")]
+    Unreadable {
+        /// The file or folder.
+        file: String,
+        /// What the operating system says.
+        cause: std::io::Error,
+    },
+    /// Two dialects of one name.
+    #[error("two dialects are named `{0}`; rename one of them")]
+    DialectTwice(Box<str>),
+    /// A product names a dialect that is not there.
+    #[error("the product `{product}` names the dialect `{dialect}`; known are {known}")]
+    UnknownDialect {
+        /// The product.
+        product: String,
+        /// The dialect.
+        dialect: String,
+        /// Those that are there.
+        known: String,
+    },
+    /// A product names a secret style that its dialect does not have.
+    #[error("the product `{product}` names the secret style `{style}`, which its dialect does not have")]
+    UnknownStyle {
+        /// The product.
+        product: String,
+        /// The style.
+        style: String,
+    },
+    /// Two products of one name, or one host for two.
+    #[error("`{0}` stands for two products; each name and host may stand once")]
+    Twice(String),
+    /// A product's name cannot be a path segment.
+    #[error("`{0}` is no name for a product: 1 to 32 lower-case letters, digits and `-`")]
+    Name(String),
+}
+
+/// Reads the built-in dialects and those in a folder.
+///
+/// # Errors
+/// `ProductsError` names the file, line and field.
+pub fn load_dialects(folder: Option<&Path>) -> Result<Vec<Arc<Dialect>>, ProductsError> {
+    let mut texts: Vec<(String, String)> =
+        BUILT_IN.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect();
+    if let Some(folder) = folder {
+        let unreadable = |file: &Path, cause| ProductsError::Unreadable { file: file.display().to_string(), cause };
+        let entries = std::fs::read_dir(folder).map_err(|cause| unreadable(folder, cause))?;
+        let mut paths = entries
+            .map(|entry| entry.map(|entry| entry.path()).map_err(|cause| unreadable(folder, cause)))
+            .collect::<Result<Vec<_>, _>>()?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        paths.sort();
+        for path in paths {
+            let text = std::fs::read_to_string(&path).map_err(|cause| unreadable(&path, cause))?;
+            texts.push((path.display().to_string(), text));
+        }
+    }
+    let mut dialects: Vec<Arc<Dialect>> = Vec::new();
+    for (file, text) in texts {
+        let dialect = Dialect::parse(&text).map_err(|error| ProductsError::Dialect { file, error })?;
+        if dialects.iter().any(|other| other.name == dialect.name) {
+            return Err(ProductsError::DialectTwice(dialect.name));
+        }
+        dialects.push(Arc::new(dialect));
+    }
+    Ok(dialects)
+}
+
+impl Products {
+    /// Sets up the operator's products over the dialects.
+    ///
+    /// # Errors
+    /// `ProductsError` names the product that is wrong.
+    pub fn new(dialects: Vec<Arc<Dialect>>, configs: &[ProductConfig]) -> Result<Self, ProductsError> {
+        let mut products = Self { by_name: HashMap::new(), by_host: HashMap::new(), dialects };
+        for config in configs {
+            products.add(config)?;
+        }
+        Ok(products)
+    }
+
+    fn add(&mut self, config: &ProductConfig) -> Result<(), ProductsError> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if config.name.is_empty() || config.name.len() > 32 || !config.name.bytes().all(plain) {
+            return Err(ProductsError::Name(config.name.clone()));
+        }
+        let found = self.dialects.iter().find(|dialect| *dialect.name == *config.dialect);
+        let dialect = found.cloned().ok_or_else(|| ProductsError::UnknownDialect {
+            product: config.name.clone(),
+            dialect: config.dialect.clone(),
+            known: self.dialects.iter().map(|dialect| &*dialect.name).collect::<Vec<_>>().join(", "),
+        })?;
+        if dialect.secret_style(config.secret_style.as_deref()).is_none() {
+            let style = config.secret_style.clone().unwrap_or_default();
+            return Err(ProductsError::UnknownStyle { product: config.name.clone(), style });
+        }
+        let product = Arc::new(Product {
+            name: config.name.as_str().into(),
+            sandbox: config.sandbox.as_deref().unwrap_or(&dialect.sandbox).into(),
+            dialect,
+            secret_style: config.secret_style.clone(),
+        });
+        for (mode, hosts) in [(Mode::Test, &config.hosts_test), (Mode::Live, &config.hosts_live)] {
+            for host in hosts {
+                let host = host.to_ascii_lowercase();
+                if self.by_host.insert(host.clone().into(), (Arc::clone(&product), mode)).is_some() {
+                    return Err(ProductsError::Twice(host));
+                }
+            }
+        }
+        match self.by_name.insert(Arc::clone(&product.name), product) {
+            Some(other) => Err(ProductsError::Twice(other.name.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// The product of that name.
+    pub fn find(&self, name: &str) -> Option<&Arc<Product>> {
+        self.by_name.get(name)
+    }
+
+    /// The product and mode of a host name without its port.
+    pub fn find_host(&self, authority: &str) -> Option<&(Arc<Product>, Mode)> {
+        if self.by_host.is_empty() {
+            return None;
+        }
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        self.by_host.get(&*host.to_ascii_lowercase())
+    }
+
+    /// All products, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Product>> {
+        self.by_name.values()
+    }
+
+    /// All dialects that were read.
+    pub fn dialects(&self) -> &[Arc<Dialect>] {
+        &self.dialects
+    }
+}

@@ -1,0 +1,114 @@
+//! What the sandboxes keep: a thin use case over the store, for one caller's objects of one product.
+
+use keymint_domain::entropy::draw_text;
+use keymint_domain::time::UnixMs;
+use keymint_domain::verify::Candidate;
+use keymint_store::error::StoreError;
+use keymint_store::sandbox::{self, Kind, SandboxObject, Window};
+use thiserror::Error;
+
+use crate::App;
+
+pub use keymint_store::sandbox::SandboxObject as Object;
+
+/// Why an object could not be kept or found.
+#[derive(Debug, Error)]
+pub enum SandboxError {
+    /// The app has one of that reference.
+    #[error("the reference is taken")]
+    ReferenceTaken,
+    /// No random bytes for an id.
+    #[error(transparent)]
+    Entropy(#[from] keymint_domain::entropy::EntropyError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Objects of one kind, seen by one caller.
+pub struct Shelf<'a> {
+    app: &'a App,
+    candidate: &'a Candidate,
+    kind: &'static str,
+}
+
+/// A page of objects by time, newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// From, included.
+    pub from: UnixMs,
+    /// To, included.
+    pub to: UnixMs,
+    /// How many.
+    pub count: i64,
+    /// How many to leave out first.
+    pub skip: i64,
+}
+
+impl<'a> Shelf<'a> {
+    /// The caller's objects of a kind.
+    pub fn new(app: &'a App, candidate: &'a Candidate, kind: &'static str) -> Self {
+        Self { app, candidate, kind }
+    }
+
+    fn kind(&self) -> Kind<'_> {
+        Kind { product: &self.candidate.product, kind: self.kind }
+    }
+
+    /// Keeps a new object.
+    ///
+    /// # Errors
+    /// `ReferenceTaken` when the app has one of that reference.
+    pub async fn keep(&self, id: &str, reference: Option<&str>, body: &str) -> Result<(), SandboxError> {
+        let object = SandboxObject {
+            id: id.to_owned(),
+            merchant_id: self.candidate.merchant_id,
+            app_id: self.candidate.app_id,
+            reference: reference.map(str::to_owned),
+            body: body.to_owned(),
+            created_at: self.app.clock.now(),
+        };
+        let mut tx = self.app.db.write().await?;
+        match sandbox::insert(tx.conn(), self.kind(), &object).await {
+            Err(StoreError::Unique { .. }) => return Err(SandboxError::ReferenceTaken),
+            other => other?,
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// An object by id, whoever's; the caller applies the vendor's rule on other people's.
+    ///
+    /// # Errors
+    /// `SandboxError::Store`.
+    pub async fn find(&self, id: &str) -> Result<Option<Object>, SandboxError> {
+        let mut conn = self.app.db.read().await?;
+        Ok(sandbox::find(&mut conn, self.kind(), id).await?)
+    }
+
+    /// The app's object of that reference.
+    ///
+    /// # Errors
+    /// `SandboxError::Store`.
+    pub async fn find_reference(&self, reference: &str) -> Result<Option<Object>, SandboxError> {
+        let mut conn = self.app.db.read().await?;
+        Ok(sandbox::find_reference(&mut conn, self.kind(), self.candidate.app_id, reference).await?)
+    }
+
+    /// The merchant's objects, newest first.
+    ///
+    /// # Errors
+    /// `SandboxError::Store`.
+    pub async fn list(&self, page: Page) -> Result<Vec<Object>, SandboxError> {
+        let mut conn = self.app.db.read().await?;
+        let window = Window { from: page.from, to: page.to, count: page.count, skip: page.skip };
+        Ok(sandbox::list(&mut conn, self.candidate.merchant_id, self.kind(), window).await?)
+    }
+}
+
+/// A random text for the ids that vendors write.
+///
+/// # Errors
+/// `SandboxError::Entropy`.
+pub fn random_text(app: &App, alphabet: &[u8], length: usize) -> Result<String, SandboxError> {
+    Ok(draw_text(&*app.entropy, alphabet, length)?)
+}

@@ -1,0 +1,174 @@
+//! The hot path: from a request to a decision, with everything that needs memory or the store around the domain's pure
+//! rules. Gateway, verify API and forward-auth all come through here.
+
+pub mod cache;
+pub mod replay;
+
+use std::sync::Arc;
+
+use keymint_domain::dialect::TokenExchange;
+use keymint_domain::dialect::answer::SchemeName;
+use keymint_domain::gate;
+use keymint_domain::mode::Mode;
+use keymint_domain::reason::DenyReason;
+use keymint_domain::request::RequestView;
+use keymint_domain::scheme::{self, Context};
+use keymint_domain::token::{self, TokenClaims, TokenUse};
+use keymint_domain::verify::{self, Candidate, Verdict};
+
+use crate::App;
+use crate::products::Product;
+use crate::verify::replay::Answer;
+
+/// What was decided about a request.
+#[derive(Debug)]
+pub enum Decision {
+    /// The caller is who it says.
+    Allow(Allowed),
+    /// No.
+    Deny(Denied),
+}
+
+/// An allowed request.
+#[derive(Debug)]
+pub struct Allowed {
+    /// Whose it is.
+    pub candidate: Arc<Candidate>,
+    /// The body of the answer, when the call buys tokens: Keymint answers such calls itself.
+    pub exchange: Option<ExchangeAnswer>,
+}
+
+/// The answer to a call that buys tokens.
+#[derive(Debug)]
+pub struct ExchangeAnswer {
+    /// The status.
+    pub status: u16,
+    /// The body, with the tokens in it: it is not logged.
+    pub body: keymint_domain::secret::SecretText,
+}
+
+/// A denied request.
+#[derive(Debug)]
+pub struct Denied {
+    /// Why.
+    pub reason: DenyReason,
+    /// By which scheme.
+    pub scheme: Option<SchemeName>,
+    /// Whose key it was, for that merchant's log; `None` when the key is nobody's.
+    pub candidate: Option<Arc<Candidate>>,
+}
+
+impl Denied {
+    fn early(reason: DenyReason) -> Self {
+        Self { reason, scheme: None, candidate: None }
+    }
+}
+
+impl App {
+    /// Checks what can be checked before the body is there.
+    ///
+    /// # Errors
+    /// The denial.
+    pub fn check_head(&self, product: &Product, view: &RequestView<'_>) -> Result<(), Denied> {
+        gate::check_head(&product.dialect, view).map_err(|_| Denied::early(DenyReason::AmbiguousRequest))
+    }
+
+    /// Decides about a whole request. `host_mode` is the mode of the address it came to, where that has one.
+    pub async fn verify(&self, product: &Product, view: &RequestView<'_>, host_mode: Option<Mode>) -> Decision {
+        match self.try_verify(product, view, host_mode).await {
+            Ok(allowed) => Decision::Allow(allowed),
+            Err(denied) => Decision::Deny(denied),
+        }
+    }
+
+    async fn try_verify(
+        &self,
+        product: &Product,
+        view: &RequestView<'_>,
+        host_mode: Option<Mode>,
+    ) -> Result<Allowed, Denied> {
+        let dialect = &*product.dialect;
+        let context =
+            Context { dialect, product: &product.name, view, keyring: &self.keyring, now: self.clock.now() };
+        check_body(&context)?;
+        let claim = scheme::find_claim(&context).map_err(|refusal| Denied {
+            reason: refusal.reason,
+            scheme: refusal.scheme,
+            candidate: None,
+        })?;
+        if claim.exchange.is_none() {
+            gate::check_body(dialect, view.body).map_err(|_| Denied::early(DenyReason::AmbiguousRequest))?;
+        }
+        let scheme = Some(claim.scheme);
+        if host_mode.is_some_and(|mode| mode != claim.mode) {
+            return Err(Denied { reason: DenyReason::WrongMode, scheme, candidate: None });
+        }
+        let found = self.candidate(&claim.key_id).await;
+        let candidate = found.map_err(|reason| Denied { reason, scheme, candidate: None })?;
+        let deny = |reason| {
+            let known = candidate.as_ref().filter(|_| reason != DenyReason::UnknownKey);
+            Denied { reason, scheme, candidate: known.cloned() }
+        };
+        match verify::decide(&context, &claim, candidate.as_deref()) {
+            Verdict::Deny(reason) => return Err(deny(reason)),
+            Verdict::Allow => {}
+            Verdict::AllowOnce(spend) => match self.replay.spend(spend, context.now).await {
+                Answer::Fresh => {}
+                Answer::Spent => return Err(deny(DenyReason::Replayed)),
+                Answer::TooOld => return Err(deny(DenyReason::StaleTimestamp)),
+                Answer::Full => return Err(deny(DenyReason::RateLimited)),
+                Answer::Unknown => return Err(deny(DenyReason::Unavailable)),
+            },
+        }
+        let Some(candidate) = candidate.clone() else { return Err(deny(DenyReason::UnknownKey)) };
+        let exchange = claim.exchange.map(|exchange| self.sell_tokens(&context, exchange, &candidate));
+        Ok(Allowed { candidate, exchange })
+    }
+
+    fn sell_tokens(
+        &self,
+        context: &Context<'_>,
+        exchange: &TokenExchange,
+        candidate: &Candidate,
+    ) -> ExchangeAnswer {
+        let now = context.now.seconds();
+        let mint = |token_use, seconds: i64| {
+            let claims = TokenClaims {
+                sub: candidate.key_id.to_string(),
+                aud: context.product.to_owned(),
+                token_use,
+                iat: now,
+                exp: now.saturating_add(seconds),
+            };
+            keymint_domain::dialect::answer::quote(&token::mint(context.keyring, &claims))
+        };
+        let mut values = vec![
+            ("access_token", mint(TokenUse::Access, exchange.access_seconds)),
+            ("environment", keymint_domain::dialect::answer::quote(context.dialect.environment(candidate.mode))),
+            ("expires_in", exchange.access_seconds.to_string()),
+        ];
+        if exchange.refresh.is_some() {
+            values.push(("refresh_token", mint(TokenUse::Refresh, exchange.refresh_seconds)));
+        }
+        let body = keymint_domain::secret::SecretText::new(exchange.answer.render(&values));
+        ExchangeAnswer { status: exchange.status, body }
+    }
+}
+
+/// Size and content type: cheap, and before any credential.
+fn check_body(context: &Context<'_>) -> Result<(), Denied> {
+    let (dialect, view) = (context.dialect, context.view);
+    if view.body.len() > dialect.body_bytes_max {
+        return Err(Denied::early(DenyReason::BodyTooLarge));
+    }
+    let Some(wanted) = dialect.content_type.as_deref() else { return Ok(()) };
+    let given = view.header("content-type");
+    if view.body.is_empty() && given.is_none() {
+        return Ok(());
+    }
+    let essence = given.and_then(|value| value.split(|byte| *byte == b';').next()).unwrap_or_default();
+    if essence.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes()) {
+        return Ok(());
+    }
+    Err(Denied::early(DenyReason::UnsupportedMediaType))
+}
