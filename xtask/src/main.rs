@@ -53,7 +53,7 @@ enum Task {
     Bench(bench::Options),
     /// Licences, sources and crate walls by cargo-deny
     Deny,
-    /// Starts a private PostgreSQL, runs a command with TEST_DATABASE_URL set, stops it:
+    /// Starts a private PostgreSQL, runs a command with the variables that the tests read, stops it:
     /// `cargo xtask with-postgres cargo nextest run -p keymint-store --profile ci`
     WithPostgres {
         /// The command and its arguments

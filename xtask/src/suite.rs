@@ -1,5 +1,7 @@
 //! The two suites: `check` before each commit, `test` for everything. What a step does is written in its own module.
 
+use std::process::Command;
+
 use anyhow::{Result, bail};
 
 use crate::postgres::Postgres;
@@ -58,16 +60,19 @@ fn tests(steps: &mut Steps) {
     let Some(server) = steps.run_for("start postgresql", Postgres::start) else {
         return steps.not_run("tests");
     };
-    let _ = steps.run("tests", || {
-        let mut command = shell::cargo("nextest run --workspace --profile ci");
-        command
-            .env("TEST_DATABASE_URL", server.url())
-            .env("KEYMINT_VENV", shell::tools().join("venv"))
-            .env("KEYMINT_INTEROP", shell::root().join("interop"))
-            .env("KEYMINT_BIN", shell::target().join("debug/keymint"));
-        shell::run(&mut command)
-    });
+    let mut tests = shell::cargo("nextest run --workspace --profile ci");
+    let _ = steps.run("tests", || shell::run(surround(&mut tests, &server)));
     let _ = steps.run("stop postgresql", || server.stop());
+}
+
+/// Tells the tests what stands around them: a server in which they make databases of their own, the Python with the
+/// vendors' packages, the scripts that call us from outside, and the binary.
+fn surround<'a>(command: &'a mut Command, server: &Postgres) -> &'a mut Command {
+    command
+        .env("TEST_DATABASE_URL", server.url())
+        .env("KEYMINT_VENV", shell::tools().join("venv"))
+        .env("KEYMINT_INTEROP", shell::root().join("interop"))
+        .env("KEYMINT_BIN", shell::target().join("debug/keymint"))
 }
 
 /// Runs a command of the developer's beside a private PostgreSQL.
@@ -79,7 +84,7 @@ pub fn with_postgres(steps: &mut Steps, words: &[String]) {
     let Some(server) = started else { return steps.not_run("command") };
     let _ = steps.run("command", || {
         let [program, arguments @ ..] = words else { bail!("there is no command") };
-        shell::run(shell::command(program).args(arguments).env("TEST_DATABASE_URL", server.url()))
+        shell::run(surround(shell::command(program).args(arguments), &server))
     });
     let _ = steps.run("stop postgresql", || server.stop());
 }
