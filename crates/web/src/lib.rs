@@ -1,1 +1,8 @@
-//! Placeholder header: replaced by the crate's own.
+//! HTTP: gateway, internal listener, management API. Handlers translate; use cases decide; no SQL.
+
+pub mod api;
+pub mod gateway;
+pub mod internal;
+pub mod listener;
+pub mod reply;
+pub mod sandbox;

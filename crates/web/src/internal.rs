@@ -1,0 +1,265 @@
+//! The internal listener, for the operator's own services: verify API, forward-auth, health, readiness, metrics. It has no
+//! authentication of its own; its network is its wall.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use keymint_app::App;
+use keymint_app::products::Product;
+use keymint_app::verify::{Decision, Denied};
+use keymint_domain::dialect::answer::quote;
+use keymint_domain::reason::DenyReason;
+use keymint_domain::request::{Header, RequestView};
+use keymint_domain::verify::Candidate;
+use serde::Deserialize;
+
+use crate::listener::{Peer, Service};
+use crate::reply::{self, Response};
+
+/// Largest verify call: a body of the largest kind as base 64, and its headers. Bytes.
+const CALL_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// How long a verify call may take to arrive.
+const CALL_DEADLINE: Duration = Duration::from_secs(10);
+/// Most headers of a request to be verified.
+const HEADERS_MAX: usize = 128;
+
+/// The internal listener's service.
+pub struct Internal {
+    app: App,
+}
+
+/// A request to be verified, as an operator's service received it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerifyCall<'a> {
+    #[serde(borrow)]
+    product: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    method: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    target: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    headers: Vec<(std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)>,
+    #[serde(borrow, default)]
+    body_base64: std::borrow::Cow<'a, str>,
+    client_ip: IpAddr,
+}
+
+impl Internal {
+    /// The service over an app.
+    pub fn new(app: App) -> Self {
+        Self { app }
+    }
+
+    async fn verify(&self, body: Incoming) -> Response {
+        let bytes = match whole_body(body).await {
+            Ok(bytes) => bytes,
+            Err(status) => return problem(status, "The call is too large or did not arrive in time."),
+        };
+        let call: VerifyCall<'_> = match serde_json::from_slice(&bytes) {
+            Ok(call) => call,
+            Err(error) => return problem(400, &shape_error(&error)),
+        };
+        let Some(product) = self.app.products.find(&call.product) else {
+            return problem(404, "There is no product of that name.");
+        };
+        if call.headers.len() > HEADERS_MAX {
+            return problem(400, "headers: at most 128");
+        }
+        let Ok(body) = data_encoding::BASE64.decode(call.body_base64.as_bytes()) else {
+            return problem(400, "body_base64: must be padded base 64 (RFC 4648 section 4)");
+        };
+        let names: Vec<String> = call.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+        let headers: Vec<Header<'_>> = names
+            .iter()
+            .zip(&call.headers)
+            .map(|(name, (_, value))| Header { name, value: value.trim_matches([' ', '\t']).as_bytes() })
+            .collect();
+        let host = headers.iter().find(|header| header.name == "host");
+        let view = RequestView {
+            method: &call.method,
+            scheme: "http",
+            authority: host.and_then(|host| std::str::from_utf8(host.value).ok()).unwrap_or_default(),
+            target: &call.target,
+            route_at: route_at(product, &call.target),
+            headers: &headers,
+            body: &body,
+            client_ip: call.client_ip,
+        };
+        let decision = self.decide(product, &view).await;
+        reply::json(200, decision_body(product, &decision))
+    }
+
+    async fn decide(&self, product: &Product, view: &RequestView<'_>) -> Decision {
+        let decision = match self.app.check_head(product, view) {
+            Ok(()) => {
+                let host_mode = self.app.products.find_host(view.authority).map(|(_, mode)| *mode);
+                self.app.verify(product, view, host_mode).await
+            }
+            Err(denied) => Decision::Deny(denied),
+        };
+        let reason = match &decision {
+            Decision::Allow(_) => None,
+            Decision::Deny(denied) => Some(denied.reason),
+        };
+        self.app.metrics.decided(&product.name, reason);
+        decision
+    }
+
+    /// Decides about the request that a proxy asks for: its method and target in `X-Forwarded-Method` and
+    /// `X-Forwarded-Uri` (or `X-Original-*`), its headers as they came. A signed scheme needs the body, which such a
+    /// sub-request does not carry: it is refused, not waved through.
+    async fn forward_auth(&self, name: &str, parts: &http::request::Parts, peer: &Peer) -> Response {
+        let Some(product) = self.app.products.find(name) else {
+            return problem(404, "There is no product of that name.");
+        };
+        let forwarded = |names: [&str; 2]| {
+            names.into_iter().find_map(|name| parts.headers.get(name).and_then(|value| value.to_str().ok()))
+        };
+        let (Some(method), Some(target)) = (
+            forwarded(["x-forwarded-method", "x-original-method"]),
+            forwarded(["x-forwarded-uri", "x-original-uri"]),
+        ) else {
+            return denied(product, DenyReason::AmbiguousRequest);
+        };
+        let headers: Vec<Header<'_>> = parts
+            .headers
+            .iter()
+            .filter(|(name, _)| !name.as_str().starts_with("x-forwarded-") && !name.as_str().starts_with("x-original-"))
+            .map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() })
+            .collect();
+        let view = RequestView {
+            method,
+            scheme: "http",
+            authority: parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default(),
+            target,
+            route_at: route_at(product, target),
+            headers: &headers,
+            body: &[],
+            client_ip: peer.address,
+        };
+        match self.decide(product, &view).await {
+            Decision::Allow(allowed) => identified(&allowed.candidate),
+            Decision::Deny(Denied { reason, scheme, .. }) => reply::denial(product, reason, scheme),
+        }
+    }
+
+    async fn ready(&self) -> Response {
+        let can_read = self.app.db.read().await.is_ok();
+        if self.app.is_serving() && can_read {
+            return reply::json(200, r#"{"status":"ready"}"#);
+        }
+        reply::json(503, r#"{"status":"not_ready"}"#)
+    }
+}
+
+impl Service for Internal {
+    async fn answer(&self, request: hyper::Request<Incoming>, peer: &Peer) -> Response {
+        let (parts, body) = request.into_parts();
+        if peer.fault.load(std::sync::atomic::Ordering::Relaxed) {
+            return reply::closing(problem(400, "The request can be read in more than one way and was refused."));
+        }
+        match (parts.method.as_str(), parts.uri.path()) {
+            ("POST", "/v1/verify") => self.verify(body).await,
+            ("GET", "/healthz") => reply::json(200, r#"{"status":"alive"}"#),
+            ("GET", "/readyz") => self.ready().await,
+            ("GET", "/metrics") => {
+                reply::whole(200, "application/openmetrics-text; version=1.0.0", self.app.metrics.text())
+            }
+            (_, "/v1/verify" | "/healthz" | "/readyz" | "/metrics") => problem(405, "This method is not allowed here."),
+            (_, path) => match path.strip_prefix("/v1/forward-auth/") {
+                Some(name) => self.forward_auth(name, &parts, peer).await,
+                None => problem(404, "There is nothing at this path."),
+            },
+        }
+    }
+}
+
+/// The product's own path begins behind `/{product}` where the target has it; otherwise the operator's service has
+/// taken it away, or the product has a host of its own.
+fn route_at(product: &Product, target: &str) -> usize {
+    let behind = target.strip_prefix('/').and_then(|rest| rest.strip_prefix(&*product.name));
+    match behind {
+        Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => product.name.len() + 1,
+        _ => 0,
+    }
+}
+
+async fn whole_body(body: Incoming) -> Result<Bytes, u16> {
+    match tokio::time::timeout(CALL_DEADLINE, Limited::new(body, CALL_BYTES_MAX).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(_)) => Err(413),
+        Err(_) => Err(408),
+    }
+}
+
+/// What is wrong with the JSON, without quoting it: it may hold credentials.
+fn shape_error(error: &serde_json::Error) -> String {
+    let kind = match error.classify() {
+        serde_json::error::Category::Data => "a member is missing, unknown, or of another type",
+        _ => "not JSON",
+    };
+    format!("line {}, column {}: {kind}", error.line(), error.column())
+}
+
+fn problem(status: u16, detail: &str) -> Response {
+    let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
+    let body = format!(r#"{{"title":{},"status":{status},"detail":{}}}"#, quote(title), quote(detail));
+    reply::whole(status, "application/problem+json", body)
+}
+
+fn denied(product: &Product, reason: DenyReason) -> Response {
+    reply::denial(product, reason, None)
+}
+
+fn decision_body(product: &Product, decision: &Decision) -> String {
+    match decision {
+        Decision::Allow(allowed) => {
+            let Candidate { key_id, mode, merchant_id, app_id, .. } = &*allowed.candidate;
+            let scopes = scopes(&allowed.candidate).map(quote).collect::<Vec<_>>().join(",");
+            format!(
+                r#"{{"decision":"allow","credential":{{"key_id":{},"mode":"{}","merchant_id":"{merchant_id}","app_id":"{app_id}","scopes":[{scopes}]}}}}"#,
+                quote(key_id),
+                mode.as_str(),
+            )
+        }
+        Decision::Deny(denied) => {
+            let answer = product.dialect.answer(denied.reason, denied.scheme);
+            format!(
+                r#"{{"decision":"deny","reason":"{}","response":{{"status":{},"headers":[["content-type",{}],["cache-control","no-store"]],"body":{}}}}}"#,
+                denied.reason.as_str(),
+                answer.status,
+                quote(&product.dialect.answers.content_type),
+                quote(&answer.body),
+            )
+        }
+    }
+}
+
+fn scopes(candidate: &Candidate) -> impl Iterator<Item = &str> {
+    candidate.restrictions.iter().flat_map(|restrictions| &restrictions.scopes).map(|scope| &**scope)
+}
+
+/// 200 with who it is, every header always set (T87). Envoy takes only 200 for yes.
+fn identified(candidate: &Candidate) -> Response {
+    let mut response = reply::empty(StatusCode::OK);
+    let scopes = scopes(candidate).collect::<Vec<_>>().join(" ");
+    for (name, value) in [
+        ("x-keymint-merchant", candidate.merchant_id.to_string()),
+        ("x-keymint-app", candidate.app_id.to_string()),
+        ("x-keymint-key", candidate.key_id.to_string()),
+        ("x-keymint-mode", candidate.mode.as_str().to_owned()),
+        ("x-keymint-scopes", scopes),
+    ] {
+        set(response.headers_mut(), name, &value);
+    }
+    response
+}
+
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    headers.insert(name, HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static("")));
+}

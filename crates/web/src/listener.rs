@@ -1,0 +1,198 @@
+//! Listeners: one single-threaded runtime per thread with `SO_REUSEPORT`, so that a payment never waits behind a page.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::gateway::wire::{Fault, Watched};
+use crate::reply::Response;
+
+/// How long a head may take to arrive (T70).
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+/// Most fields of a head; above, 431.
+const FIELDS_MAX: usize = 64;
+/// Largest head. Bytes; above, 431.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Connections waiting to be accepted.
+const BACKLOG: i32 = 4096;
+/// How long open connections may finish at a stop.
+const DRAIN: Duration = Duration::from_secs(5);
+/// Pause after accepting failed, as when descriptors ran out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a service sees of a connection.
+pub struct Peer {
+    /// The client's address.
+    pub address: IpAddr,
+    /// Whether its bytes were strict HTTP so far.
+    pub fault: Fault,
+}
+
+/// Something that answers requests.
+pub trait Service: 'static {
+    /// Answers one request. Never fails: trouble is an answer too.
+    fn answer(&self, request: hyper::Request<hyper::body::Incoming>, peer: &Peer) -> impl Future<Output = Response>;
+}
+
+/// Binds an address so that several threads can accept on it.
+///
+/// # Errors
+/// When the address is taken or not allowed.
+pub fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A running listener; stops when told.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Waits until every thread has ended, after `stop` was told.
+    pub fn join(self) {
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How a listener runs.
+#[derive(Clone)]
+pub struct Setting {
+    /// Threads.
+    pub threads: usize,
+    /// Open connections at the most.
+    pub connections_max: usize,
+    /// Becomes true when it is time to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Starts the threads of a listener.
+///
+/// # Errors
+/// When the address cannot be bound or a thread cannot be had.
+pub fn start<S: Service>(
+    name: &str,
+    address: SocketAddr,
+    setting: &Setting,
+    make: impl Fn() -> S + Send + Clone + 'static,
+) -> std::io::Result<Running> {
+    let first = bind(address)?;
+    let address = first.local_addr()?;
+    let open = Arc::new(AtomicUsize::new(0));
+    let mut sockets = vec![first];
+    for _ in 1..setting.threads {
+        sockets.push(bind(address)?);
+    }
+    let mut threads = Vec::new();
+    for (index, socket) in sockets.into_iter().enumerate() {
+        let (setting, make, open) = (setting.clone(), make.clone(), Arc::clone(&open));
+        let thread = std::thread::Builder::new().name(format!("{name}-{index}")).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            match runtime {
+                Ok(runtime) => {
+                    let local = tokio::task::LocalSet::new();
+                    local.block_on(&runtime, accept(socket, setting, Rc::new(make()), open));
+                }
+                Err(error) => tracing::error!(%error, "a listener's runtime could not start"),
+            }
+        })?;
+        threads.push(thread);
+    }
+    Ok(Running { address, threads })
+}
+
+async fn accept<S: Service>(
+    socket: std::net::TcpListener,
+    mut setting: Setting,
+    service: Rc<S>,
+    open: Arc<AtomicUsize>,
+) {
+    let listener = match TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "a listener could not start");
+            return;
+        }
+    };
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = setting.stop.changed() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if open.fetch_add(1, Ordering::Relaxed) >= setting.connections_max {
+            open.fetch_sub(1, Ordering::Relaxed);
+            continue;
+        }
+        let guard = Open(Arc::clone(&open));
+        connections.spawn_local(serve(stream, peer.ip(), Rc::clone(&service), setting.stop.clone(), guard));
+    }
+    let drained = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(DRAIN, drained).await;
+}
+
+/// Counts an open connection until dropped.
+struct Open(Arc<AtomicUsize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn serve<S: Service>(
+    stream: TcpStream,
+    address: IpAddr,
+    service: Rc<S>,
+    mut stop: watch::Receiver<bool>,
+    _open: Open,
+) {
+    let _ = stream.set_nodelay(true);
+    let (watched, fault) = Watched::new(stream);
+    let peer = Rc::new(Peer { address, fault });
+    let answer = service_fn(move |request| {
+        let (service, peer) = (Rc::clone(&service), Rc::clone(&peer));
+        async move { Ok::<_, std::convert::Infallible>(service.answer(request, &peer).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_headers(FIELDS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .half_close(false)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(watched), answer);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stop.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}

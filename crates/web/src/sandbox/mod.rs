@@ -1,0 +1,110 @@
+//! Sandboxes: simulated vendor APIs behind test credentials, one file for each. Which one a product has is a value in its
+//! dialect or its configuration; who may call is decided before any of this runs.
+
+mod keymint;
+mod kpay;
+mod kspay;
+mod kwikpaisa;
+mod razorpay;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use keymint_app::App;
+use keymint_app::products::Product;
+use keymint_app::sandbox::{SandboxError, Shelf};
+use keymint_domain::json::Document;
+use keymint_domain::reason::DenyReason;
+use keymint_domain::request::RequestView;
+use keymint_domain::verify::Candidate;
+use serde_json::{Map, Value};
+
+use crate::reply::{self, Response};
+
+/// The sandboxes there are, by the names that configurations use. `accept` answers 204 to everyone who is let in.
+pub const NAMES: [&str; 6] = ["accept", "keymint", "kpay", "kspay", "kwikpaisa", "razorpay"];
+
+/// One authenticated call.
+pub struct Call<'a> {
+    /// The app.
+    pub app: &'a App,
+    /// The product.
+    pub product: &'a Product,
+    /// Whose call it is.
+    pub candidate: &'a Arc<Candidate>,
+    /// The request.
+    pub view: &'a RequestView<'a>,
+}
+
+/// A response, or a reason that the dialect has words for.
+pub type Outcome = Result<Response, DenyReason>;
+
+/// Answers an authenticated call in test mode.
+///
+/// # Errors
+/// The reason, for the dialect's own words: no such route, wrong method, trouble on our side.
+pub async fn answer(call: &Call<'_>) -> Outcome {
+    match &*call.product.sandbox {
+        "accept" => Ok(reply::empty(StatusCode::NO_CONTENT)),
+        "keymint" => keymint::answer(call),
+        "razorpay" => razorpay::answer(call).await,
+        "kwikpaisa" => kwikpaisa::answer(call).await,
+        "kspay" => kspay::answer(call),
+        "kpay" => kpay::answer(call).await,
+        _ => Err(DenyReason::Internal),
+    }
+}
+
+impl Call<'_> {
+    /// The segments of the path inside the product.
+    fn segments(&self) -> Vec<&str> {
+        self.view.route().split('/').skip(1).collect()
+    }
+
+    /// The caller's objects of a kind.
+    fn shelf(&self, kind: &'static str) -> Shelf<'_> {
+        Shelf::new(self.app, self.candidate, kind)
+    }
+
+    /// The body as a JSON object; `None` for anything else. Two members of one name are refused: what one reader takes
+    /// from them another may not (T18).
+    fn object(&self) -> Option<Map<String, Value>> {
+        Document::parse(self.view.body).ok()?;
+        match serde_json::from_slice(self.view.body) {
+            Ok(Value::Object(object)) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// JSON with the dialect's content type.
+    fn json(&self, status: u16, body: &Value) -> Response {
+        reply::whole(status, &self.product.dialect.answers.content_type, body.to_string())
+    }
+
+    /// An error in the dialect's envelope. `code` is JSON already.
+    fn error(&self, status: u16, code: &str, message: &str) -> Response {
+        let answers = &self.product.dialect.answers;
+        reply::whole(status, &answers.content_type, answers.envelope(status, code, message))
+    }
+}
+
+/// Trouble with the store is the dialect's 503.
+fn trouble(error: &SandboxError) -> DenyReason {
+    tracing::error!(%error, "a sandbox could not keep or find an object");
+    DenyReason::Unavailable
+}
+
+/// The reason for a method that a known path does not take, or a path that is not known.
+fn unknown(is_known_path: bool) -> DenyReason {
+    if is_known_path { DenyReason::MethodNotAllowed } else { DenyReason::RouteNotFound }
+}
+
+/// Letters and digits, for the ids that vendors write.
+const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Hexadecimal digits.
+const HEX: &[u8] = b"0123456789abcdef";
+
+/// A moment as `2026-05-14T08:34:00Z`.
+fn rfc3339(at: keymint_domain::time::UnixMs) -> String {
+    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_string()
+}
