@@ -210,6 +210,7 @@ fn shallow_sort_orders_as_node_does() {
                 r#""a":{"1":3,"2":2,"4294967294":2,"z":1,"4294967295":1},"b":1}"#
             ),
         ),
+        (r#"{"b":1,"+5":2,"5":3," 6":4,"0":5,"00":6}"#, r#"{"0":5,"5":3," 6":4,"+5":2,"00":6,"b":1}"#),
         (r#"[1,[2]]"#, r#"{"0":1,"1":[2]}"#),
         (
             r#"{"99999999999":1,"9007199254740991":2,"3":1,"a":0}"#,
@@ -300,9 +301,16 @@ fn bytes_that_are_no_text_are_refused() {
 
 #[test]
 fn half_of_a_surrogate_pair_is_refused() {
-    for body in
-        [r#""\ud800""#, r#""\udc00""#, r#""\ud800x""#, r#""\ud800\n""#, r#""\ud800\ud800""#, r#""\ud83d\u0041""#]
-    {
+    for body in [
+        r#""\ud800""#,
+        r#""\udc00""#,
+        r#""\ud800x""#,
+        r#""\ud800\n""#,
+        r#""\ud800\ud800""#,
+        r#""\ud83d\u0041""#,
+        r#""\ud83d\ue000""#,
+        r#""\ud83d\udbff""#,
+    ] {
         assert_eq!(refusal(body), JsonError::LoneSurrogate { at: 1 }, "{body}");
     }
     assert_eq!(written(r#""\uD83d\uDe00""#, AS_RECEIVED), "\"\u{1f600}\"");

@@ -1057,6 +1057,9 @@ fn content_digest_vouches_for_the_body_or_is_refused() {
     ] {
         assert_eq!(check(&field, body), Err(expected), "{field}");
     }
+    let padded = |length: usize| format!("{sha256},{}md5=::", " ".repeat(length - sha256.len() - ",md5=::".len()));
+    assert_eq!(check(&padded(CONTENT_DIGEST_BYTES_MAX), body), Ok(()));
+    assert_eq!(check(&padded(CONTENT_DIGEST_BYTES_MAX + 1), body), Err(DigestError::TooLong));
     let plain = Request::new("POST", "a", "/");
     assert_eq!(plain.see(check_content_digest), Ok(()));
     assert_eq!(plain.clone().with_body("x").see(check_content_digest), Err(DigestError::Missing));
