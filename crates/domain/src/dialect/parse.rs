@@ -1,6 +1,8 @@
 //! Reads a dialect from TOML. Every field is checked; what is wrong is said with its line and its field, for the person
 //! who wrote the file.
 
+mod scheme;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
@@ -8,12 +10,8 @@ use serde::Deserialize;
 
 use super::answer::{Answer, Answers, SchemeName, Template, envelope_values};
 use super::format::{Alphabet, Checksum, KeyFormat};
-use super::recipe::{FORMS_MAX, Part, Recipe};
 use super::route::Route;
-use super::{
-    Dialect, ExchangeCredentials, OwnerKind, Placement, Public, Scheme, SchemeKind, ScopeRule, SecretStyle, Signed,
-    TokenExchange,
-};
+use super::{Dialect, OwnerKind, Placement, Public, Scheme, SchemeKind, ScopeRule, SecretStyle};
 use crate::reason::DenyReason;
 
 /// What is wrong with a dialect file, and where.
@@ -37,8 +35,6 @@ impl fmt::Display for DialectError {
 const SECRET_BITS_MIN: usize = 128;
 /// Fewest random bits in a key id: they are public, and must not collide.
 const KEY_ID_BITS_MIN: usize = 80;
-/// Longest time window of a signature. Seconds.
-const WINDOW_SECONDS_MAX: i64 = 300;
 /// Longest grace of a roll. Seconds: 30 days.
 const GRACE_SECONDS_MAX: u32 = 2_592_000;
 /// Largest body a dialect may allow. Bytes.
@@ -61,7 +57,7 @@ struct RawDialect {
     restrictions: RawRestrictions,
     #[serde(default)]
     scopes: BTreeMap<String, RawScope>,
-    scheme: Vec<RawScheme>,
+    scheme: Vec<scheme::RawScheme>,
     public: Option<RawPublic>,
     errors: RawErrors,
 }
@@ -128,66 +124,6 @@ struct RawPublic {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-enum RawScheme {
-    Basic {
-        #[serde(default)]
-        routes: Vec<String>,
-    },
-    KeyPair {
-        key_id_header: String,
-        secret_header: String,
-        #[serde(default)]
-        routes: Vec<String>,
-    },
-    Signed {
-        key_id_header: Option<String>,
-        signature_header: Option<String>,
-        timestamp_header: Option<String>,
-        packed_header: Option<String>,
-        window_seconds: i64,
-        recipe: Recipe,
-        #[serde(default)]
-        routes: Vec<String>,
-    },
-    Bearer {
-        #[serde(default)]
-        routes: Vec<String>,
-    },
-    MessageSignature {
-        window_seconds: i64,
-        #[serde(default)]
-        routes: Vec<String>,
-    },
-    TokenExchange(Box<RawTokenExchange>),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTokenExchange {
-    exchange_route: String,
-    refresh_route: Option<String>,
-    credentials: RawExchangeCredentials,
-    #[serde(default)]
-    key_id_fields: Vec<String>,
-    secret_field: Option<String>,
-    access_seconds: i64,
-    #[serde(default)]
-    refresh_seconds: i64,
-    status: u16,
-    answer: String,
-    #[serde(default)]
-    routes: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RawExchangeCredentials {
-    Body,
-    KeyPair,
-}
-
-#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawErrors {
     content_type: String,
@@ -227,12 +163,22 @@ impl Dialect {
             problem: error.message().to_owned(),
         })?;
         let raw: RawDialect = serde_path_to_error::deserialize(deserializer).map_err(|error| {
-            let field = error.path().to_string();
-            let inner = error.into_inner();
+            let inner = error.inner();
+            let field = name_of(error.path(), inner.message());
             let line = inner.span().map_or_else(|| line_of(text, &field), |span| line_at(text, span.start));
             DialectError { line, field, problem: inner.message().to_owned() }
         })?;
         check(raw).map_err(|Problem { field, problem }| DialectError { line: line_of(text, &field), field, problem })
+    }
+}
+
+/// The path of a field. Where a field is missing, the path given is that of the table around it.
+fn name_of(path: &serde_path_to_error::Path, message: &str) -> String {
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    match (path.iter().next(), missing) {
+        (None, Some(missing)) => missing.to_owned(),
+        (Some(_), Some(missing)) => format!("{path}.{missing}"),
+        (_, None) => path.to_string(),
     }
 }
 
@@ -248,9 +194,9 @@ fn line_of(text: &str, field: &str) -> usize {
     let mut value: Option<&toml::de::DeValue<'_>> = None;
     for step in field.split(['.', '[', ']']).filter(|step| !step.is_empty()) {
         let next = match (table, value) {
-            (Some(inside), _) => inside.iter().find(|(key, _)| key.get_ref() == step).map(|(key, found)| {
-                (key.span().start, found)
-            }),
+            (Some(inside), _) => {
+                inside.iter().find(|(key, _)| key.get_ref() == step).map(|(key, found)| (key.span().start, found))
+            }
             (None, Some(toml::de::DeValue::Array(items))) => {
                 step.parse::<usize>().ok().and_then(|index| items.get(index)).map(|found| (found.span().start, found))
             }
@@ -286,7 +232,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
     }
     let key_id = check_key_id(&raw.key_id)?;
     let secrets = check_secrets(&raw.secret)?;
-    let schemes = check_schemes(raw.scheme, raw.key_id.derived)?;
+    let schemes = scheme::check_schemes(raw.scheme, raw.key_id.derived)?;
     let public = raw.public.map(|public| check_public(public, &schemes)).transpose()?;
     let extra_credential_headers = extra_credential_headers(&schemes, public.as_ref());
     Ok(Dialect {
@@ -350,7 +296,10 @@ fn check_key_id(raw: &RawKeyId) -> Result<KeyFormat, Problem> {
         return problem("key_id", "the prefix must be ASCII and the length at most 128");
     }
     if raw.alphabet.bits(raw.length) < KEY_ID_BITS_MIN {
-        return problem("key_id.length", format!("gives fewer than {KEY_ID_BITS_MIN} random bits; take more characters"));
+        return problem(
+            "key_id.length",
+            format!("gives fewer than {KEY_ID_BITS_MIN} random bits; take more characters"),
+        );
     }
     if raw.derived && (raw.length > 32 || raw.alphabet != Alphabet::Base62) {
         return problem("key_id.derived", "needs the base62 alphabet and at most 32 characters");
@@ -394,127 +343,6 @@ fn check_header(field: &str, name: &str) -> Result<Box<str>, Problem> {
         return problem(field, "must be a header name in lower case (letters, digits, `-`)");
     }
     Ok(name.into())
-}
-
-fn check_schemes(raw: Vec<RawScheme>, derived: bool) -> Result<Vec<Scheme>, Problem> {
-    if raw.is_empty() {
-        return problem("scheme", "needs at least one");
-    }
-    let mut schemes = Vec::new();
-    for (index, scheme) in raw.into_iter().enumerate() {
-        let at = format!("scheme[{index}]");
-        schemes.push(check_scheme(&at, scheme, derived)?);
-    }
-    let has_pair = schemes.iter().any(|scheme: &Scheme| scheme.name() == SchemeName::KeyPair);
-    for (index, scheme) in schemes.iter().enumerate() {
-        if let SchemeKind::TokenExchange(exchange) = &scheme.kind
-            && exchange.credentials == ExchangeCredentials::KeyPair
-            && !has_pair
-        {
-            return problem(format!("scheme[{index}].credentials"), "is `key_pair`, and no scheme of that kind is here");
-        }
-    }
-    Ok(schemes)
-}
-
-fn check_scheme(at: &str, raw: RawScheme, derived: bool) -> Result<Scheme, Problem> {
-    let routes_at = format!("{at}.routes");
-    let (kind, routes) = match raw {
-        RawScheme::Basic { routes } => (SchemeKind::Basic, routes),
-        RawScheme::KeyPair { key_id_header, secret_header, routes } => {
-            let key_id_header = check_header(&format!("{at}.key_id_header"), &key_id_header)?;
-            let secret_header = check_header(&format!("{at}.secret_header"), &secret_header)?;
-            (SchemeKind::KeyPair { key_id_header, secret_header }, routes)
-        }
-        RawScheme::Signed {
-            key_id_header, signature_header, timestamp_header, packed_header, window_seconds, recipe, routes,
-        } => {
-            let named = [key_id_header, signature_header, timestamp_header];
-            let placement = check_placement(at, named, packed_header)?;
-            check_window(at, window_seconds)?;
-            check_recipe(at, &recipe)?;
-            (SchemeKind::Signed(Signed { placement, window_seconds, recipe }), routes)
-        }
-        RawScheme::Bearer { routes } => {
-            if !derived {
-                return problem(format!("{at}.kind"), "`bearer` needs `key_id.derived = true`");
-            }
-            (SchemeKind::Bearer, routes)
-        }
-        RawScheme::MessageSignature { window_seconds, routes } => {
-            check_window(at, window_seconds)?;
-            (SchemeKind::MessageSignature { window_seconds }, routes)
-        }
-        RawScheme::TokenExchange(exchange) => {
-            let routes = exchange.routes.clone();
-            (SchemeKind::TokenExchange(check_exchange(at, *exchange)?), routes)
-        }
-    };
-    Ok(Scheme { kind, routes: check_routes(&routes_at, &routes)? })
-}
-
-fn check_window(at: &str, seconds: i64) -> Result<(), Problem> {
-    if (1..=WINDOW_SECONDS_MAX).contains(&seconds) {
-        return Ok(());
-    }
-    problem(format!("{at}.window_seconds"), format!("must be 1 to {WINDOW_SECONDS_MAX}"))
-}
-
-fn check_placement(at: &str, named: [Option<String>; 3], packed: Option<String>) -> Result<Placement, Problem> {
-    match (named, packed) {
-        ([None, None, None], Some(header)) => {
-            Ok(Placement::Packed { header: check_header(&format!("{at}.packed_header"), &header)? })
-        }
-        ([Some(key_id), Some(signature), Some(timestamp)], None) => Ok(Placement::Headers {
-            key_id: check_header(&format!("{at}.key_id_header"), &key_id)?,
-            signature: check_header(&format!("{at}.signature_header"), &signature)?,
-            timestamp: check_header(&format!("{at}.timestamp_header"), &timestamp)?,
-        }),
-        _ => problem(
-            at,
-            "needs `key_id_header`, `signature_header` and `timestamp_header`, or `packed_header` alone",
-        ),
-    }
-}
-
-fn check_recipe(at: &str, recipe: &Recipe) -> Result<(), Problem> {
-    if !recipe.parts.contains(&Part::Body) || !recipe.parts.contains(&Part::Timestamp) {
-        return problem(format!("{at}.recipe.parts"), "must cover the body and the timestamp (T4, T5)");
-    }
-    if recipe.forms.len() > FORMS_MAX {
-        return problem(format!("{at}.recipe.forms"), format!("at most {FORMS_MAX}: each one costs a digest"));
-    }
-    Ok(())
-}
-
-fn check_exchange(at: &str, raw: RawTokenExchange) -> Result<TokenExchange, Problem> {
-    let credentials = match (raw.credentials, raw.secret_field) {
-        (RawExchangeCredentials::Body, Some(secret_field)) if !raw.key_id_fields.is_empty() => {
-            ExchangeCredentials::Body {
-                key_id_fields: raw.key_id_fields.into_iter().map(Into::into).collect(),
-                secret_field: secret_field.into(),
-            }
-        }
-        (RawExchangeCredentials::Body, _) => {
-            return problem(format!("{at}.credentials"), "`body` needs `key_id_fields` and `secret_field`");
-        }
-        (RawExchangeCredentials::KeyPair, _) => ExchangeCredentials::KeyPair,
-    };
-    if raw.access_seconds < 1 || (raw.refresh_route.is_some() && raw.refresh_seconds < raw.access_seconds) {
-        return problem(format!("{at}.access_seconds"), "must be at least 1, and at most `refresh_seconds`");
-    }
-    let known = ["access_token", "refresh_token", "environment", "expires_in"];
-    let answer = Template::parse(&raw.answer, &known)
-        .or_else(|reason| problem(format!("{at}.answer"), reason))?;
-    Ok(TokenExchange {
-        exchange: check_route(&format!("{at}.exchange_route"), &raw.exchange_route)?,
-        refresh: raw.refresh_route.map(|text| check_route(&format!("{at}.refresh_route"), &text)).transpose()?,
-        credentials,
-        access_seconds: raw.access_seconds,
-        refresh_seconds: raw.refresh_seconds,
-        status: raw.status,
-        answer,
-    })
 }
 
 fn check_public(raw: RawPublic, schemes: &[Scheme]) -> Result<Public, Problem> {
