@@ -254,12 +254,7 @@ pub enum IssueError {
 ///
 /// # Errors
 /// `IssueError`; nothing was made then.
-pub fn issue(
-    blank: &Blank<'_>,
-    keyring: &Keyring,
-    now: UnixMs,
-    entropy: &dyn Entropy,
-) -> Result<Issued, IssueError> {
+pub fn issue(blank: &Blank<'_>, keyring: &Keyring, now: UnixMs, entropy: &dyn Entropy) -> Result<Issued, IssueError> {
     let id = CredentialId::fresh(now, entropy)?;
     let secret = blank.style.format.draw(blank.mode, entropy)?;
     let key_id = if blank.dialect.key_id_derived {

@@ -36,7 +36,14 @@ pub const CREDENTIAL_HEADERS: [&str; 7] =
     ["authorization", "x-api-key", "x-secret-key", "x-signature", "x-timestamp", "signature", "signature-input"];
 /// Names under which clients put credentials into queries, cookies and bodies by mistake.
 const CREDENTIAL_NAMES: [&str; 9] = [
-    "key_secret", "secret_key", "secretkey", "api_secret", "api_key", "apikey", "x-api-key", "x-secret-key",
+    "key_secret",
+    "secret_key",
+    "secretkey",
+    "api_secret",
+    "api_key",
+    "apikey",
+    "x-api-key",
+    "x-secret-key",
     "access_token",
 ];
 /// Member names that mark a secret in a JSON body.
@@ -70,9 +77,10 @@ pub fn check_body(dialect: &Dialect, body: &[u8]) -> Result<(), GateFault> {
     if SECRET_MEMBERS.iter().any(|member| memmem::find(body, member).is_some()) {
         return Err(GateFault::CredentialsInBody);
     }
-    let found = dialect.secrets.iter().any(|style| {
-        [Mode::Test, Mode::Live].into_iter().any(|mode| holds_secret(&style.format, mode, body))
-    });
+    let found = dialect
+        .secrets
+        .iter()
+        .any(|style| [Mode::Test, Mode::Live].into_iter().any(|mode| holds_secret(&style.format, mode, body)));
     if found { Err(GateFault::CredentialsInBody) } else { Ok(()) }
 }
 
@@ -194,9 +202,9 @@ fn check_query(dialect: &Dialect, query: &str) -> Result<(), GateFault> {
 }
 
 fn check_cookie(dialect: &Dialect, value: &[u8]) -> Result<(), GateFault> {
-    let names = value.split(|byte| *byte == b';').map(|pair| {
-        pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
-    });
+    let names = value
+        .split(|byte| *byte == b';')
+        .map(|pair| pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii());
     if names.into_iter().any(is_credential_name) || holds_credential(dialect, value) {
         return Err(GateFault::CredentialsInCookie);
     }
@@ -209,9 +217,7 @@ fn is_credential_name(name: &[u8]) -> bool {
 
 fn holds_credential(dialect: &Dialect, text: &[u8]) -> bool {
     let formats = std::iter::once(&dialect.key_id).chain(dialect.secrets.iter().map(|style| &style.format));
-    formats.into_iter().any(|format| {
-        [Mode::Test, Mode::Live].into_iter().any(|mode| holds_secret(format, mode, text))
-    })
+    formats.into_iter().any(|format| [Mode::Test, Mode::Live].into_iter().any(|mode| holds_secret(format, mode, text)))
 }
 
 /// A host name or address with an optional port: no user part, no path, no white space.

@@ -1,6 +1,6 @@
 //! What narrows a credential: addresses (CIDR), exact origins, scopes. Empty lists narrow nothing.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use thiserror::Error;
@@ -104,10 +104,9 @@ impl Restrictions {
             self.check_origin(dialect, view, caller)?;
         }
         if !self.scopes.is_empty() {
-            let covers = |name: &Box<str>| {
-                dialect.scopes.get(name).is_some_and(|rule| rule.covers(view.method, view.route()))
-            };
-            if !self.scopes.iter().any(covers) {
+            let covers =
+                |name: &str| dialect.scopes.get(name).is_some_and(|rule| rule.covers(view.method, view.route()));
+            if !self.scopes.iter().any(|name| covers(name)) {
                 return Err(DenyReason::ScopeMissing);
             }
         }
@@ -156,9 +155,7 @@ fn parse_network(text: &str) -> Option<IpNet> {
     };
     match network {
         IpNet::V6(v6) => match v6.network().to_ipv4_mapped() {
-            Some(v4) if v6.prefix_len() >= 96 => {
-                Some(IpNet::new(IpAddr::V4(Ipv4Addr::from(v4)), v6.prefix_len() - 96).ok()?.trunc())
-            }
+            Some(v4) if v6.prefix_len() >= 96 => Some(IpNet::new(IpAddr::V4(v4), v6.prefix_len() - 96).ok()?.trunc()),
             _ => Some(IpNet::V6(v6.trunc())),
         },
         IpNet::V4(v4) => Some(IpNet::V4(v4.trunc())),

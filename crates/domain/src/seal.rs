@@ -198,11 +198,7 @@ impl Keyring {
         let mut sealed = secret.expose().as_bytes().to_vec();
         entry
             .seal
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(identity(id, key_id)),
-                &mut sealed,
-            )
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(identity(id, key_id)), &mut sealed)
             .map_err(|_| SealError::Tampered)?;
         let mut bytes = nonce.to_vec();
         bytes.extend_from_slice(&sealed);
