@@ -16,6 +16,15 @@ pub mod request_log;
 pub mod sandbox;
 pub mod verify;
 
+/// What handlers name of the store without seeing it: rows that use cases hand out.
+pub mod store_types {
+    pub use keymint_store::apps::App as AppRow;
+    pub use keymint_store::error::StoreError;
+    pub use keymint_store::ledger::AuditRow;
+    pub use keymint_store::merchants::{Activation, Merchant};
+    pub use keymint_store::request_log::{Entry, Filter};
+}
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

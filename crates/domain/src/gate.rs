@@ -1,10 +1,12 @@
 //! The gate in front of verification: what can be read in more than one way is refused, never normalised (T8, T19, T21,
 //! T90). It needs no credential and touches nothing but the request's own bytes.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 
-use crate::dialect::Dialect;
 use crate::dialect::format::KeyFormat;
+use crate::dialect::{Dialect, Placement, SchemeKind};
 use crate::mode::Mode;
 use crate::request::RequestView;
 
@@ -25,7 +27,7 @@ pub enum GateFault {
     CredentialsInCookie,
     /// Credentials in a body, where the dialect does not put them.
     CredentialsInBody,
-    /// A header that asks for another method.
+    /// A header or a query that asks for another method.
     MethodOverride,
     /// The bytes on the wire were not strict HTTP/1.1 (found before the request was parsed).
     Framing,
@@ -96,7 +98,7 @@ fn holds_secret(format: &KeyFormat, mode: Mode, text: &[u8]) -> bool {
 }
 
 fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFault> {
-    let mut seen = 0_u16;
+    let mut seen = 0_u64;
     let mut hosts = 0_usize;
     for header in view.headers {
         match header.name {
@@ -120,7 +122,7 @@ fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFa
 }
 
 /// One bit for each header that carries credentials, in any dialect or in this one.
-fn credential_bit(dialect: &Dialect, name: &str) -> Option<u16> {
+fn credential_bit(dialect: &Dialect, name: &str) -> Option<u64> {
     if !matches!(name.as_bytes().first(), Some(b'a' | b'x' | b's')) && dialect.extra_credential_headers.is_empty() {
         return None;
     }
@@ -129,27 +131,46 @@ fn credential_bit(dialect: &Dialect, name: &str) -> Option<u16> {
         let extra = dialect.extra_credential_headers.iter().position(|header| **header == *name)?;
         Some(CREDENTIAL_HEADERS.len() + extra)
     })?;
-    1_u16.checked_shl(u32::try_from(position).ok()?)
+    bit(position)
 }
 
-/// At most one family of credentials may be there: `Authorization`, a secret in a header, a signature, a message
-/// signature, a public key.
+/// A dialect has few enough headers that each finds a bit.
+fn bit(position: usize) -> Option<u64> {
+    1_u64.checked_shl(u32::try_from(position).ok()?)
+}
+
+/// At most one proof may be there: `Authorization`, a secret in a header, a signature, a message signature, a public
+/// key. Headers that only name the key or the time belong to the proof beside them and count for nothing here.
 fn check_one_scheme(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFault> {
-    let mut families = 0_u8;
+    let mut proofs = 0_u64;
     for header in view.headers {
-        families |= match header.name {
+        proofs |= match header.name {
             "authorization" => 1,
             "x-secret-key" => 2,
             "x-signature" => 4,
             "signature" | "signature-input" => 8,
-            name => match dialect.extra_credential_headers.iter().position(|extra| **extra == *name) {
-                Some(_) if dialect.public_header() == Some(name) => 16,
-                Some(_) => 32,
-                None => 0,
-            },
+            name if dialect.public_header() == Some(name) => 16,
+            name => {
+                let extra = dialect.extra_credential_headers.iter().position(|extra| **extra == *name);
+                extra.filter(|_| proves(dialect, name)).and_then(|extra| bit(5 + extra)).unwrap_or(0)
+            }
         };
     }
-    if families.count_ones() > 1 { Err(GateFault::TwoSchemes) } else { Ok(()) }
+    if proofs.count_ones() > 1 { Err(GateFault::TwoSchemes) } else { Ok(()) }
+}
+
+/// Whether a header holds the secret or the signature of some scheme of the dialect.
+fn proves(dialect: &Dialect, name: &str) -> bool {
+    dialect.schemes.iter().any(|scheme| match &scheme.kind {
+        SchemeKind::KeyPair { secret_header, .. } => **secret_header == *name,
+        SchemeKind::Signed(signed) => match &signed.placement {
+            Placement::Headers { signature, .. } => **signature == *name,
+            Placement::Packed { header } => **header == *name,
+        },
+        SchemeKind::Basic | SchemeKind::Bearer | SchemeKind::TokenExchange(_) | SchemeKind::MessageSignature { .. } => {
+            false
+        }
+    })
 }
 
 /// Refuses every path that a proxy, a router and a file system could read differently.
@@ -177,14 +198,17 @@ fn check_path(path: &str) -> Result<(), GateFault> {
 }
 
 /// An escape that stands for nothing with a meaning in paths: not `/ \ . % ; ? #`, not a control character, not
-/// non-ASCII.
+/// non-ASCII. Nor for a character that needs none: `/%74ransfer` and `/transfer` are one path for a router that decodes
+/// (RFC 3986 section 6.2.2.2) and two for a rule that does not.
 fn is_plain_escape(digits: Option<&[u8]>) -> bool {
     let Some(decoded) = digits.and_then(|digits| data_encoding::HEXLOWER_PERMISSIVE.decode(digits).ok()) else {
         return false;
     };
     matches!(
         decoded.first(),
-        Some(byte) if (0x20..0x7f).contains(byte) && !matches!(byte, b'/' | b'\\' | b'.' | b'%' | b';' | b'?' | b'#')
+        Some(byte) if (0x20..0x7f).contains(byte)
+            && !matches!(byte, b'/' | b'\\' | b'.' | b'%' | b';' | b'?' | b'#')
+            && !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~'))
     )
 }
 
@@ -193,12 +217,38 @@ fn check_query(dialect: &Dialect, query: &str) -> Result<(), GateFault> {
         return Err(GateFault::Path);
     }
     for pair in query.split('&') {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        if is_credential_name(name.as_bytes()) {
+        let name = decoded_once(pair.split_once('=').map_or(pair, |(name, _)| name));
+        if is_credential_name(&name) {
             return Err(GateFault::CredentialsInQuery);
+        }
+        if name.eq_ignore_ascii_case(b"_method") {
+            return Err(GateFault::MethodOverride);
         }
     }
     if holds_credential(dialect, query.as_bytes()) { Err(GateFault::CredentialsInQuery) } else { Ok(()) }
+}
+
+/// The name of a parameter as whoever reads the query will see it; what is no escape stays as it is.
+fn decoded_once(name: &str) -> Cow<'_, [u8]> {
+    if !name.contains('%') {
+        return Cow::Borrowed(name.as_bytes());
+    }
+    let mut decoded = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let Some((byte, tail)) = rest.split_first() {
+        let escaped = tail.get(..2).filter(|_| *byte == b'%');
+        match escaped.and_then(|digits| data_encoding::HEXLOWER_PERMISSIVE.decode(digits).ok()) {
+            Some(bytes) => {
+                decoded.extend_from_slice(&bytes);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                decoded.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(decoded)
 }
 
 fn check_cookie(dialect: &Dialect, value: &[u8]) -> Result<(), GateFault> {

@@ -95,5 +95,13 @@ id_kind!(/** An entry of the audit log. */ AuditId, "aud_");
 id_kind!(/** An event of the outbox. */ EventId, "evt_");
 id_kind!(/** A token of the management API. */ TokenId, "tok_");
 id_kind!(/** One request, for support and logs. */ RequestId, "req_");
-id_kind!(/** An entry of the request log. */ LogId, "log_");
 id_kind!(/** The receipt of a revocation. */ ReceiptId, "rcp_");
+
+impl RequestId {
+    /// The id of a request by a number that its maker never repeats. Request ids are names, not secrets, so the gateway
+    /// counts instead of drawing random bytes for each.
+    pub fn numbered(now: UnixMs, number: u128) -> Self {
+        let time = u128::try_from(now.0).unwrap_or(0) & 0xffff_ffff_ffff;
+        Self((time << 80) | (number & 0xffff_ffff_ffff_ffff_ffff))
+    }
+}

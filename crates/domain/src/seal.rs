@@ -6,6 +6,8 @@
 //! purpose (HKDF-SHA-256, RFC 5869). The first entry is current; the others are retired: they open and check, and
 //! nothing new is made with them.
 
+use std::fmt;
+
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac};
 use thiserror::Error;
@@ -20,8 +22,8 @@ const RING_MAX: usize = 16;
 /// Length of an entry. Bytes.
 const KEY_LENGTH: usize = 32;
 
-/// A secret as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A secret as stored. Mute in `Debug`: whoever has the ring can check guesses against it.
+#[derive(Clone, PartialEq, Eq)]
 pub enum StoredSecret {
     /// HMAC-SHA-256 of key id and secret under the ring entry's hash key.
     Hashed {
@@ -39,8 +41,8 @@ pub enum StoredSecret {
     },
 }
 
-/// What a verifier holds in memory to check a presented secret or a signature.
-#[derive(Clone, Debug)]
+/// What a verifier holds in memory to check a presented secret or a signature. Mute in `Debug`.
+#[derive(Clone)]
 pub enum Verifier {
     /// A keyed hash; checks a presented secret and can sign nothing.
     Hashed {
@@ -51,6 +53,24 @@ pub enum Verifier {
     },
     /// The secret itself.
     Opened(SecretBytes),
+}
+
+impl fmt::Debug for StoredSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hashed { .. } => "Hashed(…)",
+            Self::Sealed { .. } => "Sealed(…)",
+        })
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hashed { .. } => "Hashed(…)",
+            Self::Opened(_) => "Opened(…)",
+        })
+    }
 }
 
 /// Why sealing or opening failed.
@@ -239,8 +259,11 @@ impl Keyring {
         }
     }
 
-    /// Whether a presented secret is the credential's, in constant time.
+    /// Whether a presented secret is the credential's, in constant time. An empty one is nobody's (T7).
     pub fn matches(&self, verifier: &Verifier, key_id: &str, presented: &[u8]) -> bool {
+        if presented.is_empty() {
+            return false;
+        }
         match verifier {
             Verifier::Hashed { ring_index, digest } => self
                 .0

@@ -6,7 +6,7 @@ CREATE TABLE epoch (
     seq INTEGER NOT NULL,
     audit_digest BLOB NOT NULL
 ) STRICT;
-INSERT INTO epoch (id, seq, audit_digest) VALUES (1, 0, '');
+INSERT INTO epoch (id, seq, audit_digest) VALUES (1, 0, CAST('' AS BLOB));
 
 CREATE TABLE setting (
     name TEXT NOT NULL PRIMARY KEY,

@@ -1,8 +1,10 @@
 //! HTTP: gateway, internal listener, management API. Handlers translate; use cases decide; no SQL.
 
 pub mod api;
+pub mod console;
 pub mod gateway;
 pub mod internal;
 pub mod listener;
 pub mod reply;
 pub mod sandbox;
+pub mod server;

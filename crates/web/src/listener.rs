@@ -43,11 +43,17 @@ pub trait Service: 'static {
     fn answer(&self, request: hyper::Request<hyper::body::Incoming>, peer: &Peer) -> impl Future<Output = Response>;
 }
 
+/// Fails when somebody else listens there: `SO_REUSEPORT` alone would let two programs share a port, and clients would
+/// reach either.
+fn check_free(address: SocketAddr) -> std::io::Result<()> {
+    std::net::TcpListener::bind(address).map(drop)
+}
+
 /// Binds an address so that several threads can accept on it.
 ///
 /// # Errors
 /// When the address is taken or not allowed.
-pub fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
@@ -94,6 +100,7 @@ pub fn start<S: Service>(
     setting: &Setting,
     make: impl Fn() -> S + Send + Clone + 'static,
 ) -> std::io::Result<Running> {
+    check_free(address)?;
     let first = bind(address)?;
     let address = first.local_addr()?;
     let open = Arc::new(AtomicUsize::new(0));

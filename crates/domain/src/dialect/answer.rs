@@ -41,6 +41,20 @@ pub enum SchemeName {
     MessageSignature,
 }
 
+impl SchemeName {
+    /// The name in dialect files and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::KeyPair => "key_pair",
+            Self::Signed => "signed",
+            Self::Bearer => "bearer",
+            Self::TokenExchange => "token_exchange",
+            Self::MessageSignature => "message_signature",
+        }
+    }
+}
+
 impl Answers {
     /// Puts together what `parse` has read. `by_reason` covers every reason without a scheme.
     pub fn new(

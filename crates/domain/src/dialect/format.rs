@@ -103,6 +103,11 @@ impl KeyFormat {
         self.prefix(mode).len() + self.length + self.tail()
     }
 
+    /// Whether a text of this format can be checked offline.
+    pub fn has_checksum(&self) -> bool {
+        self.checksum != Checksum::None
+    }
+
     fn tail(&self) -> usize {
         match self.checksum {
             Checksum::None => 0,

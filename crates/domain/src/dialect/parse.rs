@@ -35,8 +35,15 @@ impl fmt::Display for DialectError {
 const SECRET_BITS_MIN: usize = 128;
 /// Fewest random bits in a key id: they are public, and must not collide.
 const KEY_ID_BITS_MIN: usize = 80;
+/// Most random characters of a key id, and of a secret.
+const KEY_ID_CHARS_MAX: usize = 128;
+const SECRET_CHARS_MAX: usize = 256;
+/// Longest prefix of either. Bytes.
+const PREFIX_BYTES_MAX: usize = 32;
 /// Longest grace of a roll. Seconds: 30 days.
 const GRACE_SECONDS_MAX: u32 = 2_592_000;
+/// Most headers of its own that a dialect may put credentials into; the gate keeps a bit for each.
+const CREDENTIAL_HEADERS_MAX: usize = 32;
 /// Largest body a dialect may allow. Bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -235,6 +242,9 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
     let schemes = scheme::check_schemes(raw.scheme, raw.key_id.derived)?;
     let public = raw.public.map(|public| check_public(public, &schemes)).transpose()?;
     let extra_credential_headers = extra_credential_headers(&schemes, public.as_ref());
+    if extra_credential_headers.len() > CREDENTIAL_HEADERS_MAX {
+        return problem("scheme", format!("name more than {CREDENTIAL_HEADERS_MAX} headers together"));
+    }
     Ok(Dialect {
         name: raw.name.into(),
         title: raw.title.into(),
@@ -263,24 +273,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
 
 /// The headers with credentials that the gate does not know already.
 fn extra_credential_headers(schemes: &[Scheme], public: Option<&Public>) -> Vec<Box<str>> {
-    let mut names: Vec<Box<str>> = Vec::new();
-    for scheme in schemes {
-        match &scheme.kind {
-            SchemeKind::KeyPair { key_id_header, secret_header } => {
-                names.extend([key_id_header.clone(), secret_header.clone()]);
-            }
-            SchemeKind::Signed(signed) => match &signed.placement {
-                Placement::Headers { key_id, signature, timestamp } => {
-                    names.extend([key_id.clone(), signature.clone(), timestamp.clone()]);
-                }
-                Placement::Packed { header } => names.push(header.clone()),
-            },
-            SchemeKind::Basic
-            | SchemeKind::Bearer
-            | SchemeKind::TokenExchange(_)
-            | SchemeKind::MessageSignature { .. } => {}
-        }
-    }
+    let mut names: Vec<Box<str>> = schemes.iter().flat_map(scheme_headers).cloned().collect();
     names.extend(public.and_then(|public| public.header.clone()));
     names.sort_unstable();
     names.dedup();
@@ -288,12 +281,36 @@ fn extra_credential_headers(schemes: &[Scheme], public: Option<&Public>) -> Vec<
     names
 }
 
+fn scheme_headers(scheme: &Scheme) -> Vec<&Box<str>> {
+    match &scheme.kind {
+        SchemeKind::KeyPair { key_id_header, secret_header } => vec![key_id_header, secret_header],
+        SchemeKind::Signed(signed) => match &signed.placement {
+            Placement::Headers { key_id, signature, timestamp } => vec![key_id, signature, timestamp],
+            Placement::Packed { header } => vec![header],
+        },
+        SchemeKind::Basic | SchemeKind::Bearer | SchemeKind::TokenExchange(_) | SchemeKind::MessageSignature { .. } => {
+            Vec::new()
+        }
+    }
+}
+
+/// A prefix is written into headers, JSON and file names, so it holds nothing that any of them reads otherwise.
+fn check_prefix(field: &str, prefix: &str) -> Result<(), Problem> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if prefix.len() <= PREFIX_BYTES_MAX && prefix.replace("{mode}", "").bytes().all(plain) {
+        return Ok(());
+    }
+    let words = format!("must be at most {PREFIX_BYTES_MAX} letters, digits, `_`, `-` and `{{mode}}`");
+    problem(field, words)
+}
+
 fn check_key_id(raw: &RawKeyId) -> Result<KeyFormat, Problem> {
     if !raw.prefix.contains("{mode}") {
         return problem("key_id.prefix", "must hold `{mode}`, so that test and live key ids differ");
     }
-    if raw.prefix.is_empty() || !raw.prefix.is_ascii() || raw.length > 128 {
-        return problem("key_id", "the prefix must be ASCII and the length at most 128");
+    check_prefix("key_id.prefix", &raw.prefix)?;
+    if raw.length > KEY_ID_CHARS_MAX {
+        return problem("key_id.length", format!("must be at most {KEY_ID_CHARS_MAX}"));
     }
     if raw.alphabet.bits(raw.length) < KEY_ID_BITS_MIN {
         return problem(
@@ -317,9 +334,10 @@ fn check_secrets(raw: &[RawSecret]) -> Result<Vec<SecretStyle>, Problem> {
             let least = format!("gives fewer than {SECRET_BITS_MIN} random bits; take more characters");
             return problem(format!("secret[{index}].length"), least);
         }
-        if secret.length > 256 || !secret.prefix.is_ascii() {
-            return problem(format!("secret[{index}]"), "the prefix must be ASCII and the length at most 256");
+        if secret.length > SECRET_CHARS_MAX {
+            return problem(format!("secret[{index}].length"), format!("must be at most {SECRET_CHARS_MAX}"));
         }
+        check_prefix(&format!("secret[{index}].prefix"), &secret.prefix)?;
         if styles.iter().any(|style| *style.name == *secret.style) {
             return problem(format!("secret[{index}].style"), "stands twice");
         }

@@ -62,3 +62,13 @@ impl Route {
         path.split('/').nth(position + 1)
     }
 }
+
+impl std::fmt::Display for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ", self.method)?;
+        self.segments.iter().try_for_each(|segment| match segment {
+            Segment::Exact(exact) => write!(f, "/{exact}"),
+            Segment::Any(name) => write!(f, "/{{{name}}}"),
+        })
+    }
+}

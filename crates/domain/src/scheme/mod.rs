@@ -2,6 +2,7 @@
 //! failed scheme ends the search. Nothing here knows whether the key exists.
 
 pub mod http_signature;
+pub mod present;
 
 use std::borrow::Cow;
 

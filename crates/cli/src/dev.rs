@@ -1,0 +1,185 @@
+//! `keymint dev`: a whole Keymint on loopback, with a demo merchant that has an app of every product.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use keymint_app::App;
+use keymint_app::config::{
+    Config, DatabaseConfig, LimitsConfig, ListenConfig, MasterKeyConfig, ProductConfig, RequestLogConfig,
+};
+use keymint_app::entropy::SystemEntropy;
+use keymint_app::master_key;
+use keymint_app::ops::apps::{self, NewApp};
+use keymint_app::ops::idempotency::Repeat;
+use keymint_app::ops::merchants::{self, NewMerchant};
+use keymint_app::ops::{Actor, tokens};
+use keymint_domain::id::AppId;
+use keymint_web::server::Addresses;
+use serde_json::json;
+
+use crate::run::{self, LogShape};
+
+/// What `dev` takes.
+#[derive(Args)]
+pub struct DevArguments {
+    /// The folder for everything it keeps
+    #[arg(long, default_value = "./keymint-data")]
+    data: PathBuf,
+    /// Console and management API on this port, the gateway on the next, the internal listener on the one after
+    #[arg(long, default_value_t = 8080)]
+    port_base: u16,
+    /// A file to write addresses and token to, as JSON, once it serves
+    #[arg(long)]
+    ready_file: Option<PathBuf>,
+}
+
+/// The products of `dev`, each of the dialect of its name.
+const PRODUCTS: [&str; 5] = ["keymint", "kwikpaisa", "kspay", "razorpay", "kpay"];
+
+fn config(arguments: &DevArguments) -> Config {
+    let port = |offset: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port_base.saturating_add(offset)));
+    let product = |name: &str| ProductConfig {
+        name: name.to_owned(),
+        dialect: name.to_owned(),
+        secret_style: None,
+        sandbox: None,
+        hosts_test: vec![format!("sandbox.{name}.localhost")],
+        hosts_live: vec![format!("api.{name}.localhost")],
+    };
+    Config {
+        data: arguments.data.clone(),
+        listen: ListenConfig {
+            console: port(0),
+            gateway: port(1),
+            internal: port(2),
+            threads: 0,
+            internal_network_is_private: false,
+        },
+        database: DatabaseConfig { sqlite: Some(arguments.data.join("keymint.db")), postgres_url_file: None },
+        master_key: MasterKeyConfig { file: Some(arguments.data.join("master.key")), descriptor: None, command: None },
+        dialects: None,
+        product: PRODUCTS.iter().map(|name| product(name)).collect(),
+        request_log: RequestLogConfig::default(),
+        limits: LimitsConfig::default(),
+    }
+}
+
+/// Runs it until it is told to stop.
+///
+/// # Errors
+/// What is in the way.
+pub async fn run(arguments: DevArguments) -> Result<()> {
+    run::start_logging(LogShape::Text);
+    let config = config(&arguments);
+    std::fs::create_dir_all(&arguments.data).with_context(|| format!("making {}", arguments.data.display()))?;
+    master_key::load_or_make(&arguments.data.join("master.key"), &SystemEntropy::default())?;
+    let app = run::open(&config).await?;
+    let token = token(&app, &arguments.data.join("operator.token")).await?;
+    let demo = demo(&app).await?;
+    let ready_file = arguments.ready_file.clone();
+    run::serve_until_told(app, &config, move |addresses| {
+        if let Some(file) = ready_file {
+            write_ready(&file, addresses, &token)?;
+        }
+        greet(addresses, &token, &demo);
+        Ok(())
+    })
+    .await
+}
+
+/// The operator token of this folder: the one from last time while it lives, else a new one.
+async fn token(app: &App, path: &Path) -> Result<String> {
+    if let Ok(text) = std::fs::read_to_string(path)
+        && tokens::actor_of(app, text.trim()).await?.is_some()
+    {
+        return Ok(text.trim().to_owned());
+    }
+    let (_, token) = tokens::make(app, Actor::System, None, "dev").await?;
+    write_private(path, token.expose())?;
+    Ok(token.expose().to_owned())
+}
+
+/// Writes a file that only its owner can read, in one step.
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    let beside = path.with_extension("new");
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(&beside, path).with_context(|| format!("writing {}", path.display()))
+}
+
+/// The demo merchant's apps: the same ones at every start.
+async fn demo(app: &App) -> Result<Vec<(&'static str, AppId)>> {
+    let again = |what: &str| Repeat::new("demo", what, what.as_bytes());
+    let new = NewMerchant {
+        name: "Demo Merchant".to_owned(),
+        email: "demo@merchant.example".to_owned(),
+        country: "IN".to_owned(),
+    };
+    let merchant = match merchants::make(app, Actor::System, &new, Some(&again("merchant")?)).await {
+        Ok(merchant) => merchant,
+        Err(error) => match find_demo(app, &new.email).await? {
+            Some(merchant) => merchant,
+            None => return Err(error.into()),
+        },
+    };
+    let existing = apps::list(app, Actor::System, merchant.id, "", 100).await?;
+    let mut demo = Vec::new();
+    for product in PRODUCTS {
+        if let Some(found) = existing.iter().find(|app| app.product == product) {
+            demo.push((product, found.id));
+            continue;
+        }
+        let new = NewApp {
+            product: product.to_owned(),
+            name: "Demo app".to_owned(),
+            email: "demo@merchant.example".to_owned(),
+            address: "12 MG Road".to_owned(),
+            country: "IN".to_owned(),
+            postal_code: "560001".to_owned(),
+            ..NewApp::default()
+        };
+        demo.push((product, apps::make(app, Actor::System, merchant.id, &new, None).await?.id));
+    }
+    Ok(demo)
+}
+
+async fn find_demo(app: &App, email: &str) -> Result<Option<keymint_app::store_types::Merchant>> {
+    let merchants = merchants::list(app, Actor::System, "", 1000).await?;
+    Ok(merchants.into_iter().find(|merchant| merchant.email == email))
+}
+
+fn write_ready(path: &Path, addresses: Addresses, token: &str) -> Result<()> {
+    let ready = json!({
+        "console": format!("http://{}", addresses.console),
+        "gateway": format!("http://{}", addresses.gateway),
+        "internal": format!("http://{}", addresses.internal),
+        "token": token,
+        "users": [],
+    });
+    write_private(path, &ready.to_string())
+}
+
+fn greet(addresses: Addresses, token: &str, demo: &[(&str, AppId)]) {
+    let Addresses { console, gateway, internal } = addresses;
+    println!("Keymint is ready.\n");
+    println!("  console    http://{console}    management API under /api/v1, its reference at /docs");
+    println!("  gateway    http://{gateway}    a product is at /{{product}}");
+    println!("  internal   http://{internal}    verify API, /healthz, /metrics\n");
+    println!("The demo merchant's apps:");
+    for (product, id) in demo {
+        println!("  {product:<10} {id}");
+    }
+    println!("\nIn another terminal, with an operator token, issue a Razorpay test key:\n");
+    println!("  export KEYMINT_URL=http://{console}");
+    println!("  export KEYMINT_TOKEN={token}");
+    let program = std::env::args().next().unwrap_or_else(|| "keymint".to_owned());
+    if let Some((_, id)) = demo.iter().find(|(product, _)| *product == "razorpay") {
+        println!("  {program} key issue --app {id} --mode test\n");
+    }
+    println!("Stop with Ctrl-C. Everything is kept in the data folder; delete it to begin anew.");
+}

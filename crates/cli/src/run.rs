@@ -1,0 +1,149 @@
+//! What every long-running command shares: runtime, logging, hardening, opening an app, serving until told to stop.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use keymint_app::clock::SystemClock;
+use keymint_app::config::{Config, postgres_is_local};
+use keymint_app::entropy::SystemEntropy;
+use keymint_app::products::{Products, load_dialects};
+use keymint_app::{App, Parts, master_key};
+use keymint_store::db::Db;
+use keymint_web::server::{self, Addresses};
+use tracing_subscriber::EnvFilter;
+
+/// Runs a future on the ordinary runtime.
+///
+/// # Errors
+/// Whatever the future ends with.
+pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}
+
+/// No core file, and no debugger of another user's: memory holds keys (T127).
+pub fn forbid_core_dumps() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// Chooses the one TLS provider, before anything makes a connection.
+pub fn install_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum LogShape {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Sends log lines to standard error; `KEYMINT_LOG` chooses what (`info`, `keymint_app=debug`).
+pub fn start_logging(shape: LogShape) {
+    let filter = std::env::var("KEYMINT_LOG").unwrap_or_else(|_| "info".to_owned());
+    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr);
+    match shape {
+        LogShape::Text => builder.compact().with_target(false).init(),
+        LogShape::Json => builder.json().init(),
+    }
+}
+
+/// Opens everything that a configuration names.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub async fn open(config: &Config) -> Result<App> {
+    let keyring = master_key::load(&config.master_key_source())?;
+    let products = Products::new(load_dialects(config.dialects.as_deref())?, &config.product)?;
+    let db = open_database(config).await?;
+    let parts = Parts {
+        db,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy::default()),
+        keyring,
+        products,
+        data: &config.data,
+        request_log: &config.request_log,
+        limits: &config.limits,
+    };
+    Ok(App::start(parts).await?)
+}
+
+async fn open_database(config: &Config) -> Result<Db> {
+    if let Some(path) = &config.database.sqlite {
+        return Db::open_sqlite(path).await.with_context(|| format!("opening {}", path.display()));
+    }
+    let Some(path) = &config.database.postgres_url_file else { bail!("no database is configured") };
+    let url = read_private(path)?;
+    if !postgres_is_local(&url) {
+        bail!(
+            "the PostgreSQL address in {} leaves this machine, and this version speaks no TLS to databases; use a \
+             socket or a loopback address (a local proxy may carry it on)",
+            path.display()
+        );
+    }
+    tracing::warn!("one PostgreSQL server without a synchronous standby: what it loses, Keymint loses");
+    Ok(Db::open_postgres(&url).await?)
+}
+
+fn read_private(path: &Path) -> Result<String> {
+    use std::os::unix::fs::MetadataExt;
+    let mode = std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?.mode();
+    if mode & 0o077 != 0 {
+        bail!("{} is readable by others; run `chmod 600` on it: the address may hold a password", path.display());
+    }
+    Ok(std::fs::read_to_string(path)?.trim().to_owned())
+}
+
+/// Threads of the gateway: as asked, or one per core.
+fn threads(asked: usize) -> usize {
+    if asked > 0 { asked } else { std::thread::available_parallelism().map_or(1, std::num::NonZero::get) }
+}
+
+/// Listens, tells `ready` where, and serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When an address cannot be bound.
+pub async fn serve_until_told(
+    app: App,
+    config: &Config,
+    ready: impl FnOnce(Addresses) -> Result<()>,
+) -> Result<()> {
+    let listen = &config.listen;
+    let addresses = Addresses { console: listen.console, gateway: listen.gateway, internal: listen.internal };
+    let server = server::start(&app, addresses, threads(listen.threads), config.limits.connections_max)
+        .await
+        .context("starting the listeners (is another Keymint running on these ports?)")?;
+    ready(server.addresses)?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    tracing::info!("stopping: open connections may finish");
+    server.stop().await;
+    app.close().await;
+    Ok(())
+}
+
+/// `keymint serve`.
+///
+/// # Errors
+/// What is wrong with the configuration or the machine.
+pub async fn serve(path: PathBuf) -> Result<()> {
+    start_logging(LogShape::Json);
+    let config = Config::load(&path)?;
+    std::fs::create_dir_all(&config.data).with_context(|| format!("making {}", config.data.display()))?;
+    let app = open(&config).await?;
+    serve_until_told(app, &config, |addresses| {
+        tracing::info!(
+            console = %addresses.console, gateway = %addresses.gateway, internal = %addresses.internal, "serving"
+        );
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,83 @@
+//! All three listeners together, started and stopped as one.
+
+use std::net::SocketAddr;
+
+use keymint_app::App;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::gateway::Gateway;
+use crate::internal::Internal;
+use crate::listener::{self, Running, Setting};
+use crate::{api, console, sandbox};
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Console and management API.
+    pub console: SocketAddr,
+    /// The gateway.
+    pub gateway: SocketAddr,
+    /// The internal listener.
+    pub internal: SocketAddr,
+}
+
+/// The running listeners.
+pub struct Server {
+    /// Where they listen: with the ports that were given for port 0.
+    pub addresses: Addresses,
+    stop: watch::Sender<bool>,
+    gateway: Running,
+    internal: Running,
+    console: JoinHandle<()>,
+}
+
+/// Starts the listeners over an app.
+///
+/// # Errors
+/// When an address cannot be bound, or a product names a sandbox that is not there.
+pub async fn start(
+    app: &App,
+    addresses: Addresses,
+    threads: usize,
+    connections_max: usize,
+) -> std::io::Result<Server> {
+    for product in app.products.iter() {
+        if !sandbox::NAMES.contains(&&*product.sandbox) {
+            let problem = format!(
+                "the product `{}` names the sandbox `{}`; known are {}",
+                product.name,
+                product.sandbox,
+                sandbox::NAMES.join(", ")
+            );
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, problem));
+        }
+    }
+    let (stop, stopped) = watch::channel(false);
+    let (listener, console_address) = console::bind(addresses.console).await?;
+    let setting = Setting { threads, connections_max, stop: stopped.clone() };
+    let gateway_app = app.clone();
+    let gateway =
+        listener::start("gateway", addresses.gateway, &setting, move || Gateway::new(gateway_app.clone()))?;
+    let internal_app = app.clone();
+    let internal =
+        listener::start("internal", addresses.internal, &setting, move || Internal::new(internal_app.clone()))?;
+    let console = tokio::spawn(console::serve(listener, api::router(app.clone()), stopped));
+    let addresses =
+        Addresses { console: console_address, gateway: gateway.address, internal: internal.address };
+    Ok(Server { addresses, stop, gateway, internal, console })
+}
+
+impl Server {
+    /// Lets open connections finish, then ends every listener.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.console.await;
+        let (gateway, internal) = (self.gateway, self.internal);
+        let _ = tokio::task::spawn_blocking(move || {
+            gateway.join();
+            internal.join();
+        })
+        .await;
+    }
+}
