@@ -1,0 +1,1 @@
+//! Placeholder module, written next.
