@@ -1,6 +1,6 @@
 //! What narrows a credential: addresses (CIDR), exact origins, scopes. Empty lists narrow nothing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 use thiserror::Error;
@@ -175,15 +175,15 @@ fn parse_origin(text: &str) -> Option<Box<str>> {
     if let Some(port) = port {
         let number: u16 = port.parse().ok()?;
         let default = if scheme == "https" { 443 } else { 80 };
-        if number == default || number.to_string() != port {
+        if number == 0 || number == default || number.to_string() != port {
             return None;
         }
     }
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
     let bracketed = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
     let host_is_fine = match bracketed {
-        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(plain) && !host.starts_with('.') && !host.ends_with('.'),
+        Some(inner) => inner.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string() == inner),
+        None => host.bytes().all(plain) && host.split('.').all(|label| !label.is_empty()),
     };
     host_is_fine.then(|| text.into())
 }
