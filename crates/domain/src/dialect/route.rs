@@ -15,22 +15,22 @@ enum Segment {
 }
 
 impl Route {
-    /// Reads `METHOD /path/{name}`; `None` when it is not of that form.
+    /// Reads `METHOD /path/{name}`; `None` when it is not of that form. Segments hold the characters that no client
+    /// escapes (RFC 3986 section 2.3), so that the gate leaves one spelling of each.
     pub fn parse(text: &str) -> Option<Self> {
         let (method, path) = text.split_once(' ')?;
-        if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        let inner = path.strip_prefix('/')?;
+        if !is_method(method) {
             return None;
         }
-        let segments = path
-            .strip_prefix('/')?
-            .split('/')
-            .map(|segment| {
-                match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-                    Some(name) => Segment::Any(name.into()),
-                    None => Segment::Exact(segment.into()),
-                }
-            })
-            .collect();
+        let segment = |text: &str| match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(name) => {
+                let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+                (!name.is_empty() && name.bytes().all(plain)).then(|| Segment::Any(name.into()))
+            }
+            None => (is_plain_segment(text) || inner.is_empty()).then(|| Segment::Exact(text.into())),
+        };
+        let segments = inner.split('/').map(segment).collect::<Option<_>>()?;
         Some(Self { method: method.into(), segments })
     }
 
@@ -41,11 +41,22 @@ impl Route {
 
     /// Whether the path is of this route, whatever the method.
     pub fn matches_path(&self, path: &str) -> bool {
+        self.fits(path, |exact, segment| exact == segment)
+    }
+
+    /// Whether software behind us could take the call for one of this route: letters of another case, a slash at the
+    /// end. For routes that demand something; what a route grants, it grants to its own spelling alone (T90, T92).
+    pub fn could_match(&self, method: &str, path: &str) -> bool {
+        let path = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(path);
+        *self.method == *method && self.fits(path, str::eq_ignore_ascii_case)
+    }
+
+    fn fits(&self, path: &str, is_same: impl Fn(&str, &str) -> bool) -> bool {
         let Some(path) = path.strip_prefix('/') else { return false };
         let mut given = path.split('/');
         for wanted in &self.segments {
             match (wanted, given.next()) {
-                (Segment::Exact(exact), Some(segment)) if **exact == *segment => {}
+                (Segment::Exact(exact), Some(segment)) if is_same(exact, segment) => {}
                 (Segment::Any(_), Some(segment)) if !segment.is_empty() => {}
                 _ => return false,
             }
@@ -61,6 +72,21 @@ impl Route {
         let position = self.segments.iter().position(|segment| *segment == Segment::Any(name.into()))?;
         path.split('/').nth(position + 1)
     }
+}
+
+/// Whether a method is written as methods are: in upper case.
+pub(super) fn is_method(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// Whether a path is `/` and a segment, once or more often.
+pub(super) fn is_plain_path(text: &str) -> bool {
+    text.strip_prefix('/').is_some_and(|inner| inner.split('/').all(is_plain_segment))
+}
+
+fn is_plain_segment(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    !matches!(text, "" | "." | "..") && text.bytes().all(plain)
 }
 
 impl std::fmt::Display for Route {

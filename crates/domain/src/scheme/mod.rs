@@ -126,7 +126,7 @@ pub fn find_claim<'a>(context: &Context<'a>) -> Result<Claim<'a>, Refusal> {
     if let Some(claim) = public_claim(context)? {
         return Ok(claim);
     }
-    let own = |scheme: &&Scheme| scheme.routes.iter().any(|own| own.matches(method, route));
+    let own = |scheme: &&Scheme| scheme.routes.iter().any(|own| own.could_match(method, route));
     if dialect.schemes.iter().any(|scheme| own(&scheme)) {
         return first_claim(context, &mut dialect.schemes.iter().filter(own));
     }
