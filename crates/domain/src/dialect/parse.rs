@@ -8,9 +8,9 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::answer::{Answer, Answers, SchemeName, Template, envelope_values};
+use super::answer::{Answer, Answers, SchemeName, Template, envelope_values, quote};
 use super::format::{Alphabet, Checksum, KeyFormat};
-use super::route::Route;
+use super::route::{Route, is_method, is_plain_path};
 use super::{Dialect, OwnerKind, Placement, Public, Scheme, SchemeKind, ScopeRule, SecretStyle};
 use crate::reason::DenyReason;
 
@@ -237,9 +237,13 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
     if raw.roll.offered_seconds.iter().any(|seconds| *seconds > raw.roll.grace_seconds_max) {
         return problem("roll.offered_seconds", "offers a grace above roll.grace_seconds_max");
     }
+    if let Some(content_type) = &raw.content_type {
+        check_content_type("content_type", content_type)?;
+    }
     let key_id = check_key_id(&raw.key_id)?;
     let secrets = check_secrets(&raw.secret)?;
     let schemes = scheme::check_schemes(raw.scheme, raw.key_id.derived)?;
+    check_bearer(&schemes, &raw.secret)?;
     let public = raw.public.map(|public| check_public(public, &schemes)).transpose()?;
     let extra_credential_headers = extra_credential_headers(&schemes, public.as_ref());
     if extra_credential_headers.len() > CREDENTIAL_HEADERS_MAX {
@@ -273,7 +277,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
 
 /// The headers with credentials that the gate does not know already.
 fn extra_credential_headers(schemes: &[Scheme], public: Option<&Public>) -> Vec<Box<str>> {
-    let mut names: Vec<Box<str>> = schemes.iter().flat_map(scheme_headers).cloned().collect();
+    let mut names: Vec<Box<str>> = schemes.iter().flat_map(scheme_headers).map(Into::into).collect();
     names.extend(public.and_then(|public| public.header.clone()));
     names.sort_unstable();
     names.dedup();
@@ -281,7 +285,7 @@ fn extra_credential_headers(schemes: &[Scheme], public: Option<&Public>) -> Vec<
     names
 }
 
-fn scheme_headers(scheme: &Scheme) -> Vec<&Box<str>> {
+fn scheme_headers(scheme: &Scheme) -> Vec<&str> {
     match &scheme.kind {
         SchemeKind::KeyPair { key_id_header, secret_header } => vec![key_id_header, secret_header],
         SchemeKind::Signed(signed) => match &signed.placement {
@@ -355,6 +359,17 @@ fn check_route(field: &str, text: &str) -> Result<Route, Problem> {
     Route::parse(text).map_or_else(|| problem(field, "must read `METHOD /path`, with `{name}` for one segment"), Ok)
 }
 
+/// A bearer secret comes without its key id, so it says itself for which mode it is.
+fn check_bearer(schemes: &[Scheme], secrets: &[RawSecret]) -> Result<(), Problem> {
+    let has_bearer = schemes.iter().any(|scheme| scheme.name() == SchemeName::Bearer);
+    match secrets.iter().position(|secret| !secret.prefix.contains("{mode}")) {
+        Some(index) if has_bearer => {
+            problem(format!("secret[{index}].prefix"), "must hold `{mode}`: a scheme is `bearer`")
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_header(field: &str, name: &str) -> Result<Box<str>, Problem> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || !name.bytes().all(plain) {
@@ -363,10 +378,21 @@ fn check_header(field: &str, name: &str) -> Result<Box<str>, Problem> {
     Ok(name.into())
 }
 
+/// A content type is written into a header as it stands.
+fn check_content_type(field: &str, text: &str) -> Result<(), Problem> {
+    if !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
+    }
+    problem(field, "must be a content type such as `application/json`")
+}
+
 fn check_public(raw: RawPublic, schemes: &[Scheme]) -> Result<Public, Problem> {
     let header = raw.header.map(|header| check_header("public.header", &header)).transpose()?;
     if header.is_none() && !schemes.iter().any(|scheme| scheme.name() == SchemeName::Basic) {
         return problem("public.header", "is needed: no scheme here is `basic`");
+    }
+    if header.as_ref().is_some_and(|header| schemes.iter().flat_map(scheme_headers).any(|taken| *taken == **header)) {
+        return problem("public.header", "is a header of a scheme: a key id alone must not look like half of a pair");
     }
     Ok(Public { header, routes: check_routes("public.routes", &raw.routes)? })
 }
@@ -374,9 +400,17 @@ fn check_public(raw: RawPublic, schemes: &[Scheme]) -> Result<Public, Problem> {
 fn check_scopes(raw: BTreeMap<String, RawScope>) -> Result<BTreeMap<Box<str>, ScopeRule>, Problem> {
     let mut scopes = BTreeMap::new();
     for (name, scope) in raw {
-        if let Some(path) = scope.paths.iter().find(|path| !path.starts_with('/') || path.ends_with('/')) {
-            let words = format!("`{path}` must begin with `/` and not end with one");
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
+        if name.is_empty() || !name.bytes().all(plain) {
+            return problem("scopes", format!("`{name}` must be letters, digits, `_`, `-`, `.` and `:`"));
+        }
+        if let Some(path) = scope.paths.iter().find(|path| !is_plain_path(path)) {
+            let words =
+                format!("`{path}` must be segments of letters, digits, `-`, `.`, `_` and `~`, each behind a `/`");
             return problem(format!("scopes.{name}.paths"), words);
+        }
+        if let Some(method) = scope.methods.iter().find(|method| !is_method(method)) {
+            return problem(format!("scopes.{name}.methods"), format!("`{method}` must be in upper case"));
         }
         let rule = ScopeRule {
             methods: scope.methods.into_iter().map(Into::into).collect(),
@@ -390,15 +424,18 @@ fn check_scopes(raw: BTreeMap<String, RawScope>) -> Result<BTreeMap<Box<str>, Sc
 fn check_errors(raw: &RawErrors) -> Result<Answers, Problem> {
     let envelope = Template::parse(&raw.envelope, &["status", "code", "message", "title"])
         .or_else(|reason| problem("errors.envelope", reason))?;
+    check_content_type("errors.content_type", &raw.content_type)?;
     let mut by_reason = HashMap::new();
     for (index, answer) in raw.answer.iter().enumerate() {
         if !(400..=599).contains(&answer.status) {
             return problem(format!("errors.answer[{index}].status"), "must be 400 to 599");
         }
-        let code = answer.code.as_ref().map_or_else(
-            || Ok("null".to_owned()),
-            |code| serde_json::to_string(code).or_else(|_| problem(format!("errors.answer[{index}].code"), "is odd")),
-        )?;
+        let code = match &answer.code {
+            None => "null".to_owned(),
+            Some(toml::Value::String(text)) => quote(text),
+            Some(toml::Value::Integer(number)) => number.to_string(),
+            Some(_) => return problem(format!("errors.answer[{index}].code"), "must be a text or a whole number"),
+        };
         let body = envelope.render(&envelope_values(answer.status, &code, &answer.message)).into_boxed_str();
         for reason in &answer.reasons {
             let entry = Answer { status: answer.status, body: body.clone() };

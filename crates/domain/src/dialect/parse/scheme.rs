@@ -180,10 +180,31 @@ fn check_recipe(at: &str, recipe: &Recipe) -> Result<(), Problem> {
     if !recipe.parts.contains(&Part::Body) || !recipe.parts.contains(&Part::Timestamp) {
         return problem(format!("{at}.recipe.parts"), "must cover the body and the timestamp (T4, T5)");
     }
+    if !keeps_apart(&recipe.parts) {
+        let words = "`path`, `query` and `body` need a literal with a line break between two of them, and the body last: \
+                     else bytes could move from one to the next under the same signature (T3)";
+        return problem(format!("{at}.recipe.parts"), words);
+    }
     if recipe.forms.len() > FORMS_MAX {
         return problem(format!("{at}.recipe.forms"), format!("at most {FORMS_MAX}: each one costs a digest"));
     }
     Ok(())
+}
+
+/// Whether the parts without a length of their own stand apart. White space is in no path and no query, and `?` in no
+/// path; a body may hold anything, so nothing that ends it can be told from it.
+fn keeps_apart(parts: &[Part]) -> bool {
+    let mut open: Option<&Part> = None;
+    for part in parts {
+        match (part, open) {
+            (Part::Path | Part::Query | Part::Body, Some(_)) => return false,
+            (Part::Path | Part::Query | Part::Body, None) => open = Some(part),
+            (Part::Literal(text), Some(Part::Path)) if text.starts_with('?') => open = None,
+            (Part::Literal(text), Some(Part::Path | Part::Query)) if text.contains(['\n', ' ']) => open = None,
+            (Part::Literal(_) | Part::Timestamp | Part::Method | Part::KeyId, _) => {}
+        }
+    }
+    true
 }
 
 fn check_exchange(at: &str, raw: RawScheme) -> Result<TokenExchange, Problem> {
