@@ -52,9 +52,8 @@ fn free_ports() -> u16 {
     for _ in 0..200 {
         let Ok(first) = TcpListener::bind("127.0.0.1:0") else { continue };
         let base = first.local_addr().map_or(0, |address| address.port());
-        let rest = (1..3_u16).all(|offset| {
-            base.checked_add(offset).is_some_and(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
-        });
+        let rest = (1..3_u16)
+            .all(|offset| base.checked_add(offset).is_some_and(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()));
         if rest && base > 1024 {
             return base;
         }
@@ -179,7 +178,8 @@ impl Dev {
 
     /// A new merchant with an address that no other test has.
     pub fn merchant(&self, name: &str) -> String {
-        let body = json!({ "name": format!("{name} Ltd"), "email": format!("{name}@merchant.example"), "country": "IN" });
+        let body =
+            json!({ "name": format!("{name} Ltd"), "email": format!("{name}@merchant.example"), "country": "IN" });
         let made = self.api("POST", "/merchants", &body);
         assert_eq!(made.status, 201, "{}", made.body);
         made.text("/id")

@@ -8,6 +8,8 @@
 pub mod database;
 pub mod dev;
 pub mod http;
+pub mod signing;
 
 pub use dev::{Dev, Key};
 pub use http::{Reply, Request};
+pub use signing::Call;

@@ -158,8 +158,8 @@ impl Config {
     /// `ConfigError` names the setting.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| ConfigError::Unreadable { file: file.clone(), cause })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable { file: file.clone(), cause })?;
         Self::parse(&text).map_err(|(field, problem)| ConfigError::Setting { file, field, problem })
     }
 

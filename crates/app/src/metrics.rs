@@ -34,8 +34,7 @@ impl Metrics {
         let log_lost = Counter::default();
         registry.register("request_log_lost", "Decisions that did not reach the request log", log_lost.clone());
         let counter = |product: &Arc<str>, outcome: &str| {
-            let labels =
-                vec![("product".to_owned(), product.to_string()), ("outcome".to_owned(), outcome.to_owned())];
+            let labels = vec![("product".to_owned(), product.to_string()), ("outcome".to_owned(), outcome.to_owned())];
             family.get_or_create_owned(&labels)
         };
         let decisions = products

@@ -73,12 +73,7 @@ impl RequestLog {
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn start(
-        db: Db,
-        runtime: tokio::runtime::Handle,
-        waiting_max: usize,
-        lost: Counter,
-    ) -> std::io::Result<Self> {
+    pub fn start(db: Db, runtime: tokio::runtime::Handle, waiting_max: usize, lost: Counter) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(waiting_max.max(1));
         let counter = lost.clone();
         std::thread::Builder::new()

@@ -106,8 +106,7 @@ async fn token(app: &App, path: &Path) -> Result<String> {
 /// Writes a file that only its owner can read, in one step.
 fn write_private(path: &Path, text: &str) -> Result<()> {
     let beside = path.with_extension("new");
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(text.as_bytes())?;
     std::fs::rename(&beside, path).with_context(|| format!("writing {}", path.display()))
 }

@@ -1,4 +1,10 @@
 //! The binary: command line and wiring, no logic.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a command line prints and reads its environment; nothing else in Keymint does"
+)]
 
 mod check_key;
 mod client;
@@ -32,7 +38,9 @@ Examples:
 #[derive(Subcommand)]
 enum Command {
     /// A whole Keymint on loopback: SQLite, five products, a sandbox behind each, a demo merchant
-    #[command(after_help = "Examples:\n  keymint dev\n  keymint dev --data /tmp/km --port-base 9000 --ready-file ready.json")]
+    #[command(
+        after_help = "Examples:\n  keymint dev\n  keymint dev --data /tmp/km --port-base 9000 --ready-file ready.json"
+    )]
     Dev(dev::DevArguments),
     /// Production: refuses to start on a setting that is unsafe or unknown
     #[command(after_help = "Example:\n  keymint serve --config keymint.toml")]

@@ -108,11 +108,7 @@ fn threads(asked: usize) -> usize {
 ///
 /// # Errors
 /// When an address cannot be bound.
-pub async fn serve_until_told(
-    app: App,
-    config: &Config,
-    ready: impl FnOnce(Addresses) -> Result<()>,
-) -> Result<()> {
+pub async fn serve_until_told(app: App, config: &Config, ready: impl FnOnce(Addresses) -> Result<()>) -> Result<()> {
     let listen = &config.listen;
     let addresses = Addresses { console: listen.console, gateway: listen.gateway, internal: listen.internal };
     let server = server::start(&app, addresses, threads(listen.threads), config.limits.connections_max)

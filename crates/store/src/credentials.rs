@@ -67,9 +67,8 @@ static USED: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 9] = [
-    &INSERT, &UPDATE, &FIND, &LIST, &ACTIVE_SLOTS, &SWEEP_EXPIRED, &KEYS_OF_APP, &KEYS_OF_MERCHANT, &USED,
-];
+pub static ALL: [&Stmt; 9] =
+    [&INSERT, &UPDATE, &FIND, &LIST, &ACTIVE_SLOTS, &SWEEP_EXPIRED, &KEYS_OF_APP, &KEYS_OF_MERCHANT, &USED];
 
 /// A credential with what stands beside its row.
 #[derive(Clone, Debug)]

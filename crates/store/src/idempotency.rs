@@ -34,10 +34,7 @@ pub struct Remembered {
 /// `StoreError` as the database answers.
 pub async fn find(conn: &mut Conn, actor: &str, key: &str) -> Result<Option<Remembered>, StoreError> {
     let Some(row) = conn.row(&FIND, &[Val::Text(actor), Val::Text(key)]).await? else { return Ok(None) };
-    Ok(Some(Remembered {
-        body_digest: row.blob("body_digest")?.to_vec(),
-        response: row.text("response")?.to_owned(),
-    }))
+    Ok(Some(Remembered { body_digest: row.blob("body_digest")?.to_vec(), response: row.text("response")?.to_owned() }))
 }
 
 /// Remembers an answer, in the transaction that makes it true.

@@ -38,9 +38,8 @@ static LIST_AUDIT_OF: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 8] = [
-    &ADVANCE, &SET_DIGEST, &CURRENT, &INSERT_CHANGE, &INSERT_AUDIT, &INSERT_OUTBOX, &LIST_AUDIT, &LIST_AUDIT_OF,
-];
+pub static ALL: [&Stmt; 8] =
+    [&ADVANCE, &SET_DIGEST, &CURRENT, &INSERT_CHANGE, &INSERT_AUDIT, &INSERT_OUTBOX, &LIST_AUDIT, &LIST_AUDIT_OF];
 
 /// The place of a change: its number, and the digest of the audit entry before it.
 #[derive(Clone, Debug)]

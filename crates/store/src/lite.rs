@@ -196,7 +196,7 @@ pub fn rows(connection: &Connection, stmt: &'static Stmt, values: &[Val<'_>]) ->
     let fail = |error: rusqlite::Error| statement_error(stmt, &error);
     let mut prepared = connection.prepare_cached(stmt.sqlite).map_err(fail)?;
     bind(&mut prepared, values).map_err(fail)?;
-    let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let mut cursor = prepared.raw_query();
     let mut found = Vec::new();
     while let Some(row) = cursor.next().map_err(fail)? {
@@ -259,4 +259,3 @@ fn driver_error(statement: &'static str, error: &rusqlite::Error) -> StoreError 
         _ => StoreError::Driver { statement, cause: error.to_string() },
     }
 }
-

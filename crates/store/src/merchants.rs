@@ -21,10 +21,8 @@ static LIST: Stmt = Stmt::both(
     "SELECT id, name, email, country, activation, activation_reason, created_at FROM merchant
      WHERE id > $1 ORDER BY id LIMIT $2",
 );
-static SET_ACTIVATION: Stmt = Stmt::both(
-    "merchant.set_activation",
-    "UPDATE merchant SET activation = $1, activation_reason = $2 WHERE id = $3",
-);
+static SET_ACTIVATION: Stmt =
+    Stmt::both("merchant.set_activation", "UPDATE merchant SET activation = $1, activation_reason = $2 WHERE id = $3");
 
 /// The statements of this file.
 pub static ALL: [&Stmt; 4] = [&INSERT, &FIND, &LIST, &SET_ACTIVATION];

@@ -7,15 +7,12 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "first_light", include_str!("../migrations/0001_first_light.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first_light", include_str!("../migrations/0001_first_light.sql"))];
 
 static APPLIED: Stmt =
     Stmt::both("schema_migration.all", "SELECT version, checksum FROM schema_migration ORDER BY version");
-static RECORD: Stmt = Stmt::both(
-    "schema_migration.record",
-    "INSERT INTO schema_migration (version, name, checksum) VALUES ($1, $2, $3)",
-);
+static RECORD: Stmt =
+    Stmt::both("schema_migration.record", "INSERT INTO schema_migration (version, name, checksum) VALUES ($1, $2, $3)");
 
 /// The statements of this file, for the test that prepares them all.
 pub static ALL: [&Stmt; 2] = [&APPLIED, &RECORD];

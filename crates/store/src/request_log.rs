@@ -116,12 +116,7 @@ pub async fn insert(conn: &mut Conn, entries: &[Entry]) -> Result<(), StoreError
     Ok(())
 }
 
-async fn list(
-    conn: &mut Conn,
-    stmt: &'static Stmt,
-    subject: &str,
-    filter: &Filter,
-) -> Result<Vec<Entry>, StoreError> {
+async fn list(conn: &mut Conn, stmt: &'static Stmt, subject: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
     let values = [
         Val::Text(subject),
         Val::Int(filter.below_id),

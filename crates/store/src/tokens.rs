@@ -11,10 +11,8 @@ static INSERT: Stmt = Stmt::both(
     "api_token.insert",
     "INSERT INTO api_token (id, digest, merchant_id, name, created_at) VALUES ($1, $2, $3, $4, $5)",
 );
-static FIND: Stmt = Stmt::both(
-    "api_token.find",
-    "SELECT id, merchant_id FROM api_token WHERE digest = $1 AND revoked_at IS NULL",
-);
+static FIND: Stmt =
+    Stmt::both("api_token.find", "SELECT id, merchant_id FROM api_token WHERE digest = $1 AND revoked_at IS NULL");
 static REVOKE: Stmt =
     Stmt::both("api_token.revoke", "UPDATE api_token SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL");
 static COUNT: Stmt = Stmt::both("api_token.count", "SELECT COUNT(*) AS count FROM api_token WHERE revoked_at IS NULL");
@@ -35,22 +33,11 @@ pub struct Token {
 ///
 /// # Errors
 /// `StoreError` as the database answers.
-pub async fn insert(
-    conn: &mut Conn,
-    token: &Token,
-    digest: &[u8],
-    name: &str,
-    now: UnixMs,
-) -> Result<(), StoreError> {
+pub async fn insert(conn: &mut Conn, token: &Token, digest: &[u8], name: &str, now: UnixMs) -> Result<(), StoreError> {
     let id = token.id.to_string();
     let merchant = token.merchant_id.map(|merchant| merchant.to_string());
-    let values = [
-        Val::Text(&id),
-        Val::Blob(digest),
-        Val::OptText(merchant.as_deref()),
-        Val::Text(name),
-        Val::Int(now.0),
-    ];
+    let values =
+        [Val::Text(&id), Val::Blob(digest), Val::OptText(merchant.as_deref()), Val::Text(name), Val::Int(now.0)];
     conn.execute(&INSERT, &values).await.map(|_| ())
 }
 

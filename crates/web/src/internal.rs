@@ -120,10 +120,9 @@ impl Internal {
         let forwarded = |names: [&str; 2]| {
             names.into_iter().find_map(|name| parts.headers.get(name).and_then(|value| value.to_str().ok()))
         };
-        let (Some(method), Some(target)) = (
-            forwarded(["x-forwarded-method", "x-original-method"]),
-            forwarded(["x-forwarded-uri", "x-original-uri"]),
-        ) else {
+        let (Some(method), Some(target)) =
+            (forwarded(["x-forwarded-method", "x-original-method"]), forwarded(["x-forwarded-uri", "x-original-uri"]))
+        else {
             return denied(product, DenyReason::AmbiguousRequest);
         };
         let headers: Vec<Header<'_>> = parts

@@ -36,12 +36,7 @@ pub struct Server {
 ///
 /// # Errors
 /// When an address cannot be bound, or a product names a sandbox that is not there.
-pub async fn start(
-    app: &App,
-    addresses: Addresses,
-    threads: usize,
-    connections_max: usize,
-) -> std::io::Result<Server> {
+pub async fn start(app: &App, addresses: Addresses, threads: usize, connections_max: usize) -> std::io::Result<Server> {
     for product in app.products.iter() {
         if !sandbox::NAMES.contains(&&*product.sandbox) {
             let problem = format!(
@@ -57,14 +52,12 @@ pub async fn start(
     let (listener, console_address) = console::bind(addresses.console).await?;
     let setting = Setting { threads, connections_max, stop: stopped.clone() };
     let gateway_app = app.clone();
-    let gateway =
-        listener::start("gateway", addresses.gateway, &setting, move || Gateway::new(gateway_app.clone()))?;
+    let gateway = listener::start("gateway", addresses.gateway, &setting, move || Gateway::new(gateway_app.clone()))?;
     let internal_app = app.clone();
     let internal =
         listener::start("internal", addresses.internal, &setting, move || Internal::new(internal_app.clone()))?;
     let console = tokio::spawn(console::serve(listener, api::router(app.clone()), stopped));
-    let addresses =
-        Addresses { console: console_address, gateway: gateway.address, internal: internal.address };
+    let addresses = Addresses { console: console_address, gateway: gateway.address, internal: internal.address };
     Ok(Server { addresses, stop, gateway, internal, console })
 }
 

@@ -106,13 +106,7 @@ pub async fn find(app: &App, actor: Actor, id: AppId) -> Result<Row, OpError> {
 ///
 /// # Errors
 /// `NotFound` when the actor may not see the merchant.
-pub async fn list(
-    app: &App,
-    actor: Actor,
-    merchant: MerchantId,
-    above: &str,
-    limit: i64,
-) -> Result<Vec<Row>, OpError> {
+pub async fn list(app: &App, actor: Actor, merchant: MerchantId, above: &str, limit: i64) -> Result<Vec<Row>, OpError> {
     if !actor.may_act_for(merchant) {
         return Err(OpError::NotFound("merchant"));
     }

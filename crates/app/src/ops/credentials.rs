@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use keymint_domain::credential::{self, Blank, Credential, IssueError, Issued, MoveError, Revocation, RevokeReason, State};
+use keymint_domain::credential::{
+    self, Blank, Credential, IssueError, Issued, MoveError, Revocation, RevokeReason, State,
+};
 use keymint_domain::id::AppId;
 use keymint_domain::mode::Mode;
 use keymint_domain::restriction::Restrictions;

@@ -88,8 +88,7 @@ impl App {
         host_mode: Option<Mode>,
     ) -> Result<Allowed, Denied> {
         let dialect = &*product.dialect;
-        let context =
-            Context { dialect, product: &product.name, view, keyring: &self.keyring, now: self.clock.now() };
+        let context = Context { dialect, product: &product.name, view, keyring: &self.keyring, now: self.clock.now() };
         check_body(&context)?;
         let claim = scheme::find_claim(&context).map_err(|refusal| Denied {
             reason: refusal.reason,
@@ -125,12 +124,7 @@ impl App {
         Ok(Allowed { candidate, exchange })
     }
 
-    fn sell_tokens(
-        &self,
-        context: &Context<'_>,
-        exchange: &TokenExchange,
-        candidate: &Candidate,
-    ) -> ExchangeAnswer {
+    fn sell_tokens(&self, context: &Context<'_>, exchange: &TokenExchange, candidate: &Candidate) -> ExchangeAnswer {
         let now = context.now.seconds();
         let mint = |token_use, seconds: i64| {
             let claims = TokenClaims {

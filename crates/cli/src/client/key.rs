@@ -1,6 +1,10 @@
 //! `keymint key`.
 
-use anyhow::Result;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -10,7 +14,9 @@ use super::{Remote, page};
 #[derive(Subcommand)]
 pub enum KeyCommand {
     /// Issue a credential; its secret is shown this once
-    #[command(after_help = "Example:\n  keymint key issue --app app_01j… --mode test --name 'web shop'")]
+    #[command(
+        after_help = "Examples:\n  keymint key issue --app app_01j… --mode test --name 'web shop'\n  keymint key issue --app app_01j… --save key.json"
+    )]
     Issue(IssueArguments),
     /// List an app's credentials
     #[command(after_help = "Example:\n  keymint key list --app app_01j…")]
@@ -33,7 +39,9 @@ pub enum KeyCommand {
         key_id: String,
     },
     /// Issue a successor and choose when this one ends: at once, or after a grace
-    #[command(after_help = "Examples:\n  keymint key roll rzp_test_… --grace-seconds 86400\n  keymint key roll rzp_test_… --grace-seconds 0")]
+    #[command(
+        after_help = "Examples:\n  keymint key roll rzp_test_… --grace-seconds 86400\n  keymint key roll rzp_test_… --grace-seconds 0"
+    )]
     Roll {
         #[command(flatten)]
         remote: Remote,
@@ -44,7 +52,9 @@ pub enum KeyCommand {
         grace_seconds: u32,
     },
     /// End a credential now; when this returns, nothing accepts it
-    #[command(after_help = "Example:\n  keymint key revoke rzp_test_… --reason compromised --note 'found in a repository'")]
+    #[command(
+        after_help = "Example:\n  keymint key revoke rzp_test_… --reason compromised --note 'found in a repository'"
+    )]
     Revoke {
         #[command(flatten)]
         remote: Remote,
@@ -99,11 +109,13 @@ pub struct IssueArguments {
     /// A browser origin; may be given several times
     #[arg(long = "allow-origin")]
     allowed_origins: Vec<String>,
+    /// Write key id and secret to this new file, readable by you alone, instead of showing the secret
+    #[arg(long)]
+    save: Option<PathBuf>,
 }
 
-const MEMBERS: [&str; 10] = [
-    "key_id", "secret", "mode", "status", "product", "name", "created_at", "expires_at", "ends_at", "last_used_at",
-];
+const MEMBERS: [&str; 10] =
+    ["key_id", "secret", "mode", "status", "product", "name", "created_at", "expires_at", "ends_at", "last_used_at"];
 const COLUMNS: [&str; 6] = ["key_id", "mode", "status", "name", "created_at", "last_used_at"];
 const REQUESTS: [&str; 7] = ["at", "decision", "reason", "status", "method", "path", "client_ip"];
 
@@ -150,15 +162,32 @@ pub async fn run(command: KeyCommand) -> Result<()> {
 }
 
 async fn issue(arguments: IssueArguments) -> Result<()> {
-    let IssueArguments { remote, app, mode, name, expires_at, scopes, allowed_ips, allowed_origins } = arguments;
+    let IssueArguments { remote, app, mode, name, expires_at, scopes, allowed_ips, allowed_origins, save } = arguments;
     let body = json!({
         "mode": mode, "name": name, "expires_at": expires_at, "scopes": scopes, "allowed_ips": allowed_ips,
         "allowed_origins": allowed_origins,
     });
-    let issued = remote.call("POST", &format!("/apps/{app}/credentials"), Some(&body)).await?;
+    // The file is made before the key: a key that could not be saved is a key that nobody holds.
+    let file = save.as_deref().map(make_private).transpose()?;
+    let mut issued = remote.call("POST", &format!("/apps/{app}/credentials"), Some(&body)).await?;
+    if let Some((mut file, path)) = file.zip(save.as_deref()) {
+        let pair = json!({ "key_id": issued.get("key_id"), "secret": issued.get("secret") });
+        writeln!(file, "{pair}")
+            .and_then(|()| file.sync_all())
+            .with_context(|| format!("writing {}", path.display()))?;
+        issued.as_object_mut().and_then(|members| members.remove("secret"));
+    }
     remote.print(&issued, &MEMBERS);
     if !remote.json {
-        println!("\nThe secret is shown this once. Keep it where your server reads it, and nowhere else.");
+        match save {
+            Some(path) => println!("\n{} holds key id and secret. The secret is nowhere else.", path.display()),
+            None => println!("\nThe secret is shown this once. Keep it where your server reads it, and nowhere else."),
+        }
     }
     Ok(())
+}
+
+fn make_private(path: &Path) -> Result<std::fs::File> {
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    made.with_context(|| format!("making {} (an existing file is left alone)", path.display()))
 }

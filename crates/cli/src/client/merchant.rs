@@ -10,7 +10,9 @@ use super::{Remote, page};
 #[derive(Subcommand)]
 pub enum MerchantCommand {
     /// Make a merchant
-    #[command(after_help = "Example:\n  keymint merchant create --name 'Asha Textiles' --email owner@asha.example --country IN")]
+    #[command(
+        after_help = "Example:\n  keymint merchant create --name 'Asha Textiles' --email owner@asha.example --country IN"
+    )]
     Create {
         #[command(flatten)]
         remote: Remote,

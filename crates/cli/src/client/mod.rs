@@ -57,9 +57,11 @@ impl Remote {
         }
         let items = value.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let mut rows = vec![members.iter().map(|member| (*member).to_owned()).collect::<Vec<_>>()];
-        rows.extend(items.iter().map(|item| {
-            members.iter().map(|member| item.get(*member).map_or_else(String::new, plain)).collect()
-        }));
+        rows.extend(
+            items
+                .iter()
+                .map(|item| members.iter().map(|member| item.get(*member).map_or_else(String::new, plain)).collect()),
+        );
         let widths: Vec<usize> = (0..members.len())
             .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max())
             .map(|width| width.unwrap_or(0))

@@ -103,12 +103,7 @@ struct Draft<'a> {
     body: &'a [u8],
 }
 
-fn presented(
-    arguments: &RequestArguments,
-    dialect: &Dialect,
-    draft: &Draft<'_>,
-    secret: &str,
-) -> Result<Presented> {
+fn presented(arguments: &RequestArguments, dialect: &Dialect, draft: &Draft<'_>, secret: &str) -> Result<Presented> {
     let headers: Vec<Header<'_>> =
         draft.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
     let view = RequestView {

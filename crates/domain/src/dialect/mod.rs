@@ -99,9 +99,10 @@ impl ScopeRule {
     pub fn covers(&self, method: &str, route: &str) -> bool {
         let method_covered = self.methods.iter().any(|covered| **covered == *method);
         let path_covered = self.paths.is_empty()
-            || self.paths.iter().any(|path| {
-                route.strip_prefix(&**path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            });
+            || self
+                .paths
+                .iter()
+                .any(|path| route.strip_prefix(&**path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
         method_covered && path_covered
     }
 }

@@ -133,10 +133,7 @@ pub fn find_claim<'a>(context: &Context<'a>) -> Result<Claim<'a>, Refusal> {
     first_claim(context, &mut dialect.schemes.iter().filter(|scheme| scheme.routes.is_empty()))
 }
 
-fn first_claim<'a>(
-    context: &Context<'a>,
-    schemes: &mut dyn Iterator<Item = &'a Scheme>,
-) -> Result<Claim<'a>, Refusal> {
+fn first_claim<'a>(context: &Context<'a>, schemes: &mut dyn Iterator<Item = &'a Scheme>) -> Result<Claim<'a>, Refusal> {
     let mut asked = None;
     for scheme in schemes {
         let name = scheme.name();

@@ -114,10 +114,8 @@ fn message_signature(view: &RequestView<'_>, holder: &Holder<'_>) -> Result<Vec<
         tag: None,
     };
     let fields = http_signature::sign(view, &parameters, holder.secret.as_bytes())?;
-    let mut headers = vec![
-        ("signature-input".to_owned(), fields.signature_input),
-        ("signature".to_owned(), fields.signature),
-    ];
+    let mut headers =
+        vec![("signature-input".to_owned(), fields.signature_input), ("signature".to_owned(), fields.signature)];
     headers.extend(fields.content_digest.map(|digest| ("content-digest".to_owned(), digest)));
     Ok(headers)
 }

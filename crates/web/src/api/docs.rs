@@ -173,7 +173,9 @@ fn parameters(operation: &Value) -> String {
             prose(text(parameter, "/description"))
         );
     }
-    format!("<h3>Parameters</h3><div class=\"scroll\"><table><thead><tr><th>Name</th><th>In</th><th>Meaning</th></tr></thead><tbody>{rows}</tbody></table></div>")
+    format!(
+        "<h3>Parameters</h3><div class=\"scroll\"><table><thead><tr><th>Name</th><th>In</th><th>Meaning</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    )
 }
 
 fn resolve<'v>(document: &'v Value, schema: &'v Value) -> &'v Value {
@@ -215,11 +217,15 @@ fn members(document: &Value, title: &str, schema: &Value) -> String {
             prose(text(member, "/description"))
         );
     }
-    format!("<h3>{title}</h3><div class=\"scroll\"><table><thead><tr><th>Member</th><th>Type</th><th>Meaning</th></tr></thead><tbody>{rows}</tbody></table></div>")
+    format!(
+        "<h3>{title}</h3><div class=\"scroll\"><table><thead><tr><th>Member</th><th>Type</th><th>Meaning</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    )
 }
 
 fn tables() -> String {
-    let mut html = String::from("<section id=\"codes\"><h2>Error codes</h2><p>Errors are problems (RFC 9457) with a stable <code>code</code>, the <code>field</code> where there is one, and a <code>request_id</code>.</p><div class=\"scroll\"><table><thead><tr><th>Code</th><th>Meaning</th></tr></thead><tbody>");
+    let mut html = String::from(
+        "<section id=\"codes\"><h2>Error codes</h2><p>Errors are problems (RFC 9457) with a stable <code>code</code>, the <code>field</code> where there is one, and a <code>request_id</code>.</p><div class=\"scroll\"><table><thead><tr><th>Code</th><th>Meaning</th></tr></thead><tbody>",
+    );
     for (code, meaning) in CODES {
         let _ = write!(html, "<tr id=\"{code}\"><td><code>{code}</code></td><td>{}</td></tr>", prose(meaning));
     }

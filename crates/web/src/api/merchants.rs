@@ -122,8 +122,8 @@ pub async fn activate(
 ) -> Result<Response, ApiError> {
     let ActivationBody { state, reason } = body(&bytes)?;
     let activation = Activation::parse(&state).filter(|state| *state != Activation::Pending);
-    let activation = activation
-        .ok_or_else(|| ApiError::field("state", "must be `approved`, `rejected` or `suspended`"))?;
+    let activation =
+        activation.ok_or_else(|| ApiError::field("state", "must be `approved`, `rejected` or `suspended`"))?;
     let merchant = id(&merchant, "merchant")?;
     let changed = merchants::set_activation(&app, actor, merchant, activation, reason.as_deref()).await?;
     Ok(answer(StatusCode::OK, &view(changed)).into_response())

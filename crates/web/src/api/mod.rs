@@ -127,7 +127,8 @@ fn html(page: &'static str) -> Response {
 
 /// Gives each request an id, finishes problems, and sets the headers that every answer has.
 async fn outermost(State(app): State<App>, request: Request, next: Next) -> Response {
-    let request_id = RequestId::fresh(app.clock.now(), &*app.entropy).map_or_else(|_| String::new(), |id| id.to_string());
+    let request_id =
+        RequestId::fresh(app.clock.now(), &*app.entropy).map_or_else(|_| String::new(), |id| id.to_string());
     let response = next.run(request).await;
     let pending = response.extensions().get::<Pending>().cloned();
     let mut response = match pending {

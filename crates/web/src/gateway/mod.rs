@@ -33,8 +33,7 @@ const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// What a caller is told who names no product of ours.
 const NO_PRODUCT: &str = r#"{"error":{"code":"not_found","message":"There is no product at this address."}}"#;
 /// What a caller is told whose request cannot be read in one way, before a product is known.
-const AMBIGUOUS: &str =
-    r#"{"error":{"code":"ambiguous_request","message":"The request can be read in more than one way and was refused."}}"#;
+const AMBIGUOUS: &str = r#"{"error":{"code":"ambiguous_request","message":"The request can be read in more than one way and was refused."}}"#;
 
 /// The gateway's service; one for each thread.
 pub struct Gateway {
