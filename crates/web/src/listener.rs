@@ -194,7 +194,6 @@ async fn serve<S: Service>(
         .max_headers(FIELDS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .half_close(false)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(watched), answer);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

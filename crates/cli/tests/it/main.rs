@@ -1,4 +1,19 @@
 //! Tests against the real binary: what merchants, their clients and the operator see.
 
+mod canaries;
+mod commands;
 mod crash;
+mod gate;
+mod gateway;
 mod interop;
+mod lifecycle;
+mod management;
+mod sandboxes;
+mod verify_api;
+
+use keymint_testkit::Dev;
+
+/// A fresh Keymint.
+fn dev() -> Dev {
+    Dev::start(env!("CARGO_BIN_EXE_keymint"))
+}

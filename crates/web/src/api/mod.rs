@@ -130,6 +130,7 @@ async fn outermost(State(app): State<App>, request: Request, next: Next) -> Resp
     let request_id =
         RequestId::fresh(app.clock.now(), &*app.entropy).map_or_else(|_| String::new(), |id| id.to_string());
     let response = next.run(request).await;
+    tracing::debug!(request_id, status = response.status().as_u16(), "answered");
     let pending = response.extensions().get::<Pending>().cloned();
     let mut response = match pending {
         Some(Pending(error)) => error::problem(&error, &request_id),

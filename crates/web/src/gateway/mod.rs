@@ -155,6 +155,13 @@ impl Gateway {
     /// Counts and logs a decision.
     fn note(&self, addressed: &Addressed<'_>, parts: &http::request::Parts, noted: Noted) {
         self.app.metrics.decided(&addressed.product.name, noted.reason);
+        tracing::debug!(
+            request_id = %noted.request_id,
+            product = &*addressed.product.name,
+            outcome = noted.reason.map_or("allow", DenyReason::as_str),
+            status = noted.status,
+            "decided"
+        );
         if !self.app.log.is_open() {
             return;
         }

@@ -1,0 +1,149 @@
+//! The verify API: the same decisions for an operator's own services, with the reasons that callers never see.
+
+use keymint_testkit::{Call, Dev, Key, Reply, Request};
+use serde_json::{Value, json};
+
+use crate::dev;
+
+fn verify(dev: &Dev, call: &Value) -> Reply {
+    Request::new("POST", "/v1/verify").body(&call.to_string()).send(dev.internal)
+}
+
+fn razorpay(key: &Key) -> Value {
+    json!({
+        "product": "razorpay", "method": "GET", "target": "/v1/orders", "client_ip": "203.0.113.7",
+        "headers": [["Host", "api.example"], ["Authorization", key.basic()]], "body_base64": "",
+    })
+}
+
+#[test]
+fn a_good_request_is_allowed_with_whose_it_is() {
+    let dev = dev();
+    let key = dev.key("razorpay", "allow");
+    let reply = verify(&dev, &razorpay(&key));
+    assert_eq!((reply.status, reply.text("/decision").as_str()), (200, "allow"));
+    assert_eq!(reply.text("/credential/key_id"), key.key_id);
+    assert_eq!(reply.text("/credential/app_id"), key.app_id);
+    assert_eq!(
+        (reply.text("/credential/mode").as_str(), reply.json()["credential"]["scopes"].clone()),
+        ("test", json!([]))
+    );
+    assert!(!reply.body.contains(&key.secret));
+}
+
+#[test]
+fn a_denial_carries_its_reason_and_what_the_dialect_would_send() {
+    let dev = dev();
+    let key = dev.key("razorpay", "deny");
+    let reason = |key: &Key| verify(&dev, &razorpay(key)).text("/reason");
+    let wrong = Key { secret: "B".repeat(24), ..key.clone() };
+    let unknown = Key { key_id: "rzp_test_00000000000000".to_owned(), ..key.clone() };
+    assert_eq!((reason(&wrong).as_str(), reason(&unknown).as_str()), ("wrong_secret", "unknown_key"));
+    let bodies: Vec<Value> =
+        [&wrong, &unknown].map(|key| verify(&dev, &razorpay(key)).json()["response"].clone()).into();
+    assert_eq!(bodies[0], bodies[1], "one answer for the caller, byte for byte");
+    assert_eq!(bodies[0]["status"], json!(401));
+    assert_eq!(dev.revoke(&key.key_id).status, 200);
+    assert_eq!((reason(&key).as_str(), reason(&wrong).as_str()), ("revoked", "wrong_secret"));
+    assert_eq!(verify(&dev, &razorpay(&key)).json()["response"], bodies[0]);
+    let mut none = razorpay(&key);
+    none["headers"] = json!([["Host", "h"]]);
+    assert_eq!(verify(&dev, &none).text("/reason"), "missing_credentials");
+    let mut odd = razorpay(&key);
+    odd["target"] = json!("/v1/../orders");
+    assert_eq!(verify(&dev, &odd).text("/reason"), "ambiguous_request");
+}
+
+#[test]
+fn addresses_are_told_apart_by_the_client_that_the_service_names() {
+    let dev = dev();
+    let merchant = dev.merchant("verify-ip");
+    let app = dev.app(&merchant, "razorpay", "verify-ip");
+    let key = dev.key_of(&app, &json!({ "mode": "test", "allowed_ips": ["203.0.113.0/24"] }));
+    let from = |address: &str| {
+        let mut call = razorpay(&key);
+        call["client_ip"] = json!(address);
+        let reply = verify(&dev, &call);
+        format!("{}{}", reply.text("/decision"), reply.text("/reason"))
+    };
+    assert_eq!(from("203.0.113.255"), "allow");
+    assert_eq!(from("::ffff:203.0.113.0"), "allow");
+    assert_eq!(
+        (from("203.0.114.0"), from("203.0.112.255")),
+        ("denyip_not_allowed".into(), "denyip_not_allowed".into())
+    );
+    assert_eq!(from("2001:db8::1"), "denyip_not_allowed");
+}
+
+#[test]
+fn a_signature_is_spent_by_the_verify_api_too() {
+    let dev = dev();
+    let key = dev.key("kwikpaisa", "verify");
+    let body = r#"{"order_id":"1"}"#;
+    let call = Call::new("kwikpaisa", "POST", "/api/v3/pg/order/status", body);
+    let mut headers: Vec<Value> = vec![json!(["Host", "h"]), json!(["Content-Type", "application/json"])];
+    headers.extend(call.credentials(dev.gateway, &key).into_iter().map(|(name, value)| json!([name, value])));
+    let asked = json!({
+        "product": "kwikpaisa", "method": "POST", "target": "/api/v3/pg/order/status", "headers": headers,
+        "body_base64": data_encoding::BASE64.encode(body.as_bytes()), "client_ip": "127.0.0.1",
+    });
+    assert_eq!(verify(&dev, &asked).text("/decision"), "allow");
+    assert_eq!(verify(&dev, &asked).text("/reason"), "replayed");
+    assert_eq!(call.signed(dev.gateway, &key).send(dev.gateway).status, 401, "nor at the gateway");
+}
+
+#[test]
+fn what_is_not_a_verify_call_is_refused_without_being_quoted() {
+    let dev = dev();
+    let key = dev.key("razorpay", "shape");
+    let mut unknown = razorpay(&key);
+    unknown["secret"] = json!(key.secret);
+    for call in [unknown, json!({}), json!({ "product": 7 })] {
+        let reply = verify(&dev, &call);
+        assert_eq!(reply.status, 400);
+        assert!(!reply.body.contains(&key.secret));
+    }
+    let mut nobody = razorpay(&key);
+    nobody["product"] = json!("nothing");
+    assert_eq!(verify(&dev, &nobody).status, 404);
+    assert_eq!(Request::new("GET", "/v1/verify").send(dev.internal).status, 405);
+}
+
+#[test]
+fn forward_auth_names_the_caller_and_refuses_a_signed_scheme_without_its_body() {
+    let dev = dev();
+    let key = dev.key("razorpay", "forward");
+    let ask = |authorization: &str| {
+        Request::new("GET", "/v1/forward-auth/razorpay")
+            .header("X-Forwarded-Method", "GET")
+            .header("X-Forwarded-Uri", "/v1/orders")
+            .header("Authorization", authorization)
+            .send(dev.internal)
+    };
+    let reply = ask(&key.basic());
+    assert_eq!((reply.status, reply.header("x-keymint-key")), (200, Some(key.key_id.as_str())));
+    for name in ["x-keymint-merchant", "x-keymint-app", "x-keymint-mode", "x-keymint-scopes"] {
+        assert!(reply.header(name).is_some(), "{name} is always set");
+    }
+    assert_eq!(ask("Basic x").status, 401);
+    let signed = dev.key("kwikpaisa", "forward");
+    let call = Call::new("kwikpaisa", "POST", "/api/v3/pg/order/status", r#"{"order_id":"1"}"#);
+    let request = Request::new("GET", "/v1/forward-auth/kwikpaisa")
+        .header("X-Forwarded-Method", "POST")
+        .header("X-Forwarded-Uri", "/api/v3/pg/order/status")
+        .header("Content-Type", "application/json")
+        .headers(&call.credentials(dev.gateway, &signed));
+    assert_eq!(request.send(dev.internal).status, 401);
+}
+
+#[test]
+fn health_readiness_and_metrics_tell_the_truth() {
+    let dev = dev();
+    let key = dev.key("razorpay", "metrics");
+    verify(&dev, &razorpay(&key));
+    let get = |path: &str| Request::new("GET", path).send(dev.internal);
+    assert_eq!((get("/healthz").status, get("/readyz").status), (200, 200));
+    let metrics = get("/metrics").body;
+    assert!(metrics.contains(r#"keymint_decisions_total{product="razorpay",outcome="allow"} 1"#), "{metrics}");
+    assert_eq!(get("/nothing").status, 404);
+}

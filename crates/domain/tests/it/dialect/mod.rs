@@ -1,0 +1,5 @@
+//! Dialects: the five that ship, files that are refused, and one that an operator wrote.
+
+mod broken;
+mod built_in;
+mod operator;

@@ -1,0 +1,13 @@
+//! The tests of the domain: every accepted thing beside its neighbours that must be refused (STYLE.md rule 48).
+
+mod credential;
+mod dialect;
+mod fixture;
+mod format;
+mod gate;
+mod mutation;
+mod replay;
+mod restriction;
+mod scheme;
+mod seal;
+mod verify;
