@@ -1,4 +1,4 @@
-//! `keymint app`.
+//! The command `keymint app`: makes, lists, enables and disables apps over the management API.
 
 use anyhow::Result;
 use clap::Subcommand;

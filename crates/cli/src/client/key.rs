@@ -1,4 +1,4 @@
-//! `keymint key`.
+//! The command `keymint key`: issues, rolls, revokes and reads credentials over the management API.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;

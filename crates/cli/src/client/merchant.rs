@@ -1,4 +1,4 @@
-//! `keymint merchant`.
+//! The command `keymint merchant`: makes, reads and approves merchants over the management API.
 
 use anyhow::Result;
 use clap::Subcommand;

@@ -1,4 +1,5 @@
 //! A credential's life as its holder sees it: modes, grace, expiry, revocation, owners.
+#![expect(clippy::disallowed_methods, reason = "grace and expiry are waited for on the real clock")]
 
 use std::time::{Duration, Instant};
 
