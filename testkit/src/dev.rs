@@ -48,7 +48,7 @@ impl Key {
 }
 
 /// Three free ports in a row.
-fn free_ports() -> u16 {
+pub(crate) fn free_ports() -> u16 {
     for _ in 0..200 {
         let Ok(first) = TcpListener::bind("127.0.0.1:0") else { continue };
         let base = first.local_addr().map_or(0, |address| address.port());
@@ -106,15 +106,9 @@ impl Dev {
                     let text = value.get(name).and_then(Value::as_str).unwrap_or_default();
                     text.trim_start_matches("http://").parse().expect("an address")
                 };
-                return Some(Self {
-                    console: address("console"),
-                    gateway: address("gateway"),
-                    internal: address("internal"),
-                    token: value.get("token").and_then(Value::as_str).unwrap_or_default().to_owned(),
-                    child,
-                    folder: folder.to_owned(),
-                    _kept: None,
-                });
+                let addresses = [address("console"), address("gateway"), address("internal")];
+                let token = value.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
+                return Some(Self::of(child, folder, addresses, token));
             }
             if matches!(child.try_wait(), Ok(Some(_))) {
                 return None;
@@ -124,6 +118,12 @@ impl Dev {
         let _ = child.kill();
         let _ = child.wait();
         None
+    }
+
+    /// A process that serves at these addresses: console, gateway, internal.
+    pub(crate) fn of(child: Child, folder: &Path, addresses: [SocketAddr; 3], token: String) -> Self {
+        let [console, gateway, internal] = addresses;
+        Self { child, folder: folder.to_owned(), _kept: None, console, gateway, internal, token }
     }
 
     /// The folder with data and logs.

@@ -5,11 +5,17 @@
     reason = "tests look at the clock and the environment, and end at the first surprise"
 )]
 
+pub mod clock;
 pub mod database;
 pub mod dev;
+pub mod entropy;
 pub mod http;
+pub mod serve;
 pub mod signing;
 
+pub use clock::FixedClock;
+pub use database::TestDb;
 pub use dev::{Dev, Key};
+pub use entropy::SeededEntropy;
 pub use http::{Reply, Request};
 pub use signing::Call;
