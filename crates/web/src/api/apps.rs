@@ -1,4 +1,4 @@
-//! Apps.
+//! Apps: register, list, read, enable and disable.
 
 use axum::extract::{Path, State};
 use axum::response::Response;

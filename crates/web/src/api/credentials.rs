@@ -220,7 +220,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Change a credential's name, expiry or restrictions. What is narrower is so before this answers.
+/// Change a credential. Its name, expiry or restrictions; what is narrower is so before this answers.
 #[utoipa::path(patch, path = "/api/v1/credentials/{key_id}", tag = "Credentials", params(("key_id" = String, Path)),
     request_body = CredentialPatch, responses((status = 200, body = CredentialView), (status = "4XX", body = Problem)))]
 pub async fn patch(
@@ -267,7 +267,7 @@ pub struct PreviousView {
     ends_at: Option<String>,
 }
 
-/// Roll a credential: issue its successor and choose when it ends. The answer holds the new secret, once.
+/// Roll a credential. Issues its successor and chooses when it ends. The answer holds the new secret, once.
 #[utoipa::path(post, path = "/api/v1/credentials/{key_id}/roll", tag = "Credentials", request_body = RollBody,
     params(("key_id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat safe.")),
     responses((status = 201, body = RollView), (status = 200, body = RollView,

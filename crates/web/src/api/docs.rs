@@ -86,7 +86,13 @@ struct Operation<'v> {
     value: &'v Value,
 }
 
-impl Operation<'_> {
+impl<'v> Operation<'v> {
+    /// The first sentence of the summary, and what follows it.
+    fn title(&self) -> (&'v str, &'v str) {
+        let summary = text(self.value, "/summary");
+        summary.split_once(". ").unwrap_or((summary.trim_end_matches('.'), ""))
+    }
+
     fn anchor(&self) -> String {
         format!("{}{}", self.method, self.path.replace(['/', '{', '}'], "-"))
     }
@@ -122,9 +128,7 @@ fn navigation(operations: &[Operation<'_>]) -> String {
             tag = operation.tag;
             let _ = write!(html, "<h2>{}</h2><ul>", escape(tag));
         }
-        let words = text(operation.value, "/summary").trim_end_matches('.');
-        let words = words.split(". ").next().unwrap_or_default();
-        let _ = write!(html, "<li><a href=\"#{}\">{}</a></li>", operation.anchor(), escape(words));
+        let _ = write!(html, "<li><a href=\"#{}\">{}</a></li>", operation.anchor(), escape(operation.title().0));
     }
     html.push_str("</ul><h2>Lists</h2><ul><li><a href=\"#codes\">Error codes</a></li>");
     html.push_str("<li><a href=\"#reasons\">Reasons of denials</a></li></ul></nav>");
@@ -135,14 +139,15 @@ fn section(document: &Value, operation: &Operation<'_>) -> String {
     let mut html = format!(
         "<section id=\"{}\"><h2>{}</h2><p class=\"call\"><span class=\"verb {}\">{}</span> <code>{}</code></p>",
         operation.anchor(),
-        escape(text(operation.value, "/summary").trim_end_matches('.')),
+        escape(operation.title().0),
         operation.method.to_lowercase(),
         operation.method,
         escape(operation.path)
     );
-    let description = text(operation.value, "/description");
-    if !description.is_empty() {
-        let _ = write!(html, "<p>{}</p>", prose(description));
+    for words in [operation.title().1, text(operation.value, "/description")] {
+        if !words.is_empty() {
+            let _ = write!(html, "<p>{}</p>", prose(words));
+        }
     }
     html.push_str(&parameters(operation.value));
     if let Some(schema) = operation.value.pointer("/requestBody/content/application~1json/schema") {
@@ -151,7 +156,13 @@ fn section(document: &Value, operation: &Operation<'_>) -> String {
     let answers = operation.value.get("responses").and_then(Value::as_object).into_iter().flatten();
     for (status, response) in answers.filter(|(status, _)| status.starts_with('2')) {
         match response.pointer("/content/application~1json/schema") {
-            Some(schema) => html.push_str(&members(document, &format!("Answer {status}"), schema)),
+            Some(schema) => {
+                let schema = resolve(document, schema);
+                html.push_str(&members(document, &format!("Answer {status}"), schema));
+                for (name, inner) in inner_objects(document, schema) {
+                    html.push_str(&members(document, &format!("<code>{}</code>", escape(name)), inner));
+                }
+            }
             None => {
                 let _ = write!(html, "<h3>Answer {status}</h3><p>No body.</p>");
             }
@@ -159,6 +170,21 @@ fn section(document: &Value, operation: &Operation<'_>) -> String {
     }
     html.push_str("</section>");
     html
+}
+
+/// What a parameter means: its own words, or those that hold everywhere.
+fn meaning(parameter: &Value) -> &str {
+    match (text(parameter, "/description"), text(parameter, "/name")) {
+        ("", "cursor") => "Where the part before ended: its `next_cursor`.",
+        ("", "limit") => "How many items: 1 to 100; 20 when absent.",
+        ("", "id") => "The id.",
+        ("", "key_id") => "The credential's key id.",
+        ("", "mode") => "`test` or `live`.",
+        ("", "reason") => "One of the reasons of denials.",
+        ("", "since") => "From this moment on (RFC 3339).",
+        ("", "until") => "Before this moment (RFC 3339).",
+        (own, _) => own,
+    }
 }
 
 fn parameters(operation: &Value) -> String {
@@ -208,7 +234,8 @@ fn members(document: &Value, title: &str, schema: &Value) -> String {
         schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let mut rows = String::new();
     for (name, member) in properties {
-        let note = if required.contains(&name.as_str()) { "" } else { "<span class=\"optional\">optional</span>" };
+        let is_needed = title != "Body" || required.contains(&name.as_str());
+        let note = if is_needed { "" } else { "<span class=\"optional\">optional</span>" };
         let _ = write!(
             rows,
             "<tr><td><code>{}</code> {note}</td><td>{}</td><td>{}</td></tr>",
@@ -220,6 +247,15 @@ fn members(document: &Value, title: &str, schema: &Value) -> String {
     format!(
         "<h3>{title}</h3><div class=\"scroll\"><table><thead><tr><th>Member</th><th>Type</th><th>Meaning</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )
+}
+
+/// The objects one level below: members that are objects, and the items of lists.
+fn inner_objects<'v>(document: &'v Value, schema: &'v Value) -> Vec<(&'v str, &'v Value)> {
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    properties
+        .map(|(name, member)| (name.as_str(), resolve(document, member.get("items").unwrap_or(member))))
+        .filter(|(_, inner)| inner.get("properties").is_some())
+        .collect()
 }
 
 fn tables() -> String {

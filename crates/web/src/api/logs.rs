@@ -119,7 +119,7 @@ fn page(found: Vec<Entry>, limit: i64) -> Response {
     answer(StatusCode::OK, &List { items: items.into_iter().map(request_view).collect(), next_cursor })
 }
 
-/// List the decisions about a credential, newest first.
+/// List a credential's requests. The decisions about it, newest first.
 #[utoipa::path(get, path = "/api/v1/credentials/{key_id}/requests", tag = "Logs",
     params(("key_id" = String, Path), ("cursor" = Option<String>, Query), ("limit" = Option<i64>, Query),
     ("mode" = Option<String>, Query), ("status" = Option<String>, Query, description = "`401` or `4xx`"),
@@ -135,7 +135,7 @@ pub async fn of_credential(
     Ok(page(requests::of_credential(&app, actor, &key_id, &filter).await?, limit))
 }
 
-/// List the decisions about an app's credentials, newest first.
+/// List an app's requests. The decisions about its credentials, newest first.
 #[utoipa::path(get, path = "/api/v1/apps/{id}/requests", tag = "Logs",
     params(("id" = String, Path), ("cursor" = Option<String>, Query), ("limit" = Option<i64>, Query),
     ("mode" = Option<String>, Query), ("status" = Option<String>, Query, description = "`401` or `4xx`"),
@@ -189,7 +189,7 @@ fn audit_view(row: AuditRow) -> AuditView {
     }
 }
 
-/// List the audit log, newest first.
+/// List the audit log. Newest first.
 #[utoipa::path(get, path = "/api/v1/audit-entries", tag = "Logs",
     params(("cursor" = Option<String>, Query), ("limit" = Option<i64>, Query)),
     responses((status = 200, body = List<AuditView>), (status = "4XX", body = Problem)))]
