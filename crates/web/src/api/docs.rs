@@ -196,7 +196,7 @@ fn parameters(operation: &Value) -> String {
             "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
             escape(text(parameter, "/name")),
             escape(text(parameter, "/in")),
-            prose(text(parameter, "/description"))
+            prose(meaning(parameter))
         );
     }
     format!(
