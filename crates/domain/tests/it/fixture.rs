@@ -22,6 +22,7 @@ use keymint_domain::scheme::{self, Context};
 use keymint_domain::seal::Keyring;
 use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
+use keymint_domain::token::{TokenClaims, TokenUse, mint};
 use keymint_domain::verify::{Candidate, OwnerState, Verdict, decide};
 
 /// The timestamp of the fact sheet's vectors, as the moment at which requests are checked.
@@ -179,6 +180,27 @@ pub fn key(dialect: &Dialect, mode: Mode, entropy: &dyn Entropy) -> Key {
     Key { credential, secret: secret.expose().to_owned() }
 }
 
+/// A key with an id and a secret that the test chooses, as if they had been issued.
+pub fn known_key(dialect: &Dialect, mode: Mode, key_id: &str, secret: &str) -> Key {
+    let entropy = SeededEntropy::new(2);
+    let mut credential = key(dialect, mode, &entropy).credential;
+    key_id.clone_into(&mut credential.key_id);
+    let text = SecretText::new(secret.to_owned());
+    credential.secret = if dialect.needs_secret() {
+        keyring().seal(&credential.id, key_id, &text, &entropy).expect("entropy")
+    } else {
+        keyring().hash(key_id, &text)
+    };
+    Key { credential, secret: secret.to_owned() }
+}
+
+/// A token for a key, as an exchange at `NOW` sells it.
+pub fn token(key: &Key, token_use: TokenUse, seconds: i64) -> String {
+    let iat = NOW.seconds();
+    let aud = PRODUCT.to_owned();
+    mint(keyring(), &TokenClaims { sub: key.id().to_owned(), aud, token_use, iat, exp: iat + seconds })
+}
+
 /// A request that owns its parts.
 #[derive(Clone)]
 pub struct Request {
@@ -286,6 +308,17 @@ impl World {
     pub fn at(mut self, now: UnixMs) -> Self {
         self.now = now;
         self
+    }
+
+    /// The same with one key whose record was changed.
+    pub fn changed(dialect: &'static Dialect, key: &Key, change: impl FnOnce(&mut Candidate)) -> Self {
+        let mut world = Self::new(dialect, &[key]);
+        change(&mut world.candidates[0]);
+        world
+    }
+
+    pub fn reason(&self, request: &Request) -> Option<DenyReason> {
+        self.see(request).reason()
     }
 
     pub fn see(&self, request: &Request) -> Outcome {

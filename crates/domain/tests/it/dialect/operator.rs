@@ -34,10 +34,6 @@ fn keys() -> (Key, Key) {
     (key(dialect("acmepay"), Mode::Test, &entropy), key(dialect("acmepay"), Mode::Live, &entropy))
 }
 
-fn reason(world: &World, request: &Request) -> Option<DenyReason> {
-    world.see(request).reason()
-}
-
 #[test]
 fn an_operators_dialect_works_from_the_file_to_the_decision() {
     let (test, live) = keys();
@@ -75,10 +71,10 @@ fn nothing_that_is_signed_can_be_changed() {
         ("time earlier", good.clone().replacing("acme-time", (NOW.seconds() - 1).to_string())),
         ("another's key", good.clone().replacing("acme-key", other.id())),
     ] {
-        assert_eq!(reason(&world, &request), Some(DenyReason::WrongSignature), "{what}");
+        assert_eq!(world.reason(&request), Some(DenyReason::WrongSignature), "{what}");
     }
     let stranger = good.clone().replacing("acme-key", format!("acme-test-{}", "0".repeat(32)));
-    assert_eq!(reason(&world, &stranger), Some(DenyReason::UnknownKey));
+    assert_eq!(world.reason(&stranger), Some(DenyReason::UnknownKey));
     assert!(world.see(&good).is_allowed());
 }
 
@@ -108,7 +104,7 @@ fn only_the_vendors_spelling_of_the_signature_counts() {
     ];
     for spelling in malformed {
         let request = signed_at(&key, seconds).replacing("x-signature", &spelling);
-        assert_eq!(reason(&world, &request), Some(DenyReason::MalformedCredentials), "{spelling:?}");
+        assert_eq!(world.reason(&request), Some(DenyReason::MalformedCredentials), "{spelling:?}");
     }
     for wrong in [
         tag(hmac::HMAC_SHA384, &key.secret, &string_to_sign(key.id(), seconds)).repeat(2)[..64].to_vec(),
@@ -117,7 +113,7 @@ fn only_the_vendors_spelling_of_the_signature_counts() {
         vec![0; 64],
     ] {
         let request = signed_at(&key, seconds).replacing("x-signature", base64(wrong));
-        assert_eq!(reason(&world, &request), Some(DenyReason::WrongSignature));
+        assert_eq!(world.reason(&request), Some(DenyReason::WrongSignature));
     }
 }
 
@@ -129,7 +125,7 @@ fn the_window_is_the_one_of_the_file() {
         let request = signed_at(&key, NOW.seconds());
         assert_eq!(world.see(&request).is_allowed(), is_allowed, "{age}");
         if !is_allowed {
-            assert_eq!(reason(&world, &request), Some(DenyReason::StaleTimestamp));
+            assert_eq!(world.reason(&request), Some(DenyReason::StaleTimestamp));
         }
     }
     let last = World::new(dialect("acmepay"), &[&key]).at(UnixMs(NOW.0 + 60_999));
@@ -143,13 +139,13 @@ fn each_header_is_needed_once() {
     let good = signed_at(&key, NOW.seconds());
     for name in ["acme-key", "acme-time", "x-signature"] {
         let without = good.clone().without(name);
-        assert_eq!(reason(&world, &without), Some(DenyReason::MalformedCredentials), "without {name}");
+        assert_eq!(world.reason(&without), Some(DenyReason::MalformedCredentials), "without {name}");
         let again = good.headers.iter().find(|(given, _)| given == name).expect("it is there").1.clone();
         let twice = good.clone().with(name, again);
         assert_eq!(world.see(&twice), Outcome::Gated(GateFault::DuplicateCredentials), "{name} twice");
     }
     let none = Request::new("POST /v2/refunds");
-    assert_eq!(reason(&world, &none), Some(DenyReason::MissingCredentials));
+    assert_eq!(world.reason(&none), Some(DenyReason::MissingCredentials));
 }
 
 #[test]
