@@ -50,10 +50,12 @@ impl Db {
     pub async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
         let private = |path: &Path| OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
         let unavailable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+        private(path).map_err(unavailable)?;
+        // Two names of one file are one database, with one lock beside it.
+        let path = path.canonicalize().map_err(unavailable)?;
         let lock = private(&path.with_extension("lock")).map_err(unavailable)?;
         lock.try_lock().map_err(|_| StoreError::Owned)?;
-        private(path).map_err(unavailable)?;
-        let db = Self { engine: Engine::Lite(Lite::open(path)?), owner: Arc::new(Owner::LockFile { _file: lock }) };
+        let db = Self { engine: Engine::Lite(Lite::open(&path)?), owner: Arc::new(Owner::LockFile { _file: lock }) };
         migrate::run(&db).await?;
         Ok(db)
     }
