@@ -106,9 +106,11 @@ impl Db {
         match &self.engine {
             Engine::Lite(lite) => Ok(Tx { conn: Some(Conn(Inner::Writer(lite.begin().await?))) }),
             Engine::Pg(pg) => {
-                let client = pg.connection().await?;
-                postgres::batch(&client, "BEGIN").await?;
-                Ok(Tx { conn: Some(Conn(Inner::Pg(client))) })
+                // A transaction already before it begins: a caller who vanishes now leaves a socket, not a connection
+                // in the pool with a transaction open.
+                let mut tx = Tx { conn: Some(Conn(Inner::Pg(pg.connection().await?))) };
+                tx.conn().script("BEGIN").await?;
+                Ok(tx)
             }
         }
     }
@@ -169,7 +171,7 @@ impl Conn {
         }
     }
 
-    /// Runs a script of several statements (migrations only).
+    /// Runs a script of several statements without parameters.
     ///
     /// # Errors
     /// As `rows`.
