@@ -98,7 +98,8 @@ async fn token(app: &App, path: &Path) -> Result<String> {
     {
         return Ok(text.trim().to_owned());
     }
-    let (_, token) = tokens::make(app, Actor::System, None, "dev").await?;
+    let (_, token) = tokens::make(app, Actor::System, None, "dev", None).await?;
+    let token = token.context("the token was made before")?;
     write_private(path, token.expose())?;
     Ok(token.expose().to_owned())
 }

@@ -61,9 +61,9 @@ pub async fn run(command: SetupCommand) -> Result<()> {
             let config = Config::load(&config)?;
             std::fs::create_dir_all(&config.data)?;
             let app = run::open(&config).await?;
-            let (id, token) = tokens::make(&app, Actor::System, None, &name).await?;
+            let (id, token) = tokens::make(&app, Actor::System, None, &name, None).await?;
             app.close().await;
-            println!("{}", token.expose());
+            println!("{}", token.context("the token was made before")?.expose());
             eprintln!("{id} acts on everything. It is shown this once.");
             Ok(())
         }

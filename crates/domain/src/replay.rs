@@ -6,6 +6,7 @@
 
 use aws_lc_rs::digest;
 
+use crate::dialect::ReplayRule;
 use crate::request::RequestView;
 use crate::scheme::{Claim, Proof};
 
@@ -34,13 +35,16 @@ pub struct Spend {
 impl Spend {
     /// What a request whose proof was right spends; `None` when it may be repeated freely.
     pub fn of(view: &RequestView<'_>, claim: &Claim<'_>) -> Option<Self> {
-        let (signature, seconds, is_tied) = match &claim.proof {
+        let (signature, seconds, is_tied, rule) = match &claim.proof {
             Proof::Signed { signature, seconds, signed, .. } => {
-                (signature.as_slice(), *seconds, signed.recipe.covers_target())
+                (signature.as_slice(), *seconds, signed.recipe.covers_target(), signed.replay)
             }
-            Proof::Message { input, seconds } => (input.signature(), *seconds, true),
+            Proof::Message { input, seconds, replay } => (input.signature(), *seconds, true, *replay),
             Proof::Secret(_) | Proof::Token(_) | Proof::PublicKey => return None,
         };
+        if rule == ReplayRule::Window {
+            return None;
+        }
         let how = match (view.is_safe(), is_tied) {
             (false, _) => Use::Unsafe,
             (true, false) => Use::Safe,

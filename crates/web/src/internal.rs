@@ -47,6 +47,18 @@ struct VerifyCall<'a> {
     #[serde(borrow, default)]
     body_base64: std::borrow::Cow<'a, str>,
     client_ip: IpAddr,
+    /// How the client reached the service: message signatures may cover it.
+    #[serde(default)]
+    scheme: UrlScheme,
+}
+
+/// `http` or `https`.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum UrlScheme {
+    #[default]
+    Http,
+    Https,
 }
 
 impl Internal {
@@ -82,7 +94,10 @@ impl Internal {
         let host = headers.iter().find(|header| header.name == "host");
         let view = RequestView {
             method: &call.method,
-            scheme: "http",
+            scheme: match call.scheme {
+                UrlScheme::Http => "http",
+                UrlScheme::Https => "https",
+            },
             authority: host.and_then(|host| std::str::from_utf8(host.value).ok()).unwrap_or_default(),
             target: &call.target,
             route_at: route_at(product, &call.target),

@@ -88,7 +88,8 @@ pub async fn make(
     let subject = row.id.to_string();
     idempotency::remember(change.conn(), app, actor, repeat, &subject).await?;
     let detail = json!({ "product": row.product, "name": row.name });
-    change.commit(Saying { action: "app.made", subject: &subject, merchant: Some(merchant), detail }).await?;
+    let saying = Saying { action: "app.made", subject: &subject, merchant: Some(merchant), detail };
+    change.commit(saying, Vec::new()).await?;
     Ok(row)
 }
 
@@ -136,7 +137,7 @@ pub async fn set_state(app: &App, actor: Actor, id: AppId, state: AppState) -> R
     let affected = credentials::key_ids_of_app(change.conn(), id).await?;
     let subject = id.to_string();
     let action = if row.is_enabled { "app.enabled" } else { "app.disabled" };
-    change.commit(Saying { action, subject: &subject, merchant: Some(row.merchant_id), detail: json!({}) }).await?;
-    app.forget(&affected);
+    let saying = Saying { action, subject: &subject, merchant: Some(row.merchant_id), detail: json!({}) };
+    change.commit(saying, affected).await?;
     Ok(row)
 }

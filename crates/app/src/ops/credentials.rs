@@ -162,8 +162,8 @@ pub async fn issue(
     let credential = issued.credential;
     let detail = json!({ "mode": credential.mode, "app_id": app_id.to_string(), "product": credential.product });
     let (subject, merchant) = (credential.key_id.clone(), Some(credential.merchant_id));
-    change.commit(Saying { action: "credential.issued", subject: &subject, merchant, detail }).await?;
-    app.forget(&[subject]);
+    let saying = Saying { action: "credential.issued", subject: &subject, merchant, detail };
+    change.commit(saying, vec![subject.clone()]).await?;
     Ok(Made { view: view(credential, None, now), secret: Some(issued.secret) })
 }
 
@@ -303,8 +303,8 @@ pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Resu
     let restrictions = credentials::restrictions_text(&credential.restrictions);
     let detail = json!({ "name": credential.name, "restrictions": restrictions });
     let merchant = Some(credential.merchant_id);
-    change.commit(Saying { action: "credential.changed", subject: key_id, merchant, detail }).await?;
-    app.forget(&[key_id.to_owned()]);
+    let saying = Saying { action: "credential.changed", subject: key_id, merchant, detail };
+    change.commit(saying, vec![key_id.to_owned()]).await?;
     Ok(view(credential, stored.last_used_at, now))
 }
 
@@ -362,8 +362,8 @@ pub async fn roll(
     let successor = issued.credential;
     let detail = json!({ "successor": successor.key_id, "grace_seconds": grace_seconds });
     let merchant = Some(previous.merchant_id);
-    change.commit(Saying { action: "credential.rolled", subject: key_id, merchant, detail }).await?;
-    app.forget(&[key_id.to_owned(), successor.key_id.clone()]);
+    let saying = Saying { action: "credential.rolled", subject: key_id, merchant, detail };
+    change.commit(saying, vec![key_id.to_owned(), successor.key_id.clone()]).await?;
     let made = Made { view: view(successor, None, now), secret: Some(issued.secret) };
     Ok(Rolled { made, previous: view(previous, stored.last_used_at, now) })
 }
@@ -394,7 +394,7 @@ pub async fn revoke(
     let detail = json!({ "reason": reason.as_str(), "note": note });
     let merchant = Some(credential.merchant_id);
     let seq = change.seq();
-    change.commit(Saying { action: "credential.revoked", subject: key_id, merchant, detail }).await?;
-    app.forget(&[key_id.to_owned()]);
+    let saying = Saying { action: "credential.revoked", subject: key_id, merchant, detail };
+    change.commit(saying, vec![key_id.to_owned()]).await?;
     Ok(Revoked { view: view(credential, stored.last_used_at, now), at: now, seq })
 }

@@ -54,7 +54,8 @@ pub async fn make(app: &App, actor: Actor, new: &NewMerchant, repeat: Option<&Re
     let subject = merchant.id.to_string();
     idempotency::remember(change.conn(), app, actor, repeat, &subject).await?;
     let detail = json!({ "name": merchant.name, "country": merchant.country });
-    change.commit(Saying { action: "merchant.made", subject: &subject, merchant: Some(merchant.id), detail }).await?;
+    let saying = Saying { action: "merchant.made", subject: &subject, merchant: Some(merchant.id), detail };
+    change.commit(saying, Vec::new()).await?;
     Ok(merchant)
 }
 
@@ -110,7 +111,6 @@ pub async fn set_activation(
     let subject = id.to_string();
     let detail = json!({ "state": activation.as_str(), "reason": reason });
     let saying = Saying { action: "merchant.activation", subject: &subject, merchant: Some(id), detail };
-    change.commit(saying).await?;
-    app.forget(&affected);
+    change.commit(saying, affected).await?;
     Ok(merchant)
 }

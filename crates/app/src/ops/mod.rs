@@ -149,11 +149,16 @@ impl<'a> Change<'a> {
         self.place.seq
     }
 
-    /// Writes the audit entry and the event, and commits. Nothing has happened unless this returns `Ok`.
+    /// Writes the audit entry and the event, commits, and takes the affected records out of the cache. Nothing has
+    /// happened unless this returns `Ok`.
+    ///
+    /// Commit and cache run as a task of their own: a caller that goes away in between (a client that hangs up) must not
+    /// leave a record in the cache that the database has revoked. The cache forgets when the commit failed, too: a
+    /// connection that was lost at the commit leaves the outcome unknown.
     ///
     /// # Errors
     /// `OpError::Store`, `OpError::Entropy`.
-    pub async fn commit(mut self, saying: Saying<'_>) -> Result<(), OpError> {
+    pub async fn commit(mut self, saying: Saying<'_>, affected: Vec<String>) -> Result<(), OpError> {
         let now = self.app.clock.now();
         let mut entry = AuditRow {
             seq: self.place.seq,
@@ -169,7 +174,14 @@ impl<'a> Change<'a> {
         entry.digest = audit_digest(&self.place.previous_digest, &entry);
         let event = EventId::fresh(now, &*self.app.entropy)?;
         ledger::record(self.tx.conn(), &entry, event).await?;
-        Ok(self.tx.commit().await?)
+        let (tx, app) = (self.tx, self.app.clone());
+        let finishing = app.runtime.clone().spawn(async move {
+            let done = tx.commit().await;
+            app.forget(&affected);
+            done
+        });
+        let cut_off = |_| Err(StoreError::Unavailable("the commit was cut off".to_owned()));
+        Ok(finishing.await.unwrap_or_else(cut_off)?)
     }
 }
 

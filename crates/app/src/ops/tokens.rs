@@ -10,6 +10,7 @@ use keymint_store::{db::Conn, merchants};
 use serde_json::json;
 
 use crate::App;
+use crate::ops::idempotency::{self, Repeat};
 use crate::ops::{Actor, Change, OpError, Saying, input};
 
 fn format() -> KeyFormat {
@@ -21,7 +22,8 @@ fn digest_of(text: &str) -> Vec<u8> {
     digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec()
 }
 
-/// Makes a token: an operator's, or bound to a merchant.
+/// Makes a token: an operator's, or bound to a merchant. The text is `None` when the same call made it before: it was
+/// shown then.
 ///
 /// # Errors
 /// `NotFound` when there is no such merchant; `Forbidden` for a merchant's actor.
@@ -30,7 +32,8 @@ pub async fn make(
     actor: Actor,
     merchant: Option<MerchantId>,
     name: &str,
-) -> Result<(TokenId, SecretText), OpError> {
+    repeat: Option<&Repeat>,
+) -> Result<(TokenId, Option<SecretText>), OpError> {
     if !actor.is_operator() {
         return Err(OpError::Forbidden);
     }
@@ -39,14 +42,18 @@ pub async fn make(
     let token = Token { id: TokenId::fresh(now, &*app.entropy)?, merchant_id: merchant };
     let text = format().draw(Mode::Test, &*app.entropy)?;
     let mut change = Change::begin(app, actor).await?;
+    if let Some(made) = idempotency::find(change.conn(), actor, repeat).await? {
+        return Ok((made.parse().map_err(|_| OpError::NotFound("token"))?, None));
+    }
     if let Some(merchant) = merchant {
         merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
     }
     tokens::insert(change.conn(), &token, &digest_of(text.expose()), &name, now).await?;
     let subject = token.id.to_string();
     let detail = json!({ "name": name });
-    change.commit(Saying { action: "token.made", subject: &subject, merchant, detail }).await?;
-    Ok((token.id, text))
+    idempotency::remember(change.conn(), app, actor, repeat, &subject).await?;
+    change.commit(Saying { action: "token.made", subject: &subject, merchant, detail }, Vec::new()).await?;
+    Ok((token.id, Some(text)))
 }
 
 /// Ends a token.
@@ -62,7 +69,8 @@ pub async fn revoke(app: &App, actor: Actor, id: TokenId) -> Result<(), OpError>
         return Err(OpError::NotFound("token"));
     }
     let subject = id.to_string();
-    change.commit(Saying { action: "token.revoked", subject: &subject, merchant: None, detail: json!({}) }).await
+    let saying = Saying { action: "token.revoked", subject: &subject, merchant: None, detail: json!({}) };
+    change.commit(saying, Vec::new()).await
 }
 
 /// Who a token stands for. What does not look like a token costs no query.

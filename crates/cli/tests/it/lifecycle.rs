@@ -240,3 +240,32 @@ fn a_credential_without_the_scope_is_refused() {
     let unknown = json!({ "mode": "test", "scopes": ["everything"] });
     assert_eq!(dev.api("POST", &format!("/apps/{app}/credentials"), &unknown).text("/field"), "scopes");
 }
+
+#[test]
+fn a_revocation_whose_caller_hung_up_is_whole_or_did_not_happen() {
+    use std::io::Write;
+    let dev = dev();
+    for round in 0..40 {
+        let key = dev.key("razorpay", &format!("hangup{round}"));
+        assert_eq!(status(&dev, &key), 200, "the record is in the cache");
+        let call = Request::new("POST", &format!("/api/v1/credentials/{}/revoke", key.key_id))
+            .header("Authorization", &format!("Bearer {}", dev.token))
+            .body(r#"{"reason":"compromised"}"#);
+        let mut stream = std::net::TcpStream::connect(dev.console).expect("it accepts");
+        stream.write_all(&call.bytes("h")).expect("it takes bytes");
+        let wait = Instant::now();
+        while wait.elapsed() < Duration::from_micros(150 * round) {}
+        drop(stream);
+        // Once the record says revoked, no request may be let in by an older copy of it.
+        let stopped = Instant::now();
+        while stopped.elapsed() < Duration::from_millis(200) {
+            let path = format!("/credentials/{}", key.key_id);
+            if dev.api("GET", &path, &json!(null)).text("/status") == "revoked" {
+                break;
+            }
+        }
+        let listed = dev.api("GET", &format!("/credentials/{}", key.key_id), &json!(null)).text("/status");
+        let wanted = if listed == "revoked" { 401 } else { 200 };
+        assert_eq!(status(&dev, &key), wanted, "round {round}: listed as {listed}");
+    }
+}

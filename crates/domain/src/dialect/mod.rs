@@ -147,7 +147,20 @@ pub enum SchemeKind {
     MessageSignature {
         /// How far `created` may be from now, either way. Seconds.
         window_seconds: i64,
+        /// How often a signature may be used.
+        replay: ReplayRule,
     },
+}
+
+/// How often a signature may be used within its window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplayRule {
+    /// Once by an unsafe request; safe requests may be repeated (T25).
+    #[default]
+    Once,
+    /// As often as the window allows: for vendors whose own clients repeat themselves.
+    Window,
 }
 
 /// The `signed` scheme.
@@ -157,6 +170,8 @@ pub struct Signed {
     pub placement: Placement,
     /// How far the timestamp may be from now, either way. Seconds.
     pub window_seconds: i64,
+    /// How often a signature may be used.
+    pub replay: ReplayRule,
     /// What is signed.
     pub recipe: Recipe,
 }

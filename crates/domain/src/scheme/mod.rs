@@ -10,7 +10,7 @@ use http_signature::SignatureInput;
 use zeroize::Zeroizing;
 
 use crate::dialect::answer::SchemeName;
-use crate::dialect::{Dialect, ExchangeCredentials, Placement, Scheme, SchemeKind, Signed, TokenExchange};
+use crate::dialect::{Dialect, ExchangeCredentials, Placement, ReplayRule, Scheme, SchemeKind, Signed, TokenExchange};
 use crate::json::Document;
 use crate::mode::Mode;
 use crate::reason::DenyReason;
@@ -54,6 +54,8 @@ pub enum Proof<'a> {
         input: Box<SignatureInput>,
         /// When it was made. UNIX seconds.
         seconds: i64,
+        /// How often it may be used.
+        replay: ReplayRule,
     },
     /// A token of ours; its signature has been checked.
     Token(TokenClaims),
@@ -154,7 +156,7 @@ fn claim_of<'a>(context: &Context<'a>, scheme: &'a Scheme) -> Result<Option<Clai
         SchemeKind::Signed(signed) => signed_claim(context, signed),
         SchemeKind::Bearer => bearer(context),
         SchemeKind::TokenExchange(_) => access_token(context),
-        SchemeKind::MessageSignature { window_seconds } => message_signature(context, *window_seconds),
+        SchemeKind::MessageSignature { window_seconds, replay } => message_signature(context, *window_seconds, *replay),
     }
 }
 
@@ -270,7 +272,11 @@ fn signed_claim<'a>(context: &Context<'a>, signed: &'a Signed) -> Result<Option<
     Ok(Some(Claim { key_id: Cow::Borrowed(key_id), mode, scheme: SchemeName::Signed, proof, exchange: None }))
 }
 
-fn message_signature<'a>(context: &Context<'a>, window_seconds: i64) -> Result<Option<Claim<'a>>, DenyReason> {
+fn message_signature<'a>(
+    context: &Context<'a>,
+    window_seconds: i64,
+    replay: ReplayRule,
+) -> Result<Option<Claim<'a>>, DenyReason> {
     let malformed = DenyReason::MalformedCredentials;
     let Some(input) = SignatureInput::parse(context.view).map_err(|_| malformed)? else { return Ok(None) };
     let key_id = input.keyid().to_owned();
@@ -281,7 +287,7 @@ fn message_signature<'a>(context: &Context<'a>, window_seconds: i64) -> Result<O
         return Err(DenyReason::StaleTimestamp);
     }
     http_signature::check_coverage(&input, context.view).map_err(|_| DenyReason::WrongSignature)?;
-    let proof = Proof::Message { input: Box::new(input), seconds };
+    let proof = Proof::Message { input: Box::new(input), seconds, replay };
     Ok(Some(Claim { key_id: Cow::Owned(key_id), mode, scheme: SchemeName::MessageSignature, proof, exchange: None }))
 }
 

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::tokens;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::answer;
 use super::error::{ApiError, Problem};
-use super::extract::{Acting, body, id};
+use super::extract::{Acting, body, id, repeat};
 
 /// What a token is made from.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -29,21 +29,30 @@ pub struct TokenBody {
 pub struct TokenView {
     /// `tok_…`.
     id: String,
-    /// The token.
-    token: String,
+    /// The token; absent when the same call with the same Idempotency-Key made it before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
     /// The merchant it is confined to.
     merchant_id: Option<String>,
 }
 
-/// Make a token. The answer holds it, once. (A repeat makes another one; end the one that was lost.)
+/// Make a token. The answer holds it, once.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "Tokens", request_body = TokenBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat safe.")),
     responses((status = 201, body = TokenView), (status = "4XX", body = Problem)))]
-pub async fn make(State(app): State<App>, Acting(actor): Acting, bytes: Bytes) -> Result<Response, ApiError> {
+pub async fn make(
+    State(app): State<App>,
+    Acting(actor): Acting,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Response, ApiError> {
     let TokenBody { name, merchant_id } = body(&bytes)?;
     let merchant = merchant_id.as_deref().map(|text| id(text, "merchant")).transpose()?;
-    let (token_id, text) = tokens::make(&app, actor, merchant, &name).await?;
-    let view = TokenView { id: token_id.to_string(), token: text.expose().to_owned(), merchant_id };
-    Ok(answer(StatusCode::CREATED, &view))
+    let repeat = repeat(&headers, "tokens.make", &bytes)?;
+    let (token_id, text) = tokens::make(&app, actor, merchant, &name, repeat.as_ref()).await?;
+    let status = if text.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+    let token = text.map(|text| text.expose().to_owned());
+    Ok(answer(status, &TokenView { id: token_id.to_string(), token, merchant_id }))
 }
 
 /// End a token.

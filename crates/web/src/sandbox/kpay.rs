@@ -2,8 +2,10 @@
 //! makes happen comes with the full sandbox.
 
 use jiff::Timestamp;
+use keymint_app::ops::{Actor, OpError, apps, merchants};
 use keymint_app::sandbox::{SandboxError, random_text};
 use keymint_domain::mode::Mode;
+use keymint_domain::reason::DenyReason;
 use serde_json::{Map, Value, json};
 
 use super::{BASE62, Call, HEX, Outcome, trouble, unknown};
@@ -48,7 +50,7 @@ const PROVIDERS: [(&str, &str, &str); 23] = [
 pub async fn answer(call: &Call<'_>) -> Outcome {
     let segments = call.segments();
     match (call.view.method, segments.as_slice()) {
-        ("GET", ["api", "v1", "payments", "me"]) => Ok(me(call)),
+        ("GET", ["api", "v1", "payments", "me"]) => me(call).await,
         ("GET", ["api", "v1", "payments", "balance"]) => Ok(balance(call)),
         ("POST", ["api", "v1", "payments", "init"]) => create(call, "payment").await,
         ("POST", ["api", "v1", "payments", "withdraw"]) => create(call, "payout").await,
@@ -64,12 +66,18 @@ fn refusal(call: &Call<'_>, status: u16, message: &str) -> Response {
     call.error(status, "null", message)
 }
 
-fn me(call: &Call<'_>) -> Response {
+async fn me(call: &Call<'_>) -> Outcome {
     let candidate = call.candidate;
+    let trouble = |error: OpError| {
+        tracing::error!(%error, "the caller's app could not be read");
+        DenyReason::Unavailable
+    };
+    let app = apps::find(call.app, Actor::System, candidate.app_id).await.map_err(trouble)?;
+    let merchant = merchants::find(call.app, Actor::System, candidate.merchant_id).await.map_err(trouble)?;
+    let application = json!({ "id": app.id.to_string(), "name": app.name });
+    let company = json!({ "id": merchant.id.to_string(), "name": merchant.name });
     let environment = call.product.dialect.environment(candidate.mode);
-    let application = json!({ "id": candidate.app_id.to_string(), "name": candidate.app_id.to_string() });
-    let company = json!({ "id": candidate.merchant_id.to_string(), "name": candidate.merchant_id.to_string() });
-    call.json(200, &json!({ "application": application, "company": company, "environment": environment }))
+    Ok(call.json(200, &json!({ "application": application, "company": company, "environment": environment })))
 }
 
 fn balance(call: &Call<'_>) -> Response {

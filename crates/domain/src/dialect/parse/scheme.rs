@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Problem, check_header, check_route, check_routes, problem};
 use crate::dialect::answer::{SchemeName, Template};
 use crate::dialect::recipe::{FORMS_MAX, Part, Recipe};
-use crate::dialect::{ExchangeCredentials, Placement, Scheme, SchemeKind, Signed, TokenExchange};
+use crate::dialect::{ExchangeCredentials, Placement, ReplayRule, Scheme, SchemeKind, Signed, TokenExchange};
 
 /// Longest time window of a signature. Seconds.
 const WINDOW_SECONDS_MAX: i64 = 300;
@@ -23,6 +23,7 @@ pub(super) struct RawScheme {
     timestamp_header: Option<String>,
     packed_header: Option<String>,
     window_seconds: Option<i64>,
+    replay: Option<ReplayRule>,
     recipe: Option<Recipe>,
     exchange_route: Option<String>,
     refresh_route: Option<String>,
@@ -76,6 +77,7 @@ impl RawScheme {
             ("timestamp_header", self.timestamp_header.is_some()),
             ("packed_header", self.packed_header.is_some()),
             ("window_seconds", self.window_seconds.is_some()),
+            ("replay", self.replay.is_some()),
             ("recipe", self.recipe.is_some()),
             ("exchange_route", self.exchange_route.is_some()),
             ("refresh_route", self.refresh_route.is_some()),
@@ -96,10 +98,16 @@ fn taken(kind: SchemeName) -> &'static [&'static str] {
     match kind {
         SchemeName::Basic | SchemeName::Bearer => &[],
         SchemeName::KeyPair => &["key_id_header", "secret_header"],
-        SchemeName::Signed => {
-            &["key_id_header", "signature_header", "timestamp_header", "packed_header", "window_seconds", "recipe"]
-        }
-        SchemeName::MessageSignature => &["window_seconds"],
+        SchemeName::Signed => &[
+            "key_id_header",
+            "signature_header",
+            "timestamp_header",
+            "packed_header",
+            "window_seconds",
+            "replay",
+            "recipe",
+        ],
+        SchemeName::MessageSignature => &["window_seconds", "replay"],
         SchemeName::TokenExchange => &[
             "exchange_route",
             "refresh_route",
@@ -130,7 +138,8 @@ fn check_scheme(at: &str, raw: RawScheme, derived: bool) -> Result<Scheme, Probl
         SchemeName::Bearer if derived => SchemeKind::Bearer,
         SchemeName::Bearer => return problem(format!("{at}.kind"), "`bearer` needs `key_id.derived = true`"),
         SchemeName::MessageSignature => {
-            SchemeKind::MessageSignature { window_seconds: check_window(at, raw.window_seconds)? }
+            let replay = raw.replay.unwrap_or_default();
+            SchemeKind::MessageSignature { window_seconds: check_window(at, raw.window_seconds)?, replay }
         }
         SchemeName::TokenExchange => SchemeKind::TokenExchange(check_exchange(at, raw)?),
     };
@@ -159,7 +168,7 @@ fn check_signed(at: &str, raw: RawScheme) -> Result<Signed, Problem> {
     let window_seconds = check_window(at, raw.window_seconds)?;
     let recipe = needed(at, "recipe", raw.recipe)?;
     check_recipe(at, &recipe)?;
-    Ok(Signed { placement, window_seconds, recipe })
+    Ok(Signed { placement, window_seconds, replay: raw.replay.unwrap_or_default(), recipe })
 }
 
 fn check_placement(at: &str, named: [Option<String>; 3], packed: Option<String>) -> Result<Placement, Problem> {

@@ -239,7 +239,7 @@ fn windows_are_three_hundred_seconds_or_less() {
         for scheme in &dialect(name).schemes {
             let window = match &scheme.kind {
                 SchemeKind::Signed(signed) => signed.window_seconds,
-                SchemeKind::MessageSignature { window_seconds } => *window_seconds,
+                SchemeKind::MessageSignature { window_seconds, .. } => *window_seconds,
                 _ => continue,
             };
             assert_eq!(window, if name == "acmepay" { 60 } else { 300 }, "{name}");
