@@ -87,6 +87,7 @@ impl Lite {
     /// `StoreError` when the database refuses to begin.
     pub async fn begin(&self) -> Result<LiteTx, StoreError> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        writer.notice_the_end();
         if !writer.is_open {
             batch(&writer.connection, "BEGIN IMMEDIATE")?;
             writer.is_open = true;
@@ -101,6 +102,22 @@ fn batch(connection: &Connection, text: &'static str) -> Result<(), StoreError> 
 }
 
 impl Writer {
+    /// SQLite ends a transaction by itself when the disk is full or fails. Everyone in it is told that nothing of it
+    /// has happened, before anyone else begins.
+    fn notice_the_end(&mut self) {
+        if self.is_open && self.connection.is_autocommit() {
+            tracing::error!("SQLite gave up a transaction; everything in it is refused");
+            self.end(false);
+        }
+    }
+
+    fn end(&mut self, is_done: bool) {
+        self.is_open = false;
+        for waiting in self.waiting.drain(..) {
+            let _ = waiting.send(is_done);
+        }
+    }
+
     /// Commits the common transaction and tells everyone who waits for it.
     fn commit(&mut self) {
         if !self.is_open {
@@ -111,9 +128,15 @@ impl Writer {
             tracing::error!(code = %error_code(error), "the commit failed; everything in it is refused");
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        self.is_open = false;
-        for waiting in self.waiting.drain(..) {
-            let _ = waiting.send(done.is_ok());
+        self.end(done.is_ok());
+    }
+
+    /// Rolls back the present savepoint, and the common transaction when nobody else is in it.
+    fn give_up(&mut self) {
+        let _ = self.connection.execute_batch("ROLLBACK TO one; RELEASE one");
+        if self.waiting.is_empty() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+            self.is_open = false;
         }
     }
 }
@@ -126,9 +149,14 @@ pub struct LiteTx {
 
 impl LiteTx {
     /// The connection.
+    ///
+    /// # Errors
+    /// `StoreError::Unavailable` once SQLite has given up the transaction: a further statement would stand alone and be
+    /// committed at once.
     pub fn connection(&mut self) -> Result<&mut Connection, StoreError> {
-        let gone = || StoreError::Unavailable("the transaction has ended".to_owned());
-        self.writer.as_mut().map(|writer| &mut writer.connection).ok_or_else(gone)
+        let ended = || StoreError::Unavailable("the transaction has ended".to_owned());
+        let open = self.writer.as_mut().filter(|writer| !writer.connection.is_autocommit());
+        open.map(|writer| &mut writer.connection).ok_or_else(ended)
     }
 
     /// Joins the next common commit and waits until it is on disk.
@@ -136,27 +164,40 @@ impl LiteTx {
     /// # Errors
     /// `StoreError::Unavailable` when that commit failed: nothing has changed.
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        let failed = || StoreError::Unavailable("the commit failed".to_owned());
-        let Some(mut writer) = self.writer.take() else { return Err(failed()) };
-        batch(&writer.connection, "RELEASE one")?;
+        let Some(mut writer) = self.writer.take() else { return Err(commit_failed()) };
+        // Where SQLite has given up the transaction there is no savepoint any more, and this fails.
+        if let Err(error) = batch(&writer.connection, "RELEASE one") {
+            writer.give_up();
+            return Err(error);
+        }
+        answered(self.join(writer)?).await
+    }
+
+    /// Waits for the next common commit, and asks for one.
+    fn join(&self, mut writer: OwnedMutexGuard<Writer>) -> Result<oneshot::Receiver<bool>, StoreError> {
         let (told, answer) = oneshot::channel();
         writer.waiting.push(told);
         drop(writer);
-        self.flush.send(()).map_err(|_| failed())?;
-        match answer.await {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(failed()),
-        }
+        self.flush.send(()).map_err(|_| commit_failed())?;
+        Ok(answer)
     }
+}
+
+async fn answered(answer: oneshot::Receiver<bool>) -> Result<(), StoreError> {
+    match answer.await {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(commit_failed()),
+    }
+}
+
+fn commit_failed() -> StoreError {
+    StoreError::Unavailable("the commit failed".to_owned())
 }
 
 impl Drop for LiteTx {
     fn drop(&mut self) {
-        let Some(mut writer) = self.writer.take() else { return };
-        let _ = writer.connection.execute_batch("ROLLBACK TO one; RELEASE one");
-        if writer.waiting.is_empty() {
-            let _ = writer.connection.execute_batch("ROLLBACK");
-            writer.is_open = false;
+        if let Some(writer) = &mut self.writer {
+            writer.give_up();
         }
     }
 }
