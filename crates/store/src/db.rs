@@ -214,6 +214,26 @@ impl Tx {
             Some(Conn(Inner::Reader(_))) | None => Err(StoreError::Unavailable("not a transaction".to_owned())),
         }
     }
+
+    /// Gives up its own changes, and waits until everything that it has read is on disk. On SQLite a writer sees what
+    /// those before it have written and not yet synchronised: whoever answers out of that settles first.
+    ///
+    /// # Errors
+    /// `StoreError`: what was read may never have been.
+    pub async fn settle(mut self) -> Result<(), StoreError> {
+        match self.conn.take() {
+            Some(Conn(Inner::Writer(tx))) => tx.settle().await,
+            // PostgreSQL shows nobody what is not on disk.
+            Some(Conn(Inner::Pg(client))) => match postgres::batch(&client, "ROLLBACK").await {
+                Ok(()) => Ok(()),
+                Err(error) => {
+                    drop(Object::take(client));
+                    Err(error)
+                }
+            },
+            Some(Conn(Inner::Reader(_))) | None => Err(StoreError::Unavailable("not a transaction".to_owned())),
+        }
+    }
 }
 
 impl Drop for Tx {

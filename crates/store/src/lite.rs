@@ -173,6 +173,16 @@ impl LiteTx {
         answered(self.join(writer)?).await
     }
 
+    /// Rolls back its own, and waits until what it has read of the others is on disk.
+    ///
+    /// # Errors
+    /// As `commit`: what it has read has not happened.
+    pub async fn settle(mut self) -> Result<(), StoreError> {
+        let Some(mut writer) = self.writer.take() else { return Err(commit_failed()) };
+        writer.give_up();
+        if writer.is_open { answered(self.join(writer)?).await } else { Ok(()) }
+    }
+
     /// Waits for the next common commit, and asks for one.
     fn join(&self, mut writer: OwnedMutexGuard<Writer>) -> Result<oneshot::Receiver<bool>, StoreError> {
         let (told, answer) = oneshot::channel();
