@@ -1,0 +1,95 @@
+//! What the store promises, on both engines: each case is written once and mounted twice.
+
+mod credentials;
+mod ledger;
+mod logs;
+mod migrations;
+mod owners;
+mod ownership;
+mod sample;
+mod server;
+mod small;
+mod sqlite_file;
+mod statements;
+mod transactions;
+
+/// Mounts every case on a fresh SQLite file and on a fresh PostgreSQL database. A case that is not listed is dead code,
+/// which the compiler says.
+macro_rules! on_both {
+    ($($module:ident: $($case:ident,)*;)*) => {
+        mod sqlite {
+            $(mod $module {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::$module::$case(keymint_testkit::TestDb::sqlite().await).await;
+                })*
+            })*
+        }
+        mod postgres {
+            $(mod $module {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::$module::$case(keymint_testkit::TestDb::postgres(stringify!($case)).await).await;
+                })*
+            })*
+        }
+    };
+}
+
+on_both! {
+    statements:
+        every_statement_prepares,;
+    owners:
+        merchants_come_back_as_they_went_in,
+        merchants_are_listed_by_the_bytes_of_their_ids,
+        an_email_belongs_to_one_merchant,
+        activation_is_set_and_its_reason_taken_away,
+        apps_come_back_as_they_went_in,
+        a_name_belongs_to_one_app_of_a_merchant_and_product,
+        an_app_is_disabled_and_enabled,
+        apps_of_another_merchant_are_not_listed,;
+    credentials:
+        credentials_come_back_as_they_went_in,
+        every_status_comes_back,
+        what_may_change_changes_and_nothing_else,
+        a_slot_holds_one_active_credential,
+        two_concurrent_inserts_into_one_slot_leave_one,
+        a_slot_is_free_again_when_its_insert_was_given_up,
+        expired_credentials_free_their_slots,
+        a_key_id_belongs_to_one_credential,
+        credentials_are_listed_with_their_owners_and_their_last_use,
+        the_keys_of_an_owner_are_those_not_revoked,
+        a_row_that_cannot_be_read_is_corrupt_and_not_absent,;
+    ledger:
+        a_change_is_written_four_times,
+        numbers_are_dense_and_in_the_order_of_commits,
+        a_number_that_was_not_committed_is_given_again,
+        entries_of_a_merchant_are_its_own,;
+    logs:
+        entries_come_back_as_they_went_in,
+        filters_narrow_and_none_of_them_widens,
+        numbers_rise_and_pages_do_not_overlap,;
+    small:
+        settings_are_stored_once,
+        answers_are_remembered_until_they_are_pruned,
+        the_same_key_of_another_actor_is_another,
+        tokens_live_until_they_are_revoked,
+        sandbox_objects_come_back_as_they_went_in,
+        a_reference_belongs_to_one_object_of_an_app_and_none_is_no_reference,
+        sandbox_objects_are_listed_newest_first_and_then_by_bytes,;
+    transactions:
+        what_was_dropped_never_was,
+        readers_see_what_was_committed_and_nothing_else,
+        one_gives_up_while_twenty_commit,
+        writers_that_are_cut_off_anywhere_leave_all_or_nothing,
+        whoever_settles_has_read_what_is_on_disk,
+        a_refused_statement_leaves_the_others_standing,;
+    migrations:
+        a_second_start_changes_nothing,
+        an_edited_migration_is_refused,
+        a_newer_schema_is_refused,
+        a_migration_that_was_cut_off_leaves_nothing,;
+    ownership:
+        a_second_process_is_refused,
+        whoever_comes_after_the_owner_may_open,;
+}

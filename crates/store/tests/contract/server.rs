@@ -1,0 +1,40 @@
+//! What is PostgreSQL's alone: connections that go back to a pool.
+
+mod postgres {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use keymint_store::sql::{Stmt, Val};
+    use keymint_testkit::TestDb;
+
+    static OWN: Stmt = Stmt::both("session.own", "SELECT CAST(pg_backend_pid() AS BIGINT) AS pid");
+    static STATE: Stmt =
+        Stmt::both("session.state", "SELECT state FROM pg_stat_activity WHERE CAST(pid AS BIGINT) = $1");
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_open_transaction_goes_back_to_the_pool() {
+        let it = TestDb::postgres("pool").await;
+        for steps in 0..40 {
+            {
+                let mut beginning = pin!(it.db.write());
+                for _ in 0..steps {
+                    if beginning.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
+            // Whoever comes next gets a connection that stands idle between its statements, as another session sees it.
+            let mut observer = it.db.read().await.expect("a connection");
+            let mut held = Vec::new();
+            for _ in 0..4 {
+                let mut next = it.db.read().await.expect("a connection");
+                let own = next.row(&OWN, &[]).await.expect("it reads").expect("a row");
+                let pid = Val::Int(own.int("pid").expect("a number"));
+                let state = observer.row(&STATE, &[pid]).await.expect("it reads").expect("a row");
+                assert_eq!(state.text("state").expect("text"), "idle", "after {steps} steps");
+                held.push(next);
+            }
+        }
+    }
+}
