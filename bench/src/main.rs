@@ -1,2 +1,48 @@
-//! Placeholder header.
-fn main() {}
+//! The bench: holds a real Keymint against bare servers in one run and says which bars of the performance table hold.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a bench looks at clocks and the environment, waits, and prints a table"
+)]
+
+mod bare;
+mod bars;
+mod keymint;
+mod machine;
+mod management;
+mod pace;
+mod process;
+mod signing;
+mod verify;
+mod wrk;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures Keymint in paired ratios.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Verification: P1 to P6, P10 to P13, P16, P17
+    Verify(verify::Options),
+    /// A server that does next to nothing; `verify` starts it
+    #[command(hide = true)]
+    Bare(bare::Options),
+}
+
+fn main() -> Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Verify(options) => verify::run(&options),
+        Command::Bare(options) => bare::run(&options).map(|()| ExitCode::SUCCESS),
+    }
+}

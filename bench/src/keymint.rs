@@ -1,0 +1,196 @@
+//! Keymint under test: the release binary, `keymint serve` on a configuration of its own, SQLite, sandboxes that answer
+//! 204 to every authenticated call.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::management::Client;
+use crate::process::Server;
+
+/// The products, each of the dialect of its name.
+const PRODUCTS: [&str; 4] = ["kpay", "razorpay", "kwikpaisa", "keymint"];
+/// Longest wait for a start.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+
+/// What differs between the processes of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Whether decisions are logged.
+    pub request_log: bool,
+    /// Credentials kept ready.
+    pub cached_credentials_max: usize,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self { request_log: false, cached_credentials_max: 250_000 }
+    }
+}
+
+/// A set-up Keymint that is not running.
+#[derive(Clone, Debug)]
+pub struct House {
+    folder: PathBuf,
+    /// An operator token.
+    pub token: String,
+    addresses: [SocketAddr; 3],
+}
+
+/// A running one.
+pub struct Running {
+    /// The process.
+    pub server: Server,
+    /// Console and management API.
+    pub console: SocketAddr,
+    /// The gateway.
+    pub gateway: SocketAddr,
+    /// The internal listener.
+    pub internal: SocketAddr,
+    /// An operator token.
+    pub token: String,
+    /// From the start of the process to the first answer that says it is ready.
+    pub ready_after: Duration,
+}
+
+fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("KEYMINT_BIN") {
+        return Ok(path.into());
+    }
+    let path = std::env::current_exe()?.with_file_name("keymint");
+    ensure!(path.exists(), "build it first: cargo build --release -p keymint");
+    Ok(path)
+}
+
+fn free_addresses() -> Result<[SocketAddr; 3]> {
+    let sockets = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0"));
+    let [first, second, third] = sockets;
+    Ok([first?.local_addr()?, second?.local_addr()?, third?.local_addr()?])
+}
+
+impl House {
+    /// Sets one up in a folder. What is in the folder stays, unless it is only half a house.
+    ///
+    /// # Errors
+    /// When a step of the set-up fails.
+    pub fn set_up(folder: &Path, setting: Setting) -> Result<Self> {
+        let token_path = folder.join("token");
+        if !token_path.exists() && folder.exists() {
+            std::fs::remove_dir_all(folder)?;
+        }
+        std::fs::create_dir_all(folder)?;
+        let house = Self { folder: folder.to_owned(), token: String::new(), addresses: free_addresses()? };
+        std::fs::write(house.config_path(), house.config(setting))?;
+        if !token_path.exists() {
+            house.run(&["setup", "master-key", &house.path("master.key")])?;
+            let config = house.path("keymint.toml");
+            let token = house.run(&["setup", "operator-token", "--config", &config])?;
+            std::fs::write(&token_path, token.trim())?;
+        }
+        Ok(Self { token: std::fs::read_to_string(token_path)?, ..house })
+    }
+
+    /// The configuration file.
+    pub fn config_path(&self) -> PathBuf {
+        self.folder.join("keymint.toml")
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    fn config(&self, setting: Setting) -> String {
+        let [console, gateway, internal] = self.addresses;
+        let Setting { request_log, cached_credentials_max } = setting;
+        let mut text = format!(
+            "data = \"{}\"\n\n[listen]\nconsole = \"{console}\"\ngateway = \"{gateway}\"\ninternal = \"{internal}\"\n\n\
+             [database]\nsqlite = \"{}\"\n\n[master_key]\nfile = \"{}\"\n\n[request_log]\nenabled = {request_log}\n\n\
+             [limits]\ncached_credentials_max = {cached_credentials_max}\n",
+            self.path("data"),
+            self.path("keymint.db"),
+            self.path("master.key"),
+        );
+        for product in PRODUCTS {
+            let _ = write!(
+                text,
+                "\n[[product]]\nname = \"{product}\"\ndialect = \"{product}\"\nsandbox = \"accept\"\n\
+                 hosts_test = [\"sandbox.{product}.localhost\"]\n"
+            );
+        }
+        text
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new(binary()?).args(arguments).output()?;
+        ensure!(output.status.success(), "keymint failed: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it ends or does not become ready.
+    pub fn start(&self) -> Result<Running> {
+        let begun = Instant::now();
+        let child = Command::new(binary()?)
+            .args(["serve", "--config", &self.path("keymint.toml")])
+            .env("KEYMINT_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(self.folder.join("stderr.log"))?)
+            .spawn()?;
+        let [console, gateway, internal] = self.addresses;
+        let token = self.token.clone();
+        let mut running =
+            Running { server: Server::new(child), console, gateway, internal, token, ready_after: Duration::ZERO };
+        while begun.elapsed() < START_DEADLINE {
+            let ready = Client::connect(internal, "").and_then(|mut client| client.call("GET", "/readyz", ""));
+            if ready.is_ok_and(|reply| reply.status == 200) {
+                running.ready_after = begun.elapsed();
+                return Ok(running);
+            }
+            if let Some(status) = running.server.child().try_wait()? {
+                bail!("keymint ended ({status}); see {}", self.path("stderr.log"));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        bail!("keymint was not ready after {START_DEADLINE:?}");
+    }
+}
+
+impl Running {
+    /// A client of the management API.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn client(&self) -> Result<Client> {
+        Client::connect(self.console, &self.token)
+    }
+
+    /// A counter of the internal listener's metrics; 0 when it has not been counted yet.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn counter(&self, name: &str) -> Result<f64> {
+        let reply = Client::connect(self.internal, "")?.call("GET", "/metrics", "")?;
+        let line = reply.body.lines().find_map(|line| line.strip_prefix(name));
+        Ok(line.and_then(|rest| rest.trim().parse().ok()).unwrap_or(0.0))
+    }
+
+    /// Asks it to stop, and waits for its end.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn stop(mut self) -> Result<()> {
+        let id = i32::try_from(self.server.pid()).context("a process id")?;
+        let id = rustix::process::Pid::from_raw(id).context("a process id")?;
+        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+        self.server.child().wait()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! A server's process: started, looked at through `/proc`, ended.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::bare::Mode;
+
+/// How long a process has to be quiet before its CPU time is read: longer than anything it waits for.
+const QUIET: Duration = Duration::from_millis(250);
+/// Longest wait for that.
+const QUIET_DEADLINE: Duration = Duration::from_secs(20);
+/// CPU time below which a process counts as quiet.
+const QUIET_NS: u64 = 200_000;
+
+/// A process that ends when dropped.
+pub struct Server(Child);
+
+impl Server {
+    /// Watches over a child.
+    pub fn new(child: Child) -> Self {
+        Self(child)
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// The process as started.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.0
+    }
+
+    /// CPU time of all its threads until now, once it has nothing left to do. Nanoseconds.
+    ///
+    /// # Errors
+    /// When the process is gone or never becomes quiet.
+    pub fn settled_cpu_ns(&self) -> Result<u64> {
+        let begun = Instant::now();
+        let mut before = cpu_ns(self.pid())?;
+        while begun.elapsed() < QUIET_DEADLINE {
+            std::thread::sleep(QUIET);
+            let now = cpu_ns(self.pid())?;
+            if now.saturating_sub(before) < QUIET_NS {
+                return Ok(now);
+            }
+            before = now;
+        }
+        bail!("a server went on working for {QUIET_DEADLINE:?} after its last request")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// CPU time of all threads of a process. Nanoseconds.
+///
+/// # Errors
+/// When there is no such process.
+pub fn cpu_ns(pid: u32) -> Result<u64> {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(format!("/proc/{pid}/task")).context("a server is gone")? {
+        let Ok(text) = std::fs::read_to_string(entry?.path().join("schedstat")) else { continue };
+        sum += text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(sum)
+}
+
+/// A bare server and its address.
+pub struct Bare {
+    /// The process.
+    pub server: Server,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Bare {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start(mode: Mode) -> Result<Self> {
+        let name = match mode {
+            Mode::Empty => "empty",
+            Mode::Read => "read",
+            Mode::Echo => "echo",
+        };
+        let own = std::env::current_exe()?;
+        let mut command = Command::new(own);
+        let child = command.args(["bare", "--mode", name]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut server = Server::new(child);
+        let output = server.child().stdout.take().context("the bare server's output")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        let address = line.trim().parse().context("the bare server printed no address")?;
+        Ok(Self { server, address })
+    }
+}
