@@ -51,10 +51,6 @@ impl SeededEntropy {
         let bound = u64::try_from(bound).expect("a small number");
         usize::try_from(self.number() % bound).expect("a small number")
     }
-
-    pub fn pick<'a, T>(&self, choices: &'a [T]) -> &'a T {
-        &choices[self.below(choices.len())]
-    }
 }
 
 impl Entropy for SeededEntropy {
@@ -249,7 +245,7 @@ impl Request {
         self
     }
 
-    pub fn from_ip(mut self, address: &str) -> Self {
+    pub fn sent_from(mut self, address: &str) -> Self {
         self.client_ip = address.parse().expect("an address");
         self
     }

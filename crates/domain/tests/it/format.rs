@@ -31,26 +31,29 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// The forms that the vendors show, written here a second time: prefix, alphabet, length.
-fn vendor_forms() -> Vec<(&'static KeyFormat, &'static str, fn(&str) -> bool, usize)> {
+/// A form as a vendor shows it: prefix, alphabet, length.
+type Shown = (&'static str, fn(&str) -> bool, usize);
+
+/// The formats of the dialects beside the forms that the vendors show, written here a second time.
+fn vendor_forms() -> Vec<(&'static KeyFormat, Shown)> {
     let plugin = dialect("kpay").secret_style(Some("plugin")).expect("the plugin's style");
     vec![
-        (&dialect("razorpay").key_id, "rzp_{mode}_", is_base62, 14),
-        (secret_format("razorpay"), "", is_base62, 24),
-        (&dialect("kpay").key_id, "kpay_{mode}_", is_hex, 48),
-        (secret_format("kpay"), "sk_{mode}_", is_hex, 64),
-        (&plugin.format, "", is_hex, 64),
-        (&dialect("kwikpaisa").key_id, "pk_{mode}_", is_base62, 24),
-        (secret_format("kwikpaisa"), "sk_{mode}_", is_base62, 32),
-        (&dialect("kspay").key_id, "kspub_{mode}_", is_base62, 24),
-        (secret_format("kspay"), "kssec_{mode}_", is_base62, 32),
+        (&dialect("razorpay").key_id, ("rzp_{mode}_", is_base62, 14)),
+        (secret_format("razorpay"), ("", is_base62, 24)),
+        (&dialect("kpay").key_id, ("kpay_{mode}_", is_hex, 48)),
+        (secret_format("kpay"), ("sk_{mode}_", is_hex, 64)),
+        (&plugin.format, ("", is_hex, 64)),
+        (&dialect("kwikpaisa").key_id, ("pk_{mode}_", is_base62, 24)),
+        (secret_format("kwikpaisa"), ("sk_{mode}_", is_base62, 32)),
+        (&dialect("kspay").key_id, ("kspub_{mode}_", is_base62, 24)),
+        (secret_format("kspay"), ("kssec_{mode}_", is_base62, 32)),
     ]
 }
 
 #[test]
 fn keys_have_the_forms_that_the_vendors_show() {
     let entropy = SeededEntropy::new(11);
-    for (format, prefix, is_alphabet, length) in vendor_forms() {
+    for (format, (prefix, is_alphabet, length)) in vendor_forms() {
         for mode in MODES {
             let prefix = prefix.replace("{mode}", mode.as_str());
             for _ in 0..100 {
@@ -68,7 +71,7 @@ fn keys_have_the_forms_that_the_vendors_show() {
 #[test]
 fn one_character_too_many_too_few_or_of_another_alphabet_is_refused() {
     let entropy = SeededEntropy::new(12);
-    for (format, prefix, is_alphabet, length) in vendor_forms() {
+    for (format, (prefix, is_alphabet, length)) in vendor_forms() {
         let text = draw(format, Mode::Live, &entropy);
         let longer =
             [format!("{text}0"), format!("0{text}"), format!("{text} "), format!(" {text}"), format!("{text}\n")];

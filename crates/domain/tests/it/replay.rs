@@ -129,7 +129,7 @@ fn the_same_signature_is_the_same_spend_wherever_it_is_sent() {
         ("elsewhere", untied(&key, "POST /refund?x=1", seconds, body)),
         ("another method", untied(&key, "PUT /pay", seconds, body)),
         ("in another order", untied(&key, "POST /pay", seconds, body).body(r#"{"b":"2","a":"1"}"#)),
-        ("from elsewhere", untied(&key, "POST /pay", seconds, body).from_ip("::1")),
+        ("from elsewhere", untied(&key, "POST /pay", seconds, body).sent_from("::1")),
         ("later", untied(&key, "POST /pay", seconds, body).with("x-request-id", "2")),
     ] {
         assert_eq!(spent(&world, &request), Some(first), "{what}");

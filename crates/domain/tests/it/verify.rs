@@ -123,8 +123,11 @@ fn kspay_tells_the_holder_of_a_signature_what_is_wrong() {
     assert_eq!(with(|candidate| candidate.owner = OwnerState::MerchantNotApproved), (404, 11011));
 }
 
+/// What happens to a record.
+type Change = fn(&mut Candidate);
+
 /// What stands in the way of a request, in the order in which it is told.
-fn obstacles() -> Vec<(DenyReason, fn(&mut Candidate))> {
+fn obstacles() -> Vec<(DenyReason, Change)> {
     fn restricted(candidate: &mut Candidate) -> &mut Restrictions {
         candidate.restrictions.get_or_insert_default()
     }
@@ -180,12 +183,12 @@ fn an_address_list_is_told_to_the_holder_alone() {
         });
         let answers = [
             world.answer(&request_of(name, key.id(), &stranger.secret)),
-            world.answer(&request_of(name, key.id(), &stranger.secret).from_ip("192.0.2.1")),
+            world.answer(&request_of(name, key.id(), &stranger.secret).sent_from("192.0.2.1")),
         ];
         assert_eq!(answers[0], answers[1], "{name}: the list shows nothing to a stranger");
         assert_eq!(world.reason(&own_request(name, &key)), Some(DenyReason::IpNotAllowed), "{name}");
-        assert!(world.see(&own_request(name, &key).from_ip("192.0.2.1")).is_allowed(), "{name}");
-        assert!(world.see(&own_request(name, &key).from_ip("::ffff:192.0.2.1")).is_allowed(), "{name}");
+        assert!(world.see(&own_request(name, &key).sent_from("192.0.2.1")).is_allowed(), "{name}");
+        assert!(world.see(&own_request(name, &key).sent_from("::ffff:192.0.2.1")).is_allowed(), "{name}");
     }
 }
 
@@ -194,7 +197,7 @@ fn a_key_works_to_its_last_millisecond() {
     for name in DIALECTS {
         let (key, _) = pair(name);
         let good = own_request(name, &key);
-        let ends: [fn(&mut Candidate); 3] = [
+        let ends: [Change; 3] = [
             |candidate| candidate.expires_at = Some(UnixMs(NOW.0 + 500)),
             |candidate| candidate.status = Status::Retiring { ends_at: UnixMs(NOW.0 + 500) },
             |candidate| {

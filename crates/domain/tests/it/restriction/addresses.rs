@@ -11,7 +11,7 @@ use crate::fixture::Request;
 
 fn is_allowed(list: &[&str], address: &str) -> bool {
     let restrictions = parse("keymint", list, &[], &[]).unwrap_or_else(|error| panic!("{error}"));
-    let request = Request::new("GET /").from_ip(address);
+    let request = Request::new("GET /").sent_from(address);
     let answers = [Caller::Secret, Caller::PublicKey].map(|caller| check(&restrictions, "keymint", &request, caller));
     assert_eq!(answers[0], answers[1], "an address is the same for both callers");
     assert!(matches!(answers[0], Ok(()) | Err(DenyReason::IpNotAllowed)));

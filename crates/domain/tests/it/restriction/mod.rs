@@ -25,7 +25,7 @@ fn check(restrictions: &Restrictions, name: &str, request: &Request, caller: Cal
 fn empty_lists_narrow_nothing() {
     let none = parse("kwikpaisa", &[], &[], &[]).expect("empty lists");
     assert!(none.is_empty());
-    let request = Request::new("DELETE /anything").with("origin", "https://anyone.example").from_ip("::1");
+    let request = Request::new("DELETE /anything").with("origin", "https://anyone.example").sent_from("::1");
     for caller in [Caller::Secret, Caller::PublicKey] {
         assert_eq!(check(&none, "kwikpaisa", &request, caller), Ok(()));
     }
@@ -56,11 +56,11 @@ fn lists_have_the_lengths_that_the_dialect_allows() {
 #[test]
 fn each_restriction_is_told_by_its_own_reason_and_addresses_come_first() {
     let all = parse("kwikpaisa", &["192.0.2.1"], &["https://a.example"], &["pg"]).expect("valid lists");
-    let good = Request::new("POST /api/v3/pg").from_ip("192.0.2.1").with("origin", "https://a.example");
+    let good = Request::new("POST /api/v3/pg").sent_from("192.0.2.1").with("origin", "https://a.example");
     assert_eq!(check(&all, "kwikpaisa", &good, Caller::Secret), Ok(()));
     let elsewhere = Request::new("POST /api/v3/payout").with("origin", "https://b.example");
     assert_eq!(check(&all, "kwikpaisa", &elsewhere, Caller::Secret), Err(DenyReason::IpNotAllowed));
-    let elsewhere = elsewhere.from_ip("192.0.2.1");
+    let elsewhere = elsewhere.sent_from("192.0.2.1");
     assert_eq!(check(&all, "kwikpaisa", &elsewhere, Caller::Secret), Err(DenyReason::OriginNotAllowed));
     let elsewhere = elsewhere.replacing("origin", "https://a.example");
     assert_eq!(check(&all, "kwikpaisa", &elsewhere, Caller::Secret), Err(DenyReason::ScopeMissing));

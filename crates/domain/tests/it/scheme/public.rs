@@ -8,6 +8,9 @@ use keymint_domain::verify::{Candidate, OwnerState};
 
 use crate::fixture::{Key, NOW, Outcome, Request, SeededEntropy, World, base64, dialect, key};
 
+/// What happens to a record.
+type Change = fn(&mut Candidate);
+
 fn one(name: &str) -> Key {
     key(dialect(name), Mode::Live, &SeededEntropy::new(81))
 }
@@ -111,7 +114,7 @@ fn with_a_secret_beside_it_the_secret_counts_on_listed_calls_too() {
 fn an_id_alone_lives_and_dies_with_its_credential() {
     let key = one("kspay");
     let request = alone("kspay", "GET /currencies", key.id());
-    let changes: [(fn(&mut Candidate), DenyReason); 4] = [
+    let changes: [(Change, DenyReason); 4] = [
         (|candidate| candidate.expires_at = Some(NOW), DenyReason::Expired),
         (|candidate| candidate.owner = OwnerState::AppDisabled, DenyReason::AppDisabled),
         (|candidate| candidate.owner = OwnerState::MerchantNotApproved, DenyReason::MerchantSuspended),
