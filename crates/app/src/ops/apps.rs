@@ -75,7 +75,9 @@ pub async fn make(
     let mut change = Change::begin(app, actor).await?;
     if let Some(made) = idempotency::find(change.conn(), actor, repeat).await? {
         let id = made.parse().map_err(|_| OpError::NotFound("app"))?;
-        return apps::find(change.conn(), id).await?.ok_or(OpError::NotFound("app"));
+        let row = apps::find(change.conn(), id).await?.ok_or(OpError::NotFound("app"))?;
+        change.settle().await?;
+        return Ok(row);
     }
     merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
     match apps::insert(change.conn(), &row).await {

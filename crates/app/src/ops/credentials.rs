@@ -154,7 +154,9 @@ pub async fn issue(
     issued.credential.restrictions = restrictions;
     let mut change = Change::begin(app, actor).await?;
     if let Some(key_id) = idempotency::find(change.conn(), actor, repeat).await? {
-        return made_before(&mut change, &key_id, now).await;
+        let made = made_before(&mut change, &key_id, now).await?;
+        change.settle().await?;
+        return Ok(made);
     }
     check_owner(&mut change, &owner, new.mode).await?;
     store_new(&mut change, app, product, &issued.credential, now).await?;
@@ -339,6 +341,7 @@ pub async fn roll(
     if let Some(successor) = idempotency::find(change.conn(), actor, repeat).await? {
         let made = made_before(&mut change, &successor, now).await?;
         let previous = own(&mut change, app, actor, key_id).await?;
+        change.settle().await?;
         return Ok(Rolled { made, previous: view_stored(previous, now) });
     }
     let stored = own(&mut change, app, actor, key_id).await?;
@@ -387,6 +390,7 @@ pub async fn revoke(
     let mut credential = stored.credential;
     if let Revocation::Before { at } = credential.revoke(now, reason, note.clone()) {
         let seq = change.seq() - 1;
+        change.settle().await?;
         app.forget(&[key_id.to_owned()]);
         return Ok(Revoked { view: view(credential, stored.last_used_at, now), at, seq });
     }

@@ -42,7 +42,9 @@ pub async fn make(app: &App, actor: Actor, new: &NewMerchant, repeat: Option<&Re
     let mut change = Change::begin(app, actor).await?;
     if let Some(made) = idempotency::find(change.conn(), actor, repeat).await? {
         let id = made.parse().map_err(|_| OpError::NotFound("merchant"))?;
-        return merchants::find(change.conn(), id).await?.ok_or(OpError::NotFound("merchant"));
+        let merchant = merchants::find(change.conn(), id).await?.ok_or(OpError::NotFound("merchant"))?;
+        change.settle().await?;
+        return Ok(merchant);
     }
     match merchants::insert(change.conn(), &merchant).await {
         Err(StoreError::Unique { .. }) => {

@@ -149,6 +149,16 @@ impl<'a> Change<'a> {
         self.place.seq
     }
 
+    /// Ends without a change, for an answer out of what this transaction has read: that is on disk before it is told. A
+    /// second revocation must not say "revoked" while the first one waits for its commit (T32), nor a repeat name a
+    /// credential that a crash could still take away (T38).
+    ///
+    /// # Errors
+    /// `OpError::Store`: what was read may never have been.
+    pub async fn settle(self) -> Result<(), OpError> {
+        Ok(self.tx.settle().await?)
+    }
+
     /// Writes the audit entry and the event, commits, and takes the affected records out of the cache. Nothing has
     /// happened unless this returns `Ok`.
     ///

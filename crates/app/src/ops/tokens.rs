@@ -43,7 +43,9 @@ pub async fn make(
     let text = format().draw(Mode::Test, &*app.entropy)?;
     let mut change = Change::begin(app, actor).await?;
     if let Some(made) = idempotency::find(change.conn(), actor, repeat).await? {
-        return Ok((made.parse().map_err(|_| OpError::NotFound("token"))?, None));
+        let id = made.parse().map_err(|_| OpError::NotFound("token"))?;
+        change.settle().await?;
+        return Ok((id, None));
     }
     if let Some(merchant) = merchant {
         merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
