@@ -10,12 +10,17 @@ mod rfc9421;
 mod vectors;
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use keymint_testkit::{Dev, Key, Reply, Request, http};
 use serde_json::Value;
+
+/// Longest wait for an answer of the gateway.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A running client with one key; killed when dropped.
 struct Client {
@@ -153,16 +158,28 @@ impl Wire {
         http::raw(dev.gateway, &self.bytes).expect("an answer")
     }
 
-    /// Sends it once for each byte of a range, that byte's lowest bit changed, and judges each answer.
-    fn judge_neighbours(&self, dev: &Dev, range: Range<usize>, judge: impl Fn(&Reply) -> bool) {
-        for at in range {
-            let mut bytes = self.bytes.clone();
-            bytes[at] ^= 1;
-            let reply = http::raw(dev.gateway, &bytes).expect("an answer");
-            let line = String::from_utf8_lossy(&bytes[at.saturating_sub(20)..bytes.len().min(at + 20)]).into_owned();
+    /// Sends it once for each of these bytes, that byte's lowest bit changed, and judges each answer. All go over one
+    /// connection while the gateway keeps it: thousands of short ones would use up the machine's ports.
+    fn judge_neighbours(&self, dev: &Dev, bytes: impl IntoIterator<Item = usize>, judge: impl Fn(&Reply) -> bool) {
+        let mut kept = None;
+        for at in bytes {
+            let mut wire = self.bytes.clone();
+            wire[at] ^= 1;
+            let mut stream = kept.take().unwrap_or_else(|| connect(dev));
+            stream.write_all(&wire).expect("the gateway reads");
+            let reply = http::read(&mut stream).expect("an answer");
+            let line = String::from_utf8_lossy(&wire[at.saturating_sub(20)..wire.len().min(at + 20)]).into_owned();
             assert!(judge(&reply), "byte {at}, around `{line}`: {} {}", reply.status, reply.body);
+            kept = (reply.header("connection") != Some("close")).then_some(stream);
         }
     }
+}
+
+fn connect(dev: &Dev) -> TcpStream {
+    let stream = TcpStream::connect(dev.gateway).expect("the gateway listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a deadline can be set");
+    stream.set_nodelay(true).expect("small writes can go at once");
+    stream
 }
 
 /// The same with the last character changed to another letter or digit.

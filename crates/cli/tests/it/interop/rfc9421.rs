@@ -28,9 +28,7 @@ fn refuse_every_neighbour(dev: &Dev, wire: &Wire, target: &str, names: &[&str]) 
     wire.judge_neighbours(dev, wire.body(), is_refused);
     let is_plain = |at: &usize| [0, 1].iter().all(|bit| (wire.bytes[*at] ^ bit).is_ascii_alphanumeric());
     let address = wire.first_line(target).skip("/keymint/".len()).chain(wire.value("host"));
-    for at in address.filter(is_plain) {
-        wire.judge_neighbours(dev, at..at + 1, is_refused);
-    }
+    wire.judge_neighbours(dev, address.filter(is_plain), is_refused);
     wire.judge_neighbours(dev, 0..1, is_refused);
 }
 
