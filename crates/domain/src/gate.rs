@@ -2,10 +2,10 @@
 //! T90). It needs no credential and touches nothing but the request's own bytes.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 
-use crate::dialect::format::KeyFormat;
 use crate::dialect::{Dialect, Placement, SchemeKind};
 use crate::mode::Mode;
 use crate::request::RequestView;
@@ -50,6 +50,8 @@ const CREDENTIAL_NAMES: [&str; 9] = [
 ];
 /// Member names that mark a secret in a JSON body.
 const SECRET_MEMBERS: [&[u8]; 4] = [b"\"key_secret\"", b"\"secret_key\"", b"\"api_secret\"", b"\"secretKey\""];
+/// A word that all of them hold: most bodies do not have it and are searched once.
+static SECRET_WORD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"secret"));
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-method-override", "x-http-method"];
 
 /// Checks everything but the body.
@@ -76,30 +78,18 @@ pub fn check_body(dialect: &Dialect, body: &[u8]) -> Result<(), GateFault> {
     if body.is_empty() {
         return Ok(());
     }
-    if SECRET_MEMBERS.iter().any(|member| memmem::find(body, member).is_some()) {
+    if SECRET_WORD.find(body).is_some() && SECRET_MEMBERS.iter().any(|member| memmem::find(body, member).is_some()) {
         return Err(GateFault::CredentialsInBody);
     }
     let found = dialect
         .secrets
         .iter()
-        .any(|style| [Mode::Test, Mode::Live].into_iter().any(|mode| holds_secret(&style.format, mode, body)));
+        .any(|style| [Mode::Test, Mode::Live].into_iter().any(|mode| style.format.is_in(mode, body)));
     if found { Err(GateFault::CredentialsInBody) } else { Ok(()) }
 }
 
-fn holds_secret(format: &KeyFormat, mode: Mode, text: &[u8]) -> bool {
-    let prefix = format.prefix(mode).as_bytes();
-    if prefix.is_empty() {
-        return false;
-    }
-    memmem::find_iter(text, prefix).any(|at| {
-        let candidate = text.get(at..).and_then(|rest| rest.get(..format.text_length(mode)));
-        candidate.is_some_and(|candidate| format.parse(candidate).is_ok())
-    })
-}
-
 fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFault> {
-    let mut seen = 0_u64;
-    let mut hosts = 0_usize;
+    let (mut seen, mut proofs, mut hosts) = (0_u64, 0_u64, 0_usize);
     for header in view.headers {
         match header.name {
             "host" => hosts += 1,
@@ -111,6 +101,7 @@ fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFa
                         return Err(GateFault::DuplicateCredentials);
                     }
                     seen |= bit;
+                    proofs |= proof_bit(dialect, name);
                 }
             }
         }
@@ -118,7 +109,7 @@ fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFa
     if hosts > 1 {
         return Err(GateFault::Host);
     }
-    check_one_scheme(dialect, view)
+    if proofs.count_ones() > 1 { Err(GateFault::TwoSchemes) } else { Ok(()) }
 }
 
 /// One bit for each header that carries credentials, in any dialect or in this one.
@@ -141,22 +132,18 @@ fn bit(position: usize) -> Option<u64> {
 
 /// At most one proof may be there: `Authorization`, a secret in a header, a signature, a message signature, a public
 /// key. Headers that only name the key or the time belong to the proof beside them and count for nothing here.
-fn check_one_scheme(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFault> {
-    let mut proofs = 0_u64;
-    for header in view.headers {
-        proofs |= match header.name {
-            "authorization" => 1,
-            "x-secret-key" => 2,
-            "x-signature" => 4,
-            "signature" | "signature-input" => 8,
-            name if dialect.public_header() == Some(name) => 16,
-            name => {
-                let extra = dialect.extra_credential_headers.iter().position(|extra| **extra == *name);
-                extra.filter(|_| proves(dialect, name)).and_then(|extra| bit(5 + extra)).unwrap_or(0)
-            }
-        };
+fn proof_bit(dialect: &Dialect, name: &str) -> u64 {
+    match name {
+        "authorization" => 1,
+        "x-secret-key" => 2,
+        "x-signature" => 4,
+        "signature" | "signature-input" => 8,
+        name if dialect.public_header() == Some(name) => 16,
+        name => {
+            let extra = dialect.extra_credential_headers.iter().position(|extra| **extra == *name);
+            extra.filter(|_| proves(dialect, name)).and_then(|extra| bit(5 + extra)).unwrap_or(0)
+        }
     }
-    if proofs.count_ones() > 1 { Err(GateFault::TwoSchemes) } else { Ok(()) }
 }
 
 /// Whether a header holds the secret or the signature of some scheme of the dialect.
@@ -173,25 +160,60 @@ fn proves(dialect: &Dialect, name: &str) -> bool {
     })
 }
 
+/// What a byte is in a path.
+mod path_byte {
+    /// A character like any other.
+    pub const PLAIN: u8 = 0;
+    /// `/`.
+    pub const SLASH: u8 = 1;
+    /// `%`.
+    pub const ESCAPE: u8 = 2;
+    /// `.`.
+    pub const DOT: u8 = 4;
+    /// One that other software reads in its own way.
+    pub const REFUSED: u8 = 8;
+
+    /// What each byte is.
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would not let it panic")]
+    pub static OF: [u8; 256] = {
+        let mut of = [REFUSED; 256];
+        let mut byte = 0x21_u8;
+        while byte < 0x7f {
+            of[byte as usize] = match byte {
+                b'\\' | b';' | b'#' | b'?' | b'<' | b'>' | b'"' | b'`' | b'{' | b'}' | b'|' | b'^' => REFUSED,
+                b'/' => SLASH,
+                b'%' => ESCAPE,
+                b'.' => DOT,
+                _ => PLAIN,
+            };
+            byte += 1;
+        }
+        of
+    };
+}
+
 /// Refuses every path that a proxy, a router and a file system could read differently.
 fn check_path(path: &str) -> Result<(), GateFault> {
     let bytes = path.as_bytes();
     if bytes.first() != Some(&b'/') {
         return Err(GateFault::Path);
     }
-    let mut previous = 0_u8;
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'/' if previous == b'/' => return Err(GateFault::Path),
-            b'%' if !is_plain_escape(bytes.get(at + 1..at + 3)) => return Err(GateFault::Path),
-            b'\\' | b';' | b'#' | b'?' | b'<' | b'>' | b'"' | b'`' | b'{' | b'}' | b'|' | b'^' => {
-                return Err(GateFault::Path);
-            }
-            0..=0x20 | 0x7f..=0xff => return Err(GateFault::Path),
-            _ => previous = *byte,
-        }
+    let (mut kinds, mut doubled, mut previous) = (0_u8, 0_u8, 0_u8);
+    for byte in bytes {
+        let kind = path_byte::OF.get(usize::from(*byte)).copied().unwrap_or(path_byte::REFUSED);
+        kinds |= kind;
+        doubled |= previous & kind;
+        previous = kind;
     }
-    if memchr::memchr(b'.', bytes).is_some() && path.split('/').any(|segment| segment == "." || segment == "..") {
+    if kinds & path_byte::REFUSED != 0 || doubled & path_byte::SLASH != 0 {
+        return Err(GateFault::Path);
+    }
+    if kinds & path_byte::ESCAPE != 0
+        && !memchr::memchr_iter(b'%', bytes).all(|at| is_plain_escape(bytes.get(at + 1..at + 3)))
+    {
+        return Err(GateFault::Path);
+    }
+    if kinds & path_byte::DOT != 0 && path.split('/').any(|segment| segment == "." || segment == "..") {
         return Err(GateFault::Path);
     }
     Ok(())
@@ -267,11 +289,11 @@ fn is_credential_name(name: &[u8]) -> bool {
 
 fn holds_credential(dialect: &Dialect, text: &[u8]) -> bool {
     let formats = std::iter::once(&dialect.key_id).chain(dialect.secrets.iter().map(|style| &style.format));
-    formats.into_iter().any(|format| [Mode::Test, Mode::Live].into_iter().any(|mode| holds_secret(format, mode, text)))
+    formats.into_iter().any(|format| [Mode::Test, Mode::Live].into_iter().any(|mode| format.is_in(mode, text)))
 }
 
 /// A host name or address with an optional port: no user part, no path, no white space.
 fn is_host(authority: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']' | b'_');
-    !authority.is_empty() && authority.len() <= 255 && authority.bytes().all(plain)
+    !authority.is_empty() && authority.len() <= 255 && authority.bytes().fold(true, |so_far, byte| so_far & plain(byte))
 }

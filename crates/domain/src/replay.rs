@@ -56,9 +56,28 @@ impl Spend {
     }
 }
 
+/// Most bytes that are gathered to be digested in one go, which is quicker than piece by piece.
+const GATHERED_BYTES_MAX: usize = 192;
+
 fn leading_bits(parts: &[&[u8]]) -> u128 {
-    let mut context = digest::Context::new(&digest::SHA256);
-    parts.iter().for_each(|part| context.update(part));
-    let digest = context.finish();
+    let mut gathered = [0_u8; GATHERED_BYTES_MAX];
+    let digest = match gather(parts, &mut gathered) {
+        Some(bytes) => digest::digest(&digest::SHA256, bytes),
+        None => {
+            let mut context = digest::Context::new(&digest::SHA256);
+            parts.iter().for_each(|part| context.update(part));
+            context.finish()
+        }
+    };
     digest.as_ref().first_chunk::<16>().map_or(0, |bytes| u128::from_be_bytes(*bytes))
+}
+
+fn gather<'g>(parts: &[&[u8]], gathered: &'g mut [u8]) -> Option<&'g [u8]> {
+    let mut length = 0;
+    for part in parts {
+        let end = length + part.len();
+        gathered.get_mut(length..end)?.copy_from_slice(part);
+        length = end;
+    }
+    gathered.get(..length)
 }

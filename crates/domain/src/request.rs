@@ -39,12 +39,14 @@ pub struct RequestView<'a> {
 impl<'a> RequestView<'a> {
     /// The path as received, without the query.
     pub fn path(&self) -> &'a str {
-        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+        let end = memchr::memchr(b'?', self.target.as_bytes());
+        end.and_then(|end| self.target.get(..end)).unwrap_or(self.target)
     }
 
     /// The query as received, without the `?`; `None` when there is no `?`.
     pub fn query(&self) -> Option<&'a str> {
-        self.target.split_once('?').map(|(_, query)| query)
+        let end = memchr::memchr(b'?', self.target.as_bytes())?;
+        self.target.get(end + 1..)
     }
 
     /// The path inside the product: what the vendor's own documentation calls the path. At least `/`.

@@ -42,8 +42,8 @@ struct Call<'a> {
     body: &'a str,
 }
 
-/// Measures every scheme.
-pub fn run() {
+/// Measures every scheme, or the one of that name.
+pub fn run(only: Option<&str>) {
     let text = Keyring::generate("k1", &SystemEntropy::default()).map_err(MasterKeyError::from).expect("a key ring");
     let keyring = Keyring::parse(&text).expect("a key ring");
     let body = format!(r#"{{"amount":"499.00","currency":"INR","note":"{}"}}"#, "a".repeat(980));
@@ -56,7 +56,9 @@ pub fn run() {
         ("signed_1k_ns", post("kwikpaisa", 0, "/kwikpaisa/api/v3/pg/order")),
         ("message_1k_ns", post("keymint", 1, "/keymint/v1/whoami")),
     ] {
-        measure(name, &call, &keyring);
+        if only.is_none_or(|only| only == name) {
+            measure(name, &call, &keyring);
+        }
     }
 }
 

@@ -23,7 +23,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        [] | ["hot"] => hot::run(),
+        [] | ["hot"] => hot::run(None),
+        ["hot", only] => hot::run(Some(only)),
         ["fill", config, product, count, records] => {
             block_on(fill::run(Path::new(config), product, count.parse().expect("a count"), Path::new(records)));
         }

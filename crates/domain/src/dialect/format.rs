@@ -1,5 +1,6 @@
 //! The visible shape of key ids and secrets: prefix, alphabet, length, checksum. Everything here works offline.
 
+use memchr::memmem::Finder;
 use thiserror::Error;
 
 use crate::entropy::{Entropy, EntropyError, draw_text};
@@ -29,10 +30,11 @@ impl Alphabet {
         }
     }
 
-    fn contains(self, byte: u8) -> bool {
+    /// Whether every byte is one of the characters. Looks at all of them, which is quicker than stopping early.
+    fn covers(self, text: &[u8]) -> bool {
         match self {
-            Self::Base62 => byte.is_ascii_alphanumeric(),
-            Self::Hex => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            Self::Base62 => text.iter().fold(true, |so_far, byte| so_far & byte.is_ascii_alphanumeric()),
+            Self::Hex => text.iter().fold(true, |so_far, byte| so_far & matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
         }
     }
 
@@ -76,14 +78,20 @@ pub struct KeyFormat {
     alphabet: Alphabet,
     length: usize,
     checksum: Checksum,
+    /// Look for the prefixes; making one costs more than a search.
+    finder_test: Finder<'static>,
+    finder_live: Finder<'static>,
 }
 
 impl KeyFormat {
     /// A format; `prefix` may hold `{mode}`, which becomes `test` or `live`. `length` counts the random characters.
     pub fn new(prefix: &str, alphabet: Alphabet, length: usize, checksum: Checksum) -> Self {
+        let [test, live] = ["test", "live"].map(|mode| prefix.replace("{mode}", mode));
         Self {
-            prefix_test: prefix.replace("{mode}", "test").into(),
-            prefix_live: prefix.replace("{mode}", "live").into(),
+            finder_test: Finder::new(&test).into_owned(),
+            finder_live: Finder::new(&live).into_owned(),
+            prefix_test: test.into(),
+            prefix_live: live.into(),
             alphabet,
             length,
             checksum,
@@ -96,6 +104,22 @@ impl KeyFormat {
             Mode::Test => &self.prefix_test,
             Mode::Live => &self.prefix_live,
         }
+    }
+
+    /// Whether a key of this format and mode stands somewhere in a text. Where the format has no prefix, nothing tells
+    /// a key from other words, and the answer is no.
+    pub fn is_in(&self, mode: Mode, text: &[u8]) -> bool {
+        if self.prefix(mode).is_empty() {
+            return false;
+        }
+        let finder = match mode {
+            Mode::Test => &self.finder_test,
+            Mode::Live => &self.finder_live,
+        };
+        finder.find_iter(text).any(|at| {
+            let candidate = text.get(at..).and_then(|rest| rest.get(..self.text_length(mode)));
+            candidate.is_some_and(|candidate| self.parse(candidate).is_ok())
+        })
     }
 
     /// Length of a whole text of that mode. Bytes.
@@ -165,7 +189,7 @@ impl KeyFormat {
             return Err(FormatError::Shape);
         }
         let (random, check) = rest.split_at_checked(self.length).ok_or(FormatError::Shape)?;
-        if !random.iter().all(|byte| self.alphabet.contains(*byte)) {
+        if !self.alphabet.covers(random) {
             return Err(FormatError::Shape);
         }
         if !check.iter().all(u8::is_ascii_alphanumeric) {

@@ -188,7 +188,7 @@ fn decode_basic(value: &[u8]) -> Result<(String, Zeroizing<Vec<u8>>), DenyReason
         return Err(malformed);
     }
     let decoded = Zeroizing::new(data_encoding::BASE64.decode(encoded).map_err(|_| malformed)?);
-    let colon = decoded.iter().position(|byte| *byte == b':').ok_or(malformed)?;
+    let colon = memchr::memchr(b':', &decoded).ok_or(malformed)?;
     let (id, secret) = decoded.split_at_checked(colon).ok_or(malformed)?;
     let secret = secret.get(1..).unwrap_or_default();
     Ok((text(id)?.to_owned(), Zeroizing::new(secret.to_vec())))
