@@ -17,6 +17,8 @@ use keymint_store::request_log::{self, Entry};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 
+use crate::clock::Stopwatch;
+
 /// Decisions written together.
 const BATCH_MAX: usize = 1000;
 /// How long a decision waits for others at the most.
@@ -131,6 +133,7 @@ fn write_batches(receiver: &Receiver<Message>, db: &Db, runtime: &tokio::runtime
 /// Fills a batch; true when nothing more will come.
 fn collect(receiver: &Receiver<Message>, batch: &mut Vec<Record>, flushes: &mut Vec<oneshot::Sender<()>>) -> bool {
     let Ok(first) = receiver.recv() else { return true };
+    let waited = Stopwatch::start();
     let mut next = Ok(first);
     loop {
         match next {
@@ -145,7 +148,8 @@ fn collect(receiver: &Receiver<Message>, batch: &mut Vec<Record>, flushes: &mut 
         if batch.len() >= BATCH_MAX {
             return false;
         }
-        next = receiver.recv_timeout(BATCH_WAIT);
+        let left = BATCH_WAIT.saturating_sub(Duration::from_micros(waited.elapsed_us().into()));
+        next = receiver.recv_timeout(left);
     }
 }
 
