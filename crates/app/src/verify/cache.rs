@@ -64,7 +64,9 @@ impl App {
             Ok(Some(stored)) => self.ready(&stored).map(|candidate| Some(Arc::new(candidate))),
             Err(error) => {
                 tracing::error!(%error, "a credential could not be read");
-                Err(DenyReason::Unavailable)
+                // Trying again helps when the store is away, and not when a row was edited.
+                let is_edited = matches!(error, StoreError::Corrupt { .. });
+                Err(if is_edited { DenyReason::Internal } else { DenyReason::Unavailable })
             }
         }
     }
