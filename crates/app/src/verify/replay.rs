@@ -2,7 +2,9 @@
 //!
 //! A signature belongs to the ten minutes that its own timestamp lies in, its *bucket*. A request is only looked at
 //! within its window, so at any time two or three buckets matter; older ones are dropped, and what lies before them is
-//! refused whatever the clock says, so a clock that steps back cannot open a window again (T30).
+//! refused whatever the clock says, so a clock that steps back cannot open a window again (T30). Which bucket is the
+//! oldest is written down before those below it are dropped, so the next process refuses the same; and it drops none by
+//! the clock that it starts with, which may be wrong.
 //!
 //! Before a request is answered, its record has been written to the bucket's file. The write goes to the page cache and
 //! is not synchronised: it survives the death of the process, which is what happens. Requests of one turn of the event
@@ -74,13 +76,13 @@ impl ReplayMemory {
     /// When the folder cannot be read or written.
     pub fn open(folder: &Path, entries_per_key_max: usize, now: UnixMs) -> std::io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let oldest = bucket_of(now.seconds() - WINDOW_SECONDS_MAX);
         let journal = Journal::new(folder.to_owned());
-        let mut memory = Self {
+        let oldest = *lock(&journal.prune_below);
+        let memory = Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             journal,
             entries_per_key_max,
-            floor_seconds: Mutex::new(i64::MIN),
+            floor_seconds: Mutex::new(oldest.saturating_mul(BUCKET_SECONDS).saturating_sub(1)),
         };
         let mut has_recent = false;
         for (bucket, path) in journal_files(folder)? {
@@ -88,21 +90,27 @@ impl ReplayMemory {
                 std::fs::remove_file(path)?;
                 continue;
             }
-            has_recent = true;
+            has_recent |= bucket >= bucket_of(now.seconds() - WINDOW_SECONDS_MAX);
             memory.read_file(bucket, &path)?;
         }
         if memory.journal.note_boot()? && has_recent {
             *lock(&memory.floor_seconds) = now.seconds() + WINDOW_SECONDS_MAX;
         }
-        memory.journal.prune_below = Mutex::new(oldest);
         Ok(memory)
     }
 
     fn read_file(&self, bucket: i64, path: &Path) -> std::io::Result<()> {
         let mut bytes = Vec::new();
-        File::open(path)?.read_to_end(&mut bytes)?;
-        // A torn record at the end belongs to a request that was never answered.
-        for record in bytes.chunks_exact(RECORD_BYTES) {
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        file.read_to_end(&mut bytes)?;
+        let records = bytes.chunks_exact(RECORD_BYTES);
+        // A torn record at the end belongs to a request that was never answered. It goes, or else what is written after
+        // it would be torn as well.
+        let torn = records.remainder().len();
+        if torn > 0 {
+            file.set_len(u64::try_from(bytes.len() - torn).unwrap_or(0))?;
+        }
+        for record in records {
             let (key, rest) = record.split_at(8);
             let (fingerprint, how) = rest.split_at(16);
             let key = u64::from_be_bytes(key.try_into().unwrap_or_default());
@@ -209,7 +217,16 @@ struct Pending {
 
 impl Journal {
     fn new(folder: PathBuf) -> Self {
-        Self { folder, pending: Mutex::default(), files: Mutex::default(), prune_below: Mutex::new(i64::MIN) }
+        let noted = std::fs::read_to_string(folder.join("oldest")).ok().and_then(|text| text.trim().parse().ok());
+        let prune_below = Mutex::new(noted.unwrap_or(i64::MIN));
+        Self { folder, pending: Mutex::default(), files: Mutex::default(), prune_below }
+    }
+
+    /// Writes down which bucket is the oldest, in one step.
+    fn note_oldest(&self, oldest: i64) -> std::io::Result<()> {
+        let beside = self.folder.join("oldest.new");
+        std::fs::write(&beside, oldest.to_string())?;
+        std::fs::rename(beside, self.folder.join("oldest"))
     }
 
     /// Whether the machine went down since the last start without a clean stop; notes the present boot.
@@ -272,14 +289,16 @@ impl Journal {
 
     /// Drops files below a bucket; false when that was done before.
     fn advance(&self, oldest: i64) -> bool {
-        {
-            let mut prune_below = lock(&self.prune_below);
-            if *prune_below >= oldest {
-                return false;
-            }
-            *prune_below = oldest;
+        let mut prune_below = lock(&self.prune_below);
+        if *prune_below >= oldest {
+            return false;
         }
+        *prune_below = oldest;
         lock(&self.files).retain(|bucket, _| *bucket >= oldest);
+        if let Err(error) = self.note_oldest(oldest) {
+            tracing::error!(%error, "journals of spent signatures stay: the oldest that matters could not be noted");
+            return true;
+        }
         for (bucket, path) in journal_files(&self.folder).unwrap_or_default() {
             if bucket < oldest {
                 let _ = std::fs::remove_file(path);
