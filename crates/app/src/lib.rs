@@ -35,7 +35,7 @@ use keymint_domain::seal::Keyring;
 use keymint_domain::time::Clock;
 use keymint_store::db::Db;
 use keymint_store::error::StoreError;
-use keymint_store::settings;
+use keymint_store::{ledger, settings};
 use thiserror::Error;
 
 use crate::config::{LimitsConfig, RequestLogConfig};
@@ -127,6 +127,7 @@ impl App {
     /// # Errors
     /// `StartError`; nothing serves then.
     pub async fn start(parts: Parts<'_>) -> Result<Self, StartError> {
+        wait_for_predecessor(&parts.db).await?;
         check_keyring(&parts.db, &parts.keyring).await?;
         let metrics = Metrics::new(parts.products.iter().map(|product| &product.name));
         let runtime = tokio::runtime::Handle::current();
@@ -189,6 +190,14 @@ impl App {
     fn product_name(&self, name: &str) -> Arc<str> {
         self.products.find(name).map_or_else(|| name.into(), |product| Arc::clone(&product.name))
     }
+}
+
+/// PostgreSQL may still be at the last commit of a process that was killed. Every change holds the ledger's lock until it
+/// has ended: whoever gets it knows that none is left, and that what the cache reads from now on stays true.
+async fn wait_for_predecessor(db: &Db) -> Result<(), StoreError> {
+    let mut tx = db.write().await?;
+    ledger::advance(tx.conn()).await?;
+    tx.settle().await
 }
 
 async fn check_keyring(db: &Db, keyring: &Keyring) -> Result<(), StartError> {
