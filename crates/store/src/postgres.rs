@@ -122,6 +122,11 @@ fn parameters<'a>(values: &'a [Val<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
 /// # Errors
 /// `StoreError` as the database answers.
 pub async fn rows(client: &Object, stmt: &'static Stmt, values: &[Val<'_>]) -> Result<Vec<Row>, StoreError> {
+    // PostgreSQL keeps no text with a NUL and calls it an error to ask for one. Whoever asks finds nothing, as elsewhere.
+    let has_nul = |value: &Val<'_>| matches!(value, Val::Text(text) | Val::OptText(Some(text)) if text.contains('\0'));
+    if values.iter().any(has_nul) {
+        return Ok(Vec::new());
+    }
     let prepared = in_time(stmt.name, client.prepare_cached(stmt.postgres)).await?;
     let found = in_time(stmt.name, client.query(&prepared, &parameters(values))).await?;
     found.iter().map(|row| decode(stmt, row)).collect()
