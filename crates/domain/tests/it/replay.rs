@@ -1,11 +1,14 @@
 //! What a signature may be used for: the table of when it counts as spent, and what makes two uses the same.
 
+use keymint_domain::dialect::{BUILT_IN, Dialect};
 use keymint_domain::mode::Mode;
 use keymint_domain::replay::{Spend, Use};
 use keymint_domain::scheme::http_signature::{SigningParameters, default_components, sign};
 use keymint_domain::token::TokenUse;
 
-use crate::fixture::{Key, NOW, Outcome, Request, SeededEntropy, World, base64, dialect, hex, hmac_sha256, key, token};
+use crate::fixture::{
+    Key, NOW, OPERATOR, Outcome, Request, SeededEntropy, World, base64, dialect, hex, hmac_sha256, key, token,
+};
 
 fn one(name: &str) -> Key {
     key(dialect(name), Mode::Live, &SeededEntropy::new(151))
@@ -91,6 +94,33 @@ fn a_recipe_is_tied_when_it_covers_method_path_and_query() {
     let tag = hex(&hmac_sha256(&key.secret, &[at.as_bytes(), b"."]));
     let packed = Request::new("POST /transaction/initiate").with("x-signature", format!("{}.{at}.{tag}", key.id()));
     assert_eq!(spent(&world, &packed).map(|spend| spend.how), Some(Use::Unsafe));
+}
+
+/// The operator's dialect with a replay rule of its own, and a signed request.
+fn with_rule(rule: &str) -> (World, Request) {
+    let text = OPERATOR.replacen("window_seconds = 60\n", &format!("window_seconds = 60\n{rule}"), 1);
+    let dialect = Box::leak(Box::new(Dialect::parse(&text).unwrap_or_else(|error| panic!("{error}"))));
+    let key = key(dialect, Mode::Live, &SeededEntropy::new(153));
+    let seconds = NOW.seconds();
+    let text = format!("POST\n/x\n\n{}\n{seconds}\n", key.id());
+    let hmac_key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA512, key.secret.as_bytes());
+    let request = Request::new("POST /x")
+        .with("acme-key", key.id())
+        .with("acme-time", seconds.to_string())
+        .with("x-signature", base64(aws_lc_rs::hmac::sign(&hmac_key, text.as_bytes())));
+    (World::new(dialect, &[&key]), request)
+}
+
+#[test]
+fn a_dialect_may_let_signatures_be_repeated_and_does_not_unless_it_says_so() {
+    for (rule, is_once) in [("", true), ("replay = \"once\"\n", true), ("replay = \"window\"\n", false)] {
+        let (world, request) = with_rule(rule);
+        assert_eq!(spent(&world, &request).is_some(), is_once, "{rule}");
+    }
+    let message = BUILT_IN[0].1.replacen("replay = \"once\"", "replay = \"window\"", 1);
+    let dialect = Box::leak(Box::new(Dialect::parse(&message).unwrap_or_else(|error| panic!("{error}"))));
+    let key = key(dialect, Mode::Live, &SeededEntropy::new(154));
+    assert_eq!(spent(&World::new(dialect, &[&key]), &self::message(&key, "POST /x", "n")), None);
 }
 
 #[test]

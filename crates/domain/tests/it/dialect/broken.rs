@@ -138,6 +138,20 @@ const HEAD: &[Broken] = &[
 
 /// The schemes and what they allow without a secret.
 const SCHEMES: &[Broken] = &[
+    broken(
+        "razorpay",
+        ("kind = \"basic\"", "kind = \"basic\"\nreplay = \"once\""),
+        "replay",
+        "scheme[0].replay",
+        "no meaning",
+    ),
+    broken(
+        "kwikpaisa",
+        ("replay = \"once\"", "replay = \"never\""),
+        "\"never\"",
+        "scheme[0].replay",
+        "`once` or `window`",
+    ),
     broken("razorpay", ("kind = \"basic\"", "kind = \"oauth\""), "oauth", "scheme[0].kind", "`message_signature`"),
     broken("razorpay", ("[[scheme]]\nkind = \"basic\"", "[[scheme]]"), "[[scheme]]", "scheme[0].kind", "missing field"),
     broken("razorpay", ("kind = \"basic\"", "kind = \"bearer\""), "bearer", "scheme[0].kind", "key_id.derived"),
