@@ -1,5 +1,6 @@
 //! The tests of the domain: every accepted thing beside its neighbours that must be refused (STYLE.md rule 48).
 
+mod callbacks;
 mod credential;
 mod dialect;
 mod fixture;
