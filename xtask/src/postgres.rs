@@ -21,7 +21,7 @@ use crate::shell;
 const VERSION_MIN: u32 = 15;
 /// A cold disk may take long; a healthy server answers within a second.
 const START_MAX: Duration = Duration::from_secs(60);
-/// What a fast shutdown may take before the process is killed.
+/// What an immediate shutdown may take before the process is killed.
 const STOP_MAX: Duration = Duration::from_secs(30);
 /// How often we look whether the server has started or ended.
 const POLL: Duration = Duration::from_millis(50);
@@ -104,8 +104,9 @@ impl Server {
         if let Some(status) = self.0.try_wait().context("watching postgres")? {
             bail!("postgres had ended by itself: {status}");
         }
-        // SIGINT is PostgreSQL's fast shutdown: sessions end, nothing is lost.
-        shell::run(Command::new("kill").args(["-INT", &self.0.id().to_string()]))?;
+        // SIGQUIT is PostgreSQL's immediate shutdown. A fast one would first write every database that the tests have
+        // made to a folder that goes away now, which takes a minute on a busy disk.
+        shell::run(Command::new("kill").args(["-QUIT", &self.0.id().to_string()]))?;
         let asked = Instant::now();
         while asked.elapsed() < STOP_MAX {
             match self.0.try_wait().context("watching postgres")? {
@@ -170,7 +171,7 @@ fn start_server(folder: &Path, port: u16) -> Result<Server> {
 /// The program as somebody who may run a server: ourselves, or the user `postgres` when we are root.
 fn as_owner(program: &Path, folder: &Path) -> Result<Command> {
     let mut command = Command::new("setpriv");
-    command.current_dir(folder).args(["--pdeathsig", "INT"]);
+    command.current_dir(folder).args(["--pdeathsig", "QUIT"]);
     if shell::is_root()? {
         command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups"]);
     }
