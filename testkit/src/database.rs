@@ -77,6 +77,30 @@ impl Place {
     }
 }
 
+/// Mounts cases on both engines: each is a function of its module that takes a `TestDb`, and becomes a test on a fresh
+/// SQLite file and one on a fresh PostgreSQL database. A case that is not listed is dead code, which the compiler says.
+#[macro_export]
+macro_rules! on_both {
+    ($($module:ident: $($case:ident,)*;)*) => {
+        mod sqlite {
+            $(mod $module {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::$module::$case($crate::TestDb::sqlite().await).await;
+                })*
+            })*
+        }
+        mod postgres {
+            $(mod $module {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::$module::$case($crate::TestDb::postgres(stringify!($case)).await).await;
+                })*
+            })*
+        }
+    };
+}
+
 /// Makes a fresh PostgreSQL database and gives its address.
 ///
 /// # Panics

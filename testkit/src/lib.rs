@@ -6,6 +6,7 @@
 )]
 
 pub mod clock;
+pub mod cut_off;
 pub mod database;
 pub mod dev;
 pub mod entropy;
@@ -14,6 +15,7 @@ pub mod serve;
 pub mod signing;
 
 pub use clock::FixedClock;
+pub use cut_off::cut_off_after;
 pub use database::TestDb;
 pub use dev::{Dev, Key};
 pub use entropy::SeededEntropy;
