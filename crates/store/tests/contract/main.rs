@@ -13,30 +13,7 @@ mod sqlite_file;
 mod statements;
 mod transactions;
 
-/// Mounts every case on a fresh SQLite file and on a fresh PostgreSQL database. A case that is not listed is dead code,
-/// which the compiler says.
-macro_rules! on_both {
-    ($($module:ident: $($case:ident,)*;)*) => {
-        mod sqlite {
-            $(mod $module {
-                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $case() {
-                    crate::$module::$case(keymint_testkit::TestDb::sqlite().await).await;
-                })*
-            })*
-        }
-        mod postgres {
-            $(mod $module {
-                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $case() {
-                    crate::$module::$case(keymint_testkit::TestDb::postgres(stringify!($case)).await).await;
-                })*
-            })*
-        }
-    };
-}
-
-on_both! {
+keymint_testkit::on_both! {
     statements:
         every_statement_prepares,;
     owners:
@@ -71,6 +48,7 @@ on_both! {
         numbers_rise_and_pages_do_not_overlap,;
     small:
         settings_are_stored_once,
+        whoever_asks_for_a_nul_finds_nothing,
         answers_are_remembered_until_they_are_pruned,
         the_same_key_of_another_actor_is_another,
         tokens_live_until_they_are_revoked,

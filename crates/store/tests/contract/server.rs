@@ -1,11 +1,8 @@
 //! What is PostgreSQL's alone: connections that go back to a pool.
 
 mod postgres {
-    use std::pin::pin;
-    use std::task::{Context, Waker};
-
     use keymint_store::sql::{Stmt, Val};
-    use keymint_testkit::TestDb;
+    use keymint_testkit::{TestDb, cut_off_after};
 
     static OWN: Stmt = Stmt::both("session.own", "SELECT CAST(pg_backend_pid() AS BIGINT) AS pid");
     static STATE: Stmt =
@@ -14,16 +11,8 @@ mod postgres {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_open_transaction_goes_back_to_the_pool() {
         let it = TestDb::postgres("pool").await;
-        for steps in 0..40 {
-            {
-                let mut beginning = pin!(it.db.write());
-                for _ in 0..steps {
-                    if beginning.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-                        break;
-                    }
-                    tokio::task::yield_now().await;
-                }
-            }
+        for steps in 0..20 {
+            drop(cut_off_after(steps, it.db.write()).await);
             // Whoever comes next gets a connection that stands idle between its statements, as another session sees it.
             let mut observer = it.db.read().await.expect("a connection");
             let mut held = Vec::new();

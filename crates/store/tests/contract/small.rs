@@ -26,6 +26,15 @@ pub async fn settings_are_stored_once(it: TestDb) {
     }
 }
 
+pub async fn whoever_asks_for_a_nul_finds_nothing(it: TestDb) {
+    let mut conn = it.db.read().await.expect("a connection");
+    assert_eq!(settings::find(&mut conn, "a\0b").await.expect("it reads"), None);
+    assert!(sandbox::find(&mut conn, ORDERS, "\0").await.expect("it reads").is_none());
+    assert!(idempotency::find(&mut conn, "\0", "\0").await.expect("it reads").is_none());
+    // The connection is as good as before.
+    assert_eq!(settings::find(&mut conn, "ab").await.expect("it reads"), None);
+}
+
 async fn remember(db: &Db, (actor, key): (&str, &str), remembered: &Remembered, at: UnixMs) -> Result<(), StoreError> {
     let mut tx = db.write().await?;
     idempotency::insert(tx.conn(), (actor, key), remembered, at).await?;
