@@ -86,7 +86,7 @@ macro_rules! on_both {
             $(mod $module {
                 $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    crate::$module::$case($crate::TestDb::sqlite().await).await;
+                    super::super::$module::$case($crate::TestDb::sqlite().await).await;
                 })*
             })*
         }
@@ -94,7 +94,7 @@ macro_rules! on_both {
             $(mod $module {
                 $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    crate::$module::$case($crate::TestDb::postgres(stringify!($case)).await).await;
+                    super::super::$module::$case($crate::TestDb::postgres(stringify!($case)).await).await;
                 })*
             })*
         }
