@@ -110,7 +110,7 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> Option<Reply> {
     read(&mut stream)
 }
 
-/// Reads one answer.
+/// Reads one answer; `None` when the connection ends before all of it is there.
 pub fn read(stream: &mut TcpStream) -> Option<Reply> {
     let mut bytes = Vec::new();
     let mut part = [0_u8; 4096];
@@ -135,7 +135,7 @@ pub fn read(stream: &mut TcpStream) -> Option<Reply> {
     let mut body = bytes.get(head_end + 4..)?.to_vec();
     while body.len() < length {
         match stream.read(&mut part) {
-            Ok(0) | Err(_) => break,
+            Ok(0) | Err(_) => return None,
             Ok(count) => body.extend_from_slice(part.get(..count)?),
         }
     }
