@@ -1,6 +1,6 @@
 //! What a signature may be used for: the table of when it counts as spent, and what makes two uses the same.
 
-use keymint_domain::dialect::{BUILT_IN, Dialect};
+use keymint_domain::dialect::{BUILT_IN, Dialect, SchemeKind};
 use keymint_domain::mode::Mode;
 use keymint_domain::replay::{Spend, Use};
 use keymint_domain::scheme::http_signature::{SigningParameters, default_components, sign};
@@ -121,6 +121,16 @@ fn a_dialect_may_let_signatures_be_repeated_and_does_not_unless_it_says_so() {
     let dialect = Box::leak(Box::new(Dialect::parse(&message).unwrap_or_else(|error| panic!("{error}"))));
     let key = key(dialect, Mode::Live, &SeededEntropy::new(154));
     assert_eq!(spent(&World::new(dialect, &[&key]), &self::message(&key, "POST /x", "n")), None);
+}
+
+#[test]
+fn a_recipe_without_method_path_or_query_is_tied_to_nothing() {
+    for (left_out, is_tied) in [("", true), ("method", false), ("path", false), ("query", false), ("key_id", true)] {
+        let text = OPERATOR.replacen(&format!("\"{left_out}\","), "", 1);
+        let dialect = Dialect::parse(&text).unwrap_or_else(|error| panic!("{error}"));
+        let SchemeKind::Signed(signed) = &dialect.schemes[0].kind else { panic!("it is signed") };
+        assert_eq!(signed.recipe.covers_target(), is_tied, "without {left_out:?}");
+    }
 }
 
 #[test]

@@ -56,6 +56,8 @@ fn names_of_reasons_are_read_back() {
     for reason in DenyReason::ALL {
         assert_eq!(DenyReason::parse(reason.as_str()), Some(*reason));
         assert_eq!(DenyReason::parse(&reason.as_str().to_uppercase()), None);
+        let in_a_file: DenyReason = serde_json::from_value(reason.as_str().into()).expect("the same name in a file");
+        assert_eq!(in_a_file, *reason);
     }
     assert_eq!(DenyReason::parse(""), None);
 }

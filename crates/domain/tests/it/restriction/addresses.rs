@@ -73,6 +73,21 @@ fn a_list_for_one_family_does_not_admit_the_other() {
 }
 
 #[test]
+fn a_block_is_kept_as_its_first_address_and_length() {
+    for (given, kept) in [
+        ("203.0.113.77/24", "203.0.113.0/24"),
+        ("203.0.113.77", "203.0.113.77/32"),
+        ("::ffff:203.0.113.77/120", "203.0.113.0/24"),
+        ("::ffff:203.0.113.77", "203.0.113.77/32"),
+        ("2001:db8::77/64", "2001:db8::/64"),
+        ("2001:db8::77", "2001:db8::77/128"),
+    ] {
+        let parsed = parse("keymint", &[given], &[], &[]).expect("a block");
+        assert_eq!(parsed.allowed_ips[0].to_string(), kept, "{given}");
+    }
+}
+
+#[test]
 fn one_entry_of_several_is_enough_and_order_does_not_matter() {
     for list in
         [["198.51.100.0/24", "2001:db8::/48", "203.0.113.7"], ["203.0.113.7", "2001:db8::/48", "198.51.100.0/24"]]

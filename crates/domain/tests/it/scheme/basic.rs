@@ -192,6 +192,15 @@ fn blanks_around_id_or_secret_are_refused() {
 }
 
 #[test]
+fn a_field_of_more_than_two_kilobytes_is_not_even_decoded() {
+    let world = World::new(dialect("razorpay"), &[&documented()]);
+    for (length, expected) in [(1536, DenyReason::WrongSecret), (1539, DenyReason::MalformedCredentials)] {
+        let pair = format!("{ID}:{}", "B".repeat(length - ID.len() - 1));
+        assert_eq!(world.reason(&call(basic(&pair))), Some(expected), "{} characters", length / 3 * 4);
+    }
+}
+
+#[test]
 fn letters_of_another_case_are_another_id_and_another_secret() {
     let key = key(dialect("razorpay"), Mode::Test, &SeededEntropy::new(61));
     let world = World::new(dialect("razorpay"), &[&key]);

@@ -149,6 +149,43 @@ fn every_vector_is_accepted_as_it_was_signed_and_as_other_clients_send_it() {
     }
 }
 
+/// What one client signs, written by hand: a payload in which every form differs from every other.
+const FORMS: [(&str, &str); 10] = [
+    ("the text's rule", "{\"a\":{\"x\":{},\"y\":\"/é\u{2028}\u{7f}\"},\"b\":1}"),
+    ("the Node sample", "{\"a\":{\"y\":\"/é\u{2028}\u{7f}\",\"x\":{}},\"b\":1}"),
+    ("PHP, slashes and unicode unescaped", "{\"a\":{\"x\":{},\"y\":\"/é\\u2028\u{7f}\"},\"b\":1}"),
+    ("PHP, slashes unescaped", "{\"a\":{\"x\":{},\"y\":\"/\\u00e9\\u2028\u{7f}\"},\"b\":1}"),
+    ("PHP", "{\"a\":{\"x\":{},\"y\":\"\\/\\u00e9\\u2028\u{7f}\"},\"b\":1}"),
+    ("PHP, slashes and unicode unescaped, from an array", "{\"a\":{\"x\":[],\"y\":\"/é\\u2028\u{7f}\"},\"b\":1}"),
+    ("PHP, slashes unescaped, from an array", "{\"a\":{\"x\":[],\"y\":\"/\\u00e9\\u2028\u{7f}\"},\"b\":1}"),
+    ("PHP, from an array", "{\"a\":{\"x\":[],\"y\":\"\\/\\u00e9\\u2028\u{7f}\"},\"b\":1}"),
+    ("Python", "{\"a\": {\"x\": {}, \"y\": \"/\\u00e9\\u2028\\u007f\"}, \"b\": 1}"),
+    ("as received, without blanks", "{\"b\":1,\"a\":{\"y\":\"/é\u{2028}\u{7f}\",\"x\":{}}}"),
+];
+
+#[test]
+fn every_form_that_the_dialect_lists_is_tried_and_no_other() {
+    let world = world();
+    let sent = "{ \"b\":1, \"a\":{\"y\":\"\\/\\u00e9\\u2028\u{7f}\",\"x\":{}} }";
+    for (whose, signed) in FORMS {
+        assert!(world.see(&call(tag(signed, TIMESTAMP), TIMESTAMP, sent)).is_allowed(), "{whose}");
+    }
+    for other in [
+        "{\"b\":1,\"a\":{\"x\":{},\"y\":\"/é\u{2028}\u{7f}\"}}",
+        "{\"a\": {\"x\": {}, \"y\": \"/é\u{2028}\u{7f}\"}, \"b\": 1}",
+        "{\"a\":{\"x\":{},\"y\":\"\\/é\u{2028}\u{7f}\"},\"b\":1}",
+        "{\"a\":{\"x\":{},\"y\":\"/\\u00E9\\u2028\u{7f}\"},\"b\":1}",
+        "{\"a\":{\"x\":[],\"y\":\"/é\u{2028}\u{7f}\"},\"b\":1}",
+        "{\"a\":{\"x\":null,\"y\":\"/é\u{2028}\u{7f}\"},\"b\":1}",
+        "{\"a\":{\"x\":{},\"y\":\"/é\u{2028}\u{7f}\"},\"b\":1}\n",
+        "{\"a\":{\"x\":{},\"y\":\"/é\u{2028}\u{7f}\"},\"b\":1.0}",
+        "{\"a\":{\"y\":\"/é\u{2028}\u{7f}\"},\"b\":1}",
+    ] {
+        let request = call(tag(other, TIMESTAMP), TIMESTAMP, sent);
+        assert_eq!(world.reason(&request), Some(DenyReason::WrongSignature), "{other}");
+    }
+}
+
 #[test]
 fn no_vector_verifies_for_another_payload() {
     let world = world();
