@@ -87,6 +87,21 @@ impl Db {
         }
     }
 
+    /// Returns as soon as this process knows that it may no longer own the database; on SQLite, where the lock is its own
+    /// open file, never.
+    pub fn end_of_ownership(&self) -> impl Future<Output = ()> + Send + 'static {
+        let end = match &*self.owner {
+            Owner::LockFile { .. } => None,
+            Owner::Session(ownership) => Some(ownership.end()),
+        };
+        async move {
+            match end {
+                Some(end) => end.await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// A connection that only reads. On SQLite no call on it ever waits.
     ///
     /// # Errors

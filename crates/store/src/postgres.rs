@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio::sync::watch;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls};
 
@@ -27,6 +28,8 @@ pub struct Postgres {
 /// The session that owns the database; ownership ends with it.
 pub struct Ownership {
     client: Client,
+    /// Closed when the session has ended.
+    session: watch::Receiver<()>,
 }
 
 impl Ownership {
@@ -35,6 +38,12 @@ impl Ownership {
     pub async fn is_alive(&self) -> bool {
         !self.client.is_closed()
             && matches!(tokio::time::timeout(DEADLINE, self.client.simple_query("SELECT 1")).await, Ok(Ok(_)))
+    }
+
+    /// Returns when the session has ended, as soon as this side of it knows.
+    pub fn end(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut session = self.session.clone();
+        async move { while session.changed().await.is_ok() {} }
     }
 }
 
@@ -65,14 +74,16 @@ impl Postgres {
     pub async fn own(url: &str) -> Result<Ownership, StoreError> {
         let (client, connection) =
             tokio_postgres::connect(url, NoTls).await.map_err(|error| driver_error("own", &error))?;
+        let (is_alive, session) = watch::channel(());
         tokio::spawn(async move {
             let _ = connection.await;
+            drop(is_alive);
         });
         let row = client
             .query_one("SELECT pg_try_advisory_lock($1)", &[&OWNER_LOCK])
             .await
             .map_err(|error| driver_error("own", &error))?;
-        if row.get::<_, bool>(0) { Ok(Ownership { client }) } else { Err(StoreError::Owned) }
+        if row.get::<_, bool>(0) { Ok(Ownership { client, session }) } else { Err(StoreError::Owned) }
     }
 
     /// A connection from the pool.
