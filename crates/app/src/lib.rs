@@ -159,9 +159,12 @@ impl App {
     /// Stops serving for good once another process may own the database: its changes would not reach our cache.
     fn watch_ownership(&self) {
         let shared = Arc::downgrade(&self.0);
+        let end = self.db.end_of_ownership();
         tokio::spawn(async move {
+            let mut end = std::pin::pin!(end);
             loop {
-                tokio::time::sleep(OWNERSHIP_CHECK).await;
+                // Mostly the session's end is heard at once; a connection that is only silent is found by asking.
+                let _ = tokio::time::timeout(OWNERSHIP_CHECK, end.as_mut()).await;
                 let Some(shared) = shared.upgrade() else { return };
                 if !shared.db.is_owned().await {
                     tracing::error!("this process no longer owns the database; it refuses every request from now on");

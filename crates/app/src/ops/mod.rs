@@ -131,11 +131,19 @@ pub struct Saying<'a> {
 impl<'a> Change<'a> {
     /// Begins; changes happen one after the other from here on.
     ///
+    /// Whether this process owns the database is looked at under the ledger's lock. A process that takes the database
+    /// over waits for that lock before it reads anything: so a change is there before the other one begins, or is refused
+    /// here.
+    ///
     /// # Errors
     /// `OpError::Store`.
     pub async fn begin(app: &'a App, actor: Actor) -> Result<Self, OpError> {
         let mut tx = app.db.write().await?;
         let place = ledger::advance(tx.conn()).await?;
+        if !app.db.is_owned().await {
+            let problem = "another process may own the database by now".to_owned();
+            return Err(OpError::Store(StoreError::Unavailable(problem)));
+        }
         Ok(Self { app, actor, tx, place })
     }
 
