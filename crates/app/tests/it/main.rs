@@ -11,6 +11,7 @@ mod replay;
 mod revocation;
 mod ring;
 mod scarcity;
+mod takeover;
 mod tampering;
 
 keymint_testkit::on_both! {
