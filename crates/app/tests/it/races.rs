@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use keymint_app::App;
 use keymint_app::ops::apps::{self, AppState};
@@ -174,15 +174,32 @@ pub async fn whatever_changed_is_written_in_four_places(it: TestDb) {
     assert_eq!(audit::verify(&house.app).await.expect("it reads"), audit::Finding::Intact { entries: done });
 }
 
+/// What issuers and the one who forbids them tell each other.
+#[derive(Default)]
+struct Race {
+    is_over: AtomicBool,
+    issued: AtomicUsize,
+}
+
+impl Race {
+    /// Waits until so many were issued: the race is on, whatever the machine's load.
+    async fn reaches(&self, count: usize) {
+        while self.issued.load(Ordering::SeqCst) < count {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 /// Issues live credentials until it is refused, and uses each.
-async fn issue_on(app: App, app_id: AppId, is_over: Arc<AtomicBool>) -> Vec<Key> {
+async fn issue_on(app: App, app_id: AppId, race: Arc<Race>) -> Vec<Key> {
     let mut keys = Vec::new();
     for _ in 0..3 {
-        let began_after = is_over.load(Ordering::SeqCst);
+        let began_after = race.is_over.load(Ordering::SeqCst);
         match credentials::issue(&app, OPERATOR, app_id, &plain(Mode::Live), None).await {
             Ok(made) => {
                 assert!(!began_after, "a live credential was issued after the answer that forbids it");
                 keys.push(shown(&made));
+                race.issued.fetch_add(1, Ordering::SeqCst);
                 let _ = decide(&app, "keymint", keys.last().expect("one")).await;
             }
             Err(OpError::Conflict { code: "activation_required" | "app_disabled", .. }) => {}
@@ -198,14 +215,11 @@ pub async fn no_live_key_survives_a_suspension(it: TestDb) {
     let mut issued = 0;
     for round in 0..25 {
         let (merchant, app) = house.approved("keymint", &format!("suspend{round}")).await;
-        let is_over = Arc::new(AtomicBool::new(false));
-        let tasks: Vec<_> =
-            (0..6).map(|_| tokio::spawn(issue_on(house.app.clone(), app, Arc::clone(&is_over)))).collect();
-        for _ in 0..round % 5 {
-            tokio::task::yield_now().await;
-        }
+        let race = Arc::new(Race::default());
+        let tasks: Vec<_> = (0..6).map(|_| tokio::spawn(issue_on(house.app.clone(), app, Arc::clone(&race)))).collect();
+        race.reaches(round % 5).await;
         house.activate(merchant, Activation::Suspended).await;
-        is_over.store(true, Ordering::SeqCst);
+        race.is_over.store(true, Ordering::SeqCst);
         for task in tasks {
             for key in task.await.expect("it ends") {
                 issued += 1;
@@ -221,14 +235,11 @@ pub async fn a_disabled_app_issues_nothing(it: TestDb) {
     let mut issued = 0;
     for round in 0..25 {
         let (_, app) = house.approved("keymint", &format!("disable{round}")).await;
-        let is_over = Arc::new(AtomicBool::new(false));
-        let tasks: Vec<_> =
-            (0..6).map(|_| tokio::spawn(issue_on(house.app.clone(), app, Arc::clone(&is_over)))).collect();
-        for _ in 0..round % 5 {
-            tokio::task::yield_now().await;
-        }
+        let race = Arc::new(Race::default());
+        let tasks: Vec<_> = (0..6).map(|_| tokio::spawn(issue_on(house.app.clone(), app, Arc::clone(&race)))).collect();
+        race.reaches(round % 5).await;
         apps::set_state(&house.app, OPERATOR, app, AppState::Disabled).await.expect("it is disabled");
-        is_over.store(true, Ordering::SeqCst);
+        race.is_over.store(true, Ordering::SeqCst);
         for task in tasks {
             for key in task.await.expect("it ends") {
                 issued += 1;
