@@ -19,13 +19,14 @@ pub struct IdError {
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const TEXT_LENGTH: usize = 26;
 
-fn encode(value: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for position in (0..TEXT_LENGTH).rev() {
-        let digit = usize::try_from((value >> (5 * position)) & 31).unwrap_or(0);
-        let character = ALPHABET.get(digit).copied().unwrap_or(b'0');
-        fmt::Write::write_char(f, char::from(character))?;
+fn encode(value: u128) -> [u8; TEXT_LENGTH] {
+    let (mut text, mut rest) = ([b'0'; TEXT_LENGTH], value);
+    for character in text.iter_mut().rev() {
+        let digit = usize::try_from(rest & 31).unwrap_or(0);
+        *character = ALPHABET.get(digit).copied().unwrap_or(b'0');
+        rest >>= 5;
     }
-    Ok(())
+    text
 }
 
 fn decode(text: &str) -> Option<u128> {
@@ -68,7 +69,7 @@ macro_rules! id_kind {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str($prefix)?;
-                encode(self.0, f)
+                f.write_str(std::str::from_utf8(&encode(self.0)).unwrap_or_default())
             }
         }
 
@@ -103,5 +104,14 @@ impl RequestId {
     pub fn numbered(now: UnixMs, number: u128) -> Self {
         let time = u128::try_from(now.0).unwrap_or(0) & 0xffff_ffff_ffff;
         Self((time << 80) | (number & 0xffff_ffff_ffff_ffff_ffff))
+    }
+
+    /// The text as bytes, for a header of every answer.
+    pub fn to_bytes(self) -> [u8; Self::PREFIX.len() + TEXT_LENGTH] {
+        let mut bytes = [0; Self::PREFIX.len() + TEXT_LENGTH];
+        let (prefix, text) = bytes.split_at_mut(Self::PREFIX.len());
+        prefix.copy_from_slice(Self::PREFIX.as_bytes());
+        text.copy_from_slice(&encode(self.0));
+        bytes
     }
 }

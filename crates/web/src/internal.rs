@@ -1,12 +1,13 @@
 //! The internal listener, for the operator's own services: verify API, forward-auth, health, readiness, metrics. It has no
 //! authentication of its own; its network is its wall.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use keymint_app::App;
 use keymint_app::products::Product;
@@ -17,6 +18,7 @@ use keymint_domain::request::{Header, RequestView};
 use keymint_domain::verify::Candidate;
 use serde::Deserialize;
 
+use crate::body::{self, BodyFault, BodyLimits};
 use crate::listener::{Peer, Service};
 use crate::reply::{self, Response};
 
@@ -37,20 +39,24 @@ pub struct Internal {
 #[serde(deny_unknown_fields)]
 struct VerifyCall<'a> {
     #[serde(borrow)]
-    product: std::borrow::Cow<'a, str>,
+    product: Cow<'a, str>,
     #[serde(borrow)]
-    method: std::borrow::Cow<'a, str>,
+    method: Cow<'a, str>,
     #[serde(borrow)]
-    target: std::borrow::Cow<'a, str>,
+    target: Cow<'a, str>,
     #[serde(borrow)]
-    headers: Vec<(std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)>,
+    headers: Vec<(Text<'a>, Text<'a>)>,
     #[serde(borrow, default)]
-    body_base64: std::borrow::Cow<'a, str>,
+    body_base64: Cow<'a, str>,
     client_ip: IpAddr,
     /// How the client reached the service: message signatures may cover it.
     #[serde(default)]
     scheme: UrlScheme,
 }
+
+/// A text that is borrowed where it stands without escapes; inside a list, serde borrows only for a type of its own.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// `http` or `https`.
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -67,12 +73,12 @@ impl Internal {
         Self { app }
     }
 
-    async fn verify(&self, body: Incoming) -> Response {
-        let bytes = match whole_body(body).await {
+    async fn verify(&self, body: Incoming, peer: &Peer) -> Response {
+        let bytes = match whole_body(body, peer).await {
             Ok(bytes) => bytes,
             Err(status) => return problem(status, "The call is too large or did not arrive in time."),
         };
-        let call: VerifyCall<'_> = match serde_json::from_slice(&bytes) {
+        let mut call: VerifyCall<'_> = match serde_json::from_slice(&bytes) {
             Ok(call) => call,
             Err(error) => return problem(400, &shape_error(&error)),
         };
@@ -85,11 +91,15 @@ impl Internal {
         let Ok(body) = data_encoding::BASE64.decode(call.body_base64.as_bytes()) else {
             return problem(400, "body_base64: must be padded base 64 (RFC 4648 section 4)");
         };
-        let names: Vec<String> = call.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
-        let headers: Vec<Header<'_>> = names
+        for (name, _) in
+            call.headers.iter_mut().filter(|(name, _)| name.0.bytes().any(|byte| byte.is_ascii_uppercase()))
+        {
+            name.0.to_mut().make_ascii_lowercase();
+        }
+        let headers: Vec<Header<'_>> = call
+            .headers
             .iter()
-            .zip(&call.headers)
-            .map(|(name, (_, value))| Header { name, value: value.trim_matches([' ', '\t']).as_bytes() })
+            .map(|(name, value)| Header { name: &name.0, value: value.0.trim_matches([' ', '\t']).as_bytes() })
             .collect();
         let host = headers.iter().find(|header| header.name == "host");
         let view = RequestView {
@@ -178,7 +188,7 @@ impl Service for Internal {
             return reply::closing(problem(400, "The request can be read in more than one way and was refused."));
         }
         match (parts.method.as_str(), parts.uri.path()) {
-            ("POST", "/v1/verify") => self.verify(body).await,
+            ("POST", "/v1/verify") => self.verify(body, peer).await,
             ("GET", "/healthz") => reply::json(200, r#"{"status":"alive"}"#),
             ("GET", "/readyz") => self.ready().await,
             ("GET", "/metrics") => {
@@ -203,12 +213,12 @@ fn route_at(product: &Product, target: &str) -> usize {
     }
 }
 
-async fn whole_body(body: Incoming) -> Result<Bytes, u16> {
-    match tokio::time::timeout(CALL_DEADLINE, Limited::new(body, CALL_BYTES_MAX).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(_)) => Err(413),
-        Err(_) => Err(408),
-    }
+async fn whole_body(body: Incoming, peer: &Peer) -> Result<Bytes, u16> {
+    let limits = BodyLimits { bytes_max: CALL_BYTES_MAX, duration: CALL_DEADLINE };
+    body::whole(body, limits, &peer.deadlines).await.map_err(|fault| match fault {
+        BodyFault::TooLarge | BodyFault::Broken => 413,
+        BodyFault::TooSlow => 408,
+    })
 }
 
 /// What is wrong with the JSON, without quoting it: it may hold credentials.
@@ -232,15 +242,7 @@ fn denied(product: &Product, reason: DenyReason) -> Response {
 
 fn decision_body(product: &Product, decision: &Decision) -> String {
     match decision {
-        Decision::Allow(allowed) => {
-            let Candidate { key_id, mode, merchant_id, app_id, .. } = &*allowed.candidate;
-            let scopes = scopes(&allowed.candidate).map(quote).collect::<Vec<_>>().join(",");
-            format!(
-                r#"{{"decision":"allow","credential":{{"key_id":{},"mode":"{}","merchant_id":"{merchant_id}","app_id":"{app_id}","scopes":[{scopes}]}}}}"#,
-                quote(key_id),
-                mode.as_str(),
-            )
-        }
+        Decision::Allow(allowed) => allowed_body(&allowed.candidate),
         Decision::Deny(denied) => {
             let answer = product.dialect.answer(denied.reason, denied.scheme);
             format!(
@@ -251,6 +253,35 @@ fn decision_body(product: &Product, decision: &Decision) -> String {
                 quote(&answer.body),
             )
         }
+    }
+}
+
+fn allowed_body(candidate: &Candidate) -> String {
+    let mut body = String::with_capacity(256);
+    body.push_str(r#"{"decision":"allow","credential":{"key_id":"#);
+    push_quoted(&mut body, &candidate.key_id);
+    // Writing to a `String` never fails.
+    let Candidate { mode, merchant_id, app_id, .. } = candidate;
+    let _ = write!(body, r#","mode":"{}","merchant_id":"{merchant_id}","app_id":"{app_id}","scopes":["#, mode.as_str());
+    for (index, scope) in scopes(candidate).enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        push_quoted(&mut body, scope);
+    }
+    body.push_str("]}}");
+    body
+}
+
+/// A JSON string. Key ids and scopes hold nothing that is escaped; whatever does goes the long way.
+fn push_quoted(body: &mut String, text: &str) {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':'));
+    if is_plain {
+        body.push('"');
+        body.push_str(text);
+        body.push('"');
+    } else {
+        body.push_str(&quote(text));
     }
 }
 

@@ -1,7 +1,9 @@
 //! HTTP: gateway, internal listener, management API. Handlers translate; use cases decide; no SQL.
 
 pub mod api;
+pub mod body;
 pub mod console;
+pub mod deadline;
 pub mod gateway;
 pub mod internal;
 pub mod listener;

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
 
+use crate::deadline::{Deadlines, deadlines};
 use crate::gateway::wire::{Fault, Watched};
 use crate::reply::Response;
 
@@ -35,6 +37,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Whether its bytes were strict HTTP so far.
     pub fault: Fault,
+    /// Where the deadline of a body is noted.
+    pub deadlines: Deadlines,
 }
 
 /// Something that answers requests.
@@ -112,12 +116,10 @@ pub fn start<S: Service>(
     for (index, socket) in sockets.into_iter().enumerate() {
         let (setting, make, open) = (setting.clone(), make.clone(), Arc::clone(&open));
         let thread = std::thread::Builder::new().name(format!("{name}-{index}")).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             match runtime {
-                Ok(runtime) => {
-                    let local = tokio::task::LocalSet::new();
-                    local.block_on(&runtime, accept(socket, setting, Rc::new(make()), open));
-                }
+                Ok(runtime) => runtime.block_on(accept(socket, setting, Rc::new(make()), open)),
                 Err(error) => tracing::error!(%error, "a listener's runtime could not start"),
             }
         })?;
@@ -183,22 +185,34 @@ async fn serve<S: Service>(
 ) {
     let _ = stream.set_nodelay(true);
     let (watched, fault) = Watched::new(stream);
-    let peer = Rc::new(Peer { address, fault });
+    let (deadlines, mut watch) = deadlines(HEAD_DEADLINE);
+    let peer = Rc::new(Peer { address, fault, deadlines: deadlines.clone() });
     let answer = service_fn(move |request| {
         let (service, peer) = (Rc::clone(&service), Rc::clone(&peer));
         async move { Ok::<_, std::convert::Infallible>(service.answer(request, &peer).await) }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(deadlines)
         .header_read_timeout(HEAD_DEADLINE)
         .max_headers(FIELDS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .half_close(false)
         .serve_connection(TokioIo::new(watched), answer);
     let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        _ = stop.changed() => connection.as_mut().graceful_shutdown(),
-    }
-    let _ = connection.await;
+    let news = stop.clone();
+    let mut told = std::pin::pin!(stop.changed());
+    let (mut is_listening, mut is_stopping) = (false, false);
+    let whole = std::future::poll_fn(|cx| {
+        // Once it listens for the stop, only news of it is a reason to look again: this runs for each request.
+        if !is_stopping && (!is_listening || news.has_changed().unwrap_or(true)) {
+            is_listening = true;
+            if told.as_mut().poll(cx).is_ready() {
+                is_stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+        watch.poll(cx);
+        connection.as_mut().poll(cx)
+    });
+    let _ = whole.await;
 }

@@ -9,9 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
 use keymint_app::App;
 use keymint_app::clock::Stopwatch;
@@ -22,8 +21,11 @@ use keymint_domain::id::RequestId;
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::{Header, RequestView};
+use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
+use memchr::memchr2;
 
+use crate::body::{self, BodyFault, BodyLimits};
 use crate::listener::{Peer, Service};
 use crate::reply::{self, Response};
 use crate::sandbox::{self, Call};
@@ -34,6 +36,9 @@ const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const NO_PRODUCT: &str = r#"{"error":{"code":"not_found","message":"There is no product at this address."}}"#;
 /// What a caller is told whose request cannot be read in one way, before a product is known.
 const AMBIGUOUS: &str = r#"{"error":{"code":"ambiguous_request","message":"The request can be read in more than one way and was refused."}}"#;
+
+/// The id under which support finds a request.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The gateway's service; one for each thread.
 pub struct Gateway {
@@ -66,6 +71,7 @@ impl Outcome {
 /// Which product a request is for, and where its own path begins.
 struct Addressed<'a> {
     product: &'a Arc<Product>,
+    authority: &'a str,
     route_at: usize,
     host_mode: Option<Mode>,
 }
@@ -79,20 +85,20 @@ impl Gateway {
         Self { app, numbers: Cell::new(u128::from_be_bytes(seed)) }
     }
 
-    fn next_id(&self) -> RequestId {
+    fn next_id(&self, now: UnixMs) -> RequestId {
         let number = self.numbers.get().wrapping_add(1);
         self.numbers.set(number);
-        RequestId::numbered(self.app.clock.now(), number)
+        RequestId::numbered(now, number)
     }
 
-    fn address<'a>(&'a self, authority: &str, target: &str) -> Option<Addressed<'a>> {
+    fn address<'a>(&'a self, authority: &'a str, target: &str) -> Option<Addressed<'a>> {
         if let Some((product, mode)) = self.app.products.find_host(authority) {
-            return Some(Addressed { product, route_at: 0, host_mode: Some(*mode) });
+            return Some(Addressed { product, authority, route_at: 0, host_mode: Some(*mode) });
         }
-        let path = target.split('?').next().unwrap_or_default();
-        let name = path.strip_prefix('/')?.split('/').next()?;
-        let product = self.app.products.find(name)?;
-        Some(Addressed { product, route_at: name.len() + 1, host_mode: None })
+        let behind = target.strip_prefix('/')?;
+        let end = memchr2(b'/', b'?', behind.as_bytes()).unwrap_or(behind.len());
+        let product = self.app.products.find(behind.get(..end)?)?;
+        Some(Addressed { product, authority, route_at: end + 1, host_mode: None })
     }
 
     async fn decide(
@@ -107,7 +113,7 @@ impl Gateway {
         let mut view = RequestView {
             method: parts.method.as_str(),
             scheme: "http",
-            authority: authority(&parts.headers),
+            authority: addressed.authority,
             target: target(parts),
             route_at: addressed.route_at,
             headers: &headers,
@@ -120,7 +126,7 @@ impl Gateway {
         if let Err(denied) = self.app.check_head(product, &view) {
             return Outcome::denied(product, denied).closing();
         }
-        let bytes = match read_body(&parts.headers, body, product.dialect.body_bytes_max).await {
+        let bytes = match read_body(&parts.headers, body, product.dialect.body_bytes_max, peer).await {
             Ok(bytes) => bytes,
             Err(reason) => return Outcome::refused(product, reason).closing(),
         };
@@ -167,7 +173,7 @@ impl Gateway {
         }
         let path = target(parts).get(addressed.route_at..).unwrap_or_default();
         self.app.log.push(Record {
-            at: self.app.clock.now(),
+            at: noted.at,
             request_id: noted.request_id,
             product: Arc::clone(&addressed.product.name),
             candidate: noted.candidate,
@@ -183,6 +189,7 @@ impl Gateway {
 
 /// What `note` writes down.
 struct Noted {
+    at: UnixMs,
     request_id: RequestId,
     candidate: Option<Arc<Candidate>>,
     reason: Option<DenyReason>,
@@ -193,7 +200,8 @@ struct Noted {
 
 impl Service for Gateway {
     async fn answer(&self, request: hyper::Request<Incoming>, peer: &Peer) -> Response {
-        let watch = Stopwatch::start();
+        // Nobody asks how long it took when nothing is logged.
+        let watch = self.app.log.is_open().then(Stopwatch::start);
         let (parts, body) = request.into_parts();
         if parts.headers.get(EXPECT).is_some_and(|expect| !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
             return reply::closing(reply::empty(StatusCode::EXPECTATION_FAILED));
@@ -203,19 +211,20 @@ impl Service for Gateway {
             let (status, body) = if is_faulty { (400, AMBIGUOUS) } else { (404, NO_PRODUCT) };
             return reply::closing(reply::json(status, body));
         };
-        let outcome = self.decide(&addressed, &parts, body, peer).await;
-        let request_id = self.next_id();
-        let mut response = outcome.response;
-        if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
-            response.headers_mut().insert("x-request-id", value);
+        let Outcome { mut response, candidate, reason } = self.decide(&addressed, &parts, body, peer).await;
+        let at = self.app.clock.now();
+        let request_id = self.next_id(at);
+        if let Ok(value) = HeaderValue::from_bytes(&request_id.to_bytes()) {
+            response.headers_mut().insert(&REQUEST_ID, value);
         }
         let noted = Noted {
+            at,
             request_id,
-            candidate: outcome.candidate,
-            reason: outcome.reason,
+            candidate,
+            reason,
             status: response.status().as_u16(),
             client_ip: peer.address,
-            duration_us: watch.elapsed_us(),
+            duration_us: watch.map_or(0, |watch| watch.elapsed_us()),
         };
         self.note(&addressed, &parts, noted);
         response
@@ -243,7 +252,7 @@ fn known_method(method: &http::Method) -> &str {
     }
 }
 
-async fn read_body(headers: &HeaderMap, body: Incoming, bytes_max: usize) -> Result<Bytes, DenyReason> {
+async fn read_body(headers: &HeaderMap, body: Incoming, bytes_max: usize, peer: &Peer) -> Result<Bytes, DenyReason> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -251,11 +260,10 @@ async fn read_body(headers: &HeaderMap, body: Incoming, bytes_max: usize) -> Res
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(DenyReason::BodyTooLarge);
     }
-    let reading = Limited::new(body, bytes_max).collect();
-    match tokio::time::timeout(BODY_DEADLINE, reading).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(DenyReason::BodyTooLarge),
-        Ok(Err(_)) => Err(DenyReason::AmbiguousRequest),
-        Err(_) => Err(DenyReason::BodyTooSlow),
-    }
+    let limits = BodyLimits { bytes_max, duration: BODY_DEADLINE };
+    body::whole(body, limits, &peer.deadlines).await.map_err(|fault| match fault {
+        BodyFault::TooLarge => DenyReason::BodyTooLarge,
+        BodyFault::TooSlow => DenyReason::BodyTooSlow,
+        BodyFault::Broken => DenyReason::AmbiguousRequest,
+    })
 }

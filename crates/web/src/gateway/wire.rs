@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use memchr::memchr;
+use memchr::{memchr, memchr2, memrchr};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Longest line of a head or of a chunk's frame. Bytes.
@@ -128,6 +128,20 @@ impl Scanner {
     }
 
     fn take_line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        if self.partial.is_empty()
+            && let Some(end) = memchr2(b'\r', b'\n', bytes)
+            && let Some(ending) = bytes.get(end..end + 2)
+        {
+            // The whole line is here. What ends it is CR LF, or it is a fault.
+            let next = if ending == b"\r\n" { self.line(bytes.get(..end).unwrap_or_default()) } else { None };
+            self.state = next.unwrap_or(State::Faulty);
+            return bytes.get(end + 2..).unwrap_or_default();
+        }
+        self.take_part(bytes)
+    }
+
+    /// A line that came in parts.
+    fn take_part<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let Some(end) = memchr(b'\n', bytes) else {
             self.partial.extend_from_slice(bytes);
             if self.partial.len() > LINE_BYTES_MAX {
@@ -135,22 +149,17 @@ impl Scanner {
             }
             return &[];
         };
-        let (line, rest) = bytes.split_at(end);
-        let next = if self.partial.is_empty() {
-            self.line(line)
-        } else {
-            let mut whole = std::mem::take(&mut self.partial);
-            whole.extend_from_slice(line);
-            self.line(&whole)
-        };
-        self.state = next.unwrap_or(State::Faulty);
+        let (rest_of_line, rest) = bytes.split_at(end);
+        let mut line = std::mem::take(&mut self.partial);
+        line.extend_from_slice(rest_of_line);
+        let whole = line.strip_suffix(b"\r").filter(|line| memchr(b'\r', line).is_none());
+        self.state = whole.and_then(|line| self.line(line)).unwrap_or(State::Faulty);
         rest.get(1..).unwrap_or_default()
     }
 
-    /// One line without its LF: the state after it, or `None` for a fault.
+    /// One line without its end: the state after it, or `None` for a fault. There is no CR in it.
     fn line(&mut self, line: &[u8]) -> Option<State> {
-        let line = line.strip_suffix(b"\r")?;
-        if line.len() > LINE_BYTES_MAX || memchr(b'\r', line).is_some() {
+        if line.len() > LINE_BYTES_MAX {
             return None;
         }
         match self.state {
@@ -203,16 +212,18 @@ impl Scanner {
 
 /// `METHOD /target HTTP/1.x`: the target in origin form, visible ASCII, without a fragment.
 fn is_request_line(line: &[u8]) -> bool {
-    let mut parts = line.split(|byte| *byte == b' ');
-    let (Some(method), Some(target), Some(version), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(first), Some(last)) = (memchr(b' ', line), memrchr(b' ', line)) else { return false };
+    let (Some(method), Some(target), Some(version)) =
+        (line.get(..first), line.get(first + 1..last), line.get(last + 1..))
     else {
         return false;
     };
-    let target_is_fine =
-        target.first() == Some(&b'/') && target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
-    !method.is_empty()
+    // All bytes are looked at, which is quicker than stopping at the first. A space among them is not graphic.
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
+    target.first() == Some(&b'/')
+        && target.iter().fold(true, |so_far, byte| so_far & is_plain(byte))
+        && !method.is_empty()
         && method.iter().all(u8::is_ascii_uppercase)
-        && target_is_fine
         && matches!(version, b"HTTP/1.1" | b"HTTP/1.0")
 }
 

@@ -1,0 +1,189 @@
+//! The time that a request's head and body may take, kept without entering the runtime's timer for each request: most
+//! requests arrive whole, and to enter a timer and leave it again costs more than to read one.
+//!
+//! A deadline is a note here, made when a connection begins to wait and taken back when what it waited for is there. One
+//! timer of the runtime for each connection comes due now and then and looks at the note: it sets itself to the noted
+//! deadline, or, where that has come, lets the wait end. hyper waits for heads and the services for bodies, never both.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper::rt::{Sleep, Timer};
+use hyper_util::rt::TokioTimer;
+
+/// Noted when nothing is waited for.
+const NONE: u64 = u64::MAX;
+
+/// What waits and the watch of one connection tell each other. Atomic because hyper's timers are shared between threads
+/// in general; here both sides live on one.
+struct Note {
+    /// Deadlines are counted from here.
+    base: Instant,
+    /// The deadline of what is waited for. Microseconds after `base`.
+    deadline_us: AtomicU64,
+    is_due: AtomicBool,
+}
+
+impl Note {
+    fn deadline(&self) -> Option<Instant> {
+        match self.deadline_us.load(Ordering::Relaxed) {
+            NONE => None,
+            after => self.base.checked_add(Duration::from_micros(after)),
+        }
+    }
+}
+
+/// Where the deadlines of one connection are noted; hyper's timer of that connection.
+#[derive(Clone)]
+pub struct Deadlines(Arc<Note>);
+
+/// A wait with a deadline. As a future, it ends when the deadline has come.
+pub struct Wait(Arc<Note>);
+
+/// The timer behind the notes, for the task that drives the connection.
+pub struct Watch {
+    note: Arc<Note>,
+    sleep: Pin<Box<tokio::time::Sleep>>,
+    pause: Duration,
+    is_set: bool,
+}
+
+/// Both sides for a fresh connection. `pause` is the shortest time that anything may take.
+pub fn deadlines(pause: Duration) -> (Deadlines, Watch) {
+    let sleep = Box::pin(tokio::time::sleep(pause));
+    let base = sleep.deadline().into_std();
+    let note = Arc::new(Note { base, deadline_us: AtomicU64::new(NONE), is_due: AtomicBool::new(false) });
+    (Deadlines(Arc::clone(&note)), Watch { note, sleep, pause, is_set: false })
+}
+
+impl Deadlines {
+    /// Begins a wait that may last so long. At least the watch's pause.
+    pub fn wait(&self, duration: Duration) -> Wait {
+        self.wait_until(self.now() + duration)
+    }
+
+    fn wait_until(&self, deadline: Instant) -> Wait {
+        let after = deadline.saturating_duration_since(self.0.base).as_micros();
+        self.0.is_due.store(false, Ordering::Relaxed);
+        self.0.deadline_us.store(u64::try_from(after).unwrap_or(NONE - 1), Ordering::Relaxed);
+        Wait(Arc::clone(&self.0))
+    }
+}
+
+impl Timer for Deadlines {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        TokioTimer::new().sleep(duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(self.wait_until(deadline))
+    }
+}
+
+impl Wait {
+    /// Whether the deadline has come. To be asked whenever the connection's task runs and the wait has not ended.
+    pub fn is_over(&self) -> bool {
+        self.0.is_due.load(Ordering::Relaxed)
+    }
+}
+
+impl Sleep for Wait {}
+
+impl Future for Wait {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.0.deadline_us.store(NONE, Ordering::Relaxed);
+    }
+}
+
+impl Watch {
+    /// Looks whether the deadline has come. The connection is to be polled after this: it finds the wait over then.
+    pub fn poll(&mut self, cx: &mut Context<'_>) {
+        if self.is_set && !self.sleep.is_elapsed() {
+            return;
+        }
+        while self.sleep.as_mut().poll(cx).is_ready() {
+            let now = self.sleep.deadline();
+            let next = match self.note.deadline() {
+                Some(deadline) if deadline <= now.into_std() => {
+                    self.note.is_due.store(true, Ordering::Relaxed);
+                    now + self.pause
+                }
+                Some(deadline) => deadline.into(),
+                None => now + self.pause,
+            };
+            self.sleep.as_mut().reset(next);
+        }
+        self.is_set = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAUSE: Duration = Duration::from_secs(5);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Advances the clock and lets the watch look.
+    async fn pass(watch: &mut Watch, duration: Duration) {
+        tokio::time::advance(duration).await;
+        watch.poll(&mut Context::from_waker(std::task::Waker::noop()));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the clock that these tests move by hand")]
+    fn wait(deadlines: &Deadlines, duration: Duration) -> Wait {
+        deadlines.wait_until(tokio::time::Instant::now().into_std() + duration)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_over() {
+        let (deadlines, mut watch) = deadlines(PAUSE);
+        let wait = wait(&deadlines, PAUSE);
+        pass(&mut watch, 4 * SECOND).await;
+        assert!(!wait.is_over());
+        pass(&mut watch, SECOND + Duration::from_millis(2)).await;
+        assert!(wait.is_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_wait_has_its_whole_time() {
+        let (deadlines, mut watch) = deadlines(PAUSE);
+        for _ in 0..4 {
+            let wait = wait(&deadlines, PAUSE);
+            pass(&mut watch, 3 * SECOND).await;
+            assert!(!wait.is_over());
+        }
+        let last = wait(&deadlines, 2 * PAUSE);
+        for _ in 0..9 {
+            pass(&mut watch, SECOND).await;
+            assert!(!last.is_over());
+        }
+        pass(&mut watch, Duration::from_millis(990)).await;
+        assert!(!last.is_over());
+        pass(&mut watch, Duration::from_millis(12)).await;
+        assert!(last.is_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_over_while_nothing_waits() {
+        let (deadlines, mut watch) = deadlines(PAUSE);
+        drop(wait(&deadlines, PAUSE));
+        pass(&mut watch, 60 * SECOND).await;
+        let wait = wait(&deadlines, PAUSE);
+        pass(&mut watch, 4 * SECOND).await;
+        assert!(!wait.is_over());
+        pass(&mut watch, 2 * SECOND).await;
+        assert!(wait.is_over());
+    }
+}
