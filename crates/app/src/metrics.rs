@@ -1,6 +1,6 @@
 //! Counters, named once. Labels are products and reasons: closed lists, so the number of series is bounded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use keymint_domain::reason::DenyReason;
@@ -14,7 +14,7 @@ type Labels = Vec<(String, String)>;
 /// Every counter.
 pub struct Metrics {
     registry: Registry,
-    decisions: HashMap<Arc<str>, PerProduct>,
+    decisions: BTreeMap<Arc<str>, PerProduct>,
     /// Decisions that did not reach the request log.
     pub log_lost: Counter,
 }

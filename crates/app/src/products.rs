@@ -1,6 +1,6 @@
 //! The operator's products: a name, a dialect, hosts, what stands behind. Read once at start.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,11 +32,11 @@ impl Product {
     }
 }
 
-/// All products, by name and by host.
+/// All products, by name and by host. They are few, and a request asks for both: comparing is quicker than hashing.
 #[derive(Debug)]
 pub struct Products {
-    by_name: HashMap<Arc<str>, Arc<Product>>,
-    by_host: HashMap<Box<str>, (Arc<Product>, Mode)>,
+    by_name: BTreeMap<Arc<str>, Arc<Product>>,
+    by_host: BTreeMap<Box<str>, (Arc<Product>, Mode)>,
     dialects: Vec<Arc<Dialect>>,
 }
 
@@ -125,7 +125,7 @@ impl Products {
     /// # Errors
     /// `ProductsError` names the product that is wrong.
     pub fn new(dialects: Vec<Arc<Dialect>>, configs: &[ProductConfig]) -> Result<Self, ProductsError> {
-        let mut products = Self { by_name: HashMap::new(), by_host: HashMap::new(), dialects };
+        let mut products = Self { by_name: BTreeMap::new(), by_host: BTreeMap::new(), dialects };
         for config in configs {
             products.add(config)?;
         }
@@ -178,10 +178,13 @@ impl Products {
             return None;
         }
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        self.by_host.get(&*host.to_ascii_lowercase())
+        if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.by_host.get(&*host.to_ascii_lowercase());
+        }
+        self.by_host.get(host)
     }
 
-    /// All products, in no order.
+    /// All products, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Product>> {
         self.by_name.values()
     }

@@ -33,9 +33,19 @@ impl App {
     /// # Errors
     /// `Unavailable` when the store cannot be read; `Internal` when the record was tampered with or cannot be opened.
     pub async fn candidate(&self, key_id: &str) -> Result<Option<Arc<Candidate>>, DenyReason> {
-        if !self.is_serving() {
-            return Err(DenyReason::Unavailable);
+        match self.kept(key_id)? {
+            Some(found) => Ok(found),
+            // Boxed: a reading is rare, and what it needs would be moved about with every request.
+            None => Box::pin(self.read_candidate(key_id)).await,
         }
+    }
+
+    /// What the cache holds of a key id; `None` when it has to be read.
+    fn kept(&self, key_id: &str) -> Result<Option<Option<Arc<Candidate>>>, DenyReason> {
+        if self.is_serving() { Ok(self.cache.get(key_id)) } else { Err(DenyReason::Unavailable) }
+    }
+
+    async fn read_candidate(&self, key_id: &str) -> Result<Option<Arc<Candidate>>, DenyReason> {
         for _ in 0..READINGS_MAX {
             let guard = match self.cache.get_value_or_guard_async(key_id).await {
                 Ok(found) => return Ok(found),

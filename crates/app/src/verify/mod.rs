@@ -104,22 +104,25 @@ impl App {
         }
         let found = self.candidate(&claim.key_id).await;
         let candidate = found.map_err(|reason| Denied { reason, scheme, candidate: None })?;
-        let deny = |reason| {
-            let known = candidate.as_ref().filter(|_| reason != DenyReason::UnknownKey);
-            Denied { reason, scheme, candidate: known.cloned() }
-        };
-        match verify::decide(&context, &claim, candidate.as_deref()) {
-            Verdict::Deny(reason) => return Err(deny(reason)),
-            Verdict::Allow => {}
+        let refused = match verify::decide(&context, &claim, candidate.as_deref()) {
+            Verdict::Deny(reason) => Some(reason),
+            Verdict::Allow => None,
             Verdict::AllowOnce(spend) => match self.replay.spend(spend, context.now).await {
-                Answer::Fresh => {}
-                Answer::Spent => return Err(deny(DenyReason::Replayed)),
-                Answer::TooOld => return Err(deny(DenyReason::StaleTimestamp)),
-                Answer::Full => return Err(deny(DenyReason::RateLimited)),
-                Answer::Unknown => return Err(deny(DenyReason::Unavailable)),
+                Answer::Fresh => None,
+                Answer::Spent => Some(DenyReason::Replayed),
+                Answer::TooOld => Some(DenyReason::StaleTimestamp),
+                Answer::Full => Some(DenyReason::RateLimited),
+                Answer::Unknown => Some(DenyReason::Unavailable),
             },
-        }
-        let Some(candidate) = candidate.clone() else { return Err(deny(DenyReason::UnknownKey)) };
+        };
+        let candidate = match (refused, candidate) {
+            (None, Some(candidate)) => candidate,
+            (Some(reason), known) => {
+                let candidate = known.filter(|_| reason != DenyReason::UnknownKey);
+                return Err(Denied { reason, scheme, candidate });
+            }
+            (None, None) => return Err(Denied { reason: DenyReason::UnknownKey, scheme, candidate: None }),
+        };
         let exchange = claim.exchange.map(|exchange| self.sell_tokens(&context, exchange, &candidate));
         Ok(Allowed { candidate, exchange })
     }
