@@ -65,7 +65,9 @@ pub enum Verdict {
 
 /// Decides.
 pub fn decide(context: &Context<'_>, claim: &Claim<'_>, candidate: Option<&Candidate>) -> Verdict {
-    let fits = |candidate: &&Candidate| *candidate.product == *context.product && candidate.mode == claim.mode;
+    let fits = |candidate: &&Candidate| {
+        *candidate.key_id == *claim.key_id && *candidate.product == *context.product && candidate.mode == claim.mode
+    };
     let Some(candidate) = candidate.filter(fits) else {
         work_for_nobody(context, claim);
         return Verdict::Deny(DenyReason::UnknownKey);

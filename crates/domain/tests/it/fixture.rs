@@ -318,10 +318,16 @@ impl World {
     }
 
     pub fn see(&self, request: &Request) -> Outcome {
-        request.see(|view| self.judge(view))
+        let record = |key_id: &str| self.candidates.iter().find(|candidate| *candidate.key_id == *key_id);
+        request.see(|view| self.judge(view, record))
     }
 
-    fn judge(&self, view: &RequestView<'_>) -> Outcome {
+    /// The same when the store gives this record, whatever key was claimed.
+    pub fn see_with<'c>(&'c self, request: &Request, record: &'c Candidate) -> Outcome {
+        request.see(|view| self.judge(view, |_| Some(record)))
+    }
+
+    fn judge<'c>(&'c self, view: &RequestView<'_>, record: impl Fn(&str) -> Option<&'c Candidate>) -> Outcome {
         if let Err(fault) = gate::check_head(self.dialect, view) {
             return Outcome::Gated(fault);
         }
@@ -335,8 +341,7 @@ impl World {
         {
             return Outcome::Gated(fault);
         }
-        let candidate = self.candidates.iter().find(|candidate| *candidate.key_id == *claim.key_id);
-        match decide(&context, &claim, candidate) {
+        match decide(&context, &claim, record(&claim.key_id)) {
             Verdict::Allow => Outcome::Allowed,
             Verdict::AllowOnce(spend) => Outcome::AllowedOnce(spend),
             Verdict::Deny(reason) => Outcome::Denied(reason, Some(claim.scheme)),

@@ -277,3 +277,18 @@ fn a_product_sees_its_own_keys_alone() {
     let world = World::changed(dialect("kspay"), &key, |candidate| candidate.product = "shop2".into());
     assert_eq!(world.reason(&bought), Some(DenyReason::UnknownKey));
 }
+
+/// Where a recipe does not sign the key id, the record is all that ties a signature to it.
+#[test]
+fn the_record_of_another_key_decides_nothing() {
+    for name in DIALECTS {
+        let (key, stranger) = pair(name);
+        let request = own_request(name, &key);
+        let world = World::new(dialect(name), &[&key]);
+        assert!(world.see_with(&request, &key.candidate()).is_allowed(), "{name}");
+        let mut mistaken = key.candidate();
+        mistaken.key_id = stranger.id().into();
+        let outcome = world.see_with(&request, &mistaken);
+        assert!(matches!(outcome, Outcome::Denied(DenyReason::UnknownKey, _)), "{name}: {outcome:?}");
+    }
+}
