@@ -1,17 +1,24 @@
 //! The packed signature: a claim has one spelling, and only the signed bytes under the right key are allowed.
 #![no_main]
 
+use std::sync::OnceLock;
+
 use data_encoding::HEXLOWER;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::Header;
 use keymint_domain::scheme::present::{Holder, Presented, present};
 use keymint_domain::scheme::{Proof, find_claim};
-use keymint_domain::verify::{Verdict, decide};
+use keymint_domain::verify::{Candidate, Verdict, decide};
 use keymint_fuzz::{NOW, SECRET, candidate, context, dialect, edit, line, take, view};
 use libfuzzer_sys::fuzz_target;
 
 const KEY_ID: &str = "kspub_live_0123456789abcdefghijABCD";
 const TARGET: &str = "/transaction/initiate";
+
+fn record() -> &'static Candidate {
+    static RECORD: OnceLock<Candidate> = OnceLock::new();
+    RECORD.get_or_init(|| candidate(KEY_ID))
+}
 
 /// Whether the request is allowed; a claim must be the one spelling of itself.
 fn is_allowed(value: &[u8], body: &[u8]) -> bool {
@@ -25,7 +32,8 @@ fn is_allowed(value: &[u8], body: &[u8]) -> bool {
             assert!(NOW.seconds().abs_diff(*seconds) <= 300 && signature.len() == 32);
             let spelled = format!("{}.{timestamp}.{}", claim.key_id, HEXLOWER.encode(signature));
             assert_eq!(value, spelled.as_bytes(), "another spelling of the same claim");
-            !matches!(decide(&context, &claim, Some(&candidate(KEY_ID))), Verdict::Deny(_))
+            // The record is given whatever key was claimed: it must not decide about another.
+            !matches!(decide(&context, &claim, Some(record())), Verdict::Deny(_))
         }
         Err(refusal) => {
             assert!(matches!(refusal.reason, DenyReason::MalformedCredentials | DenyReason::StaleTimestamp));
