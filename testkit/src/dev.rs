@@ -4,6 +4,7 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -47,14 +48,15 @@ impl Key {
     }
 }
 
-/// Three free ports in a row.
+/// Three free ports in a row, below those that the kernel gives to clients: a test that makes many connections would
+/// leave none of those free, and a client could take one before the server does.
 pub(crate) fn free_ports() -> u16 {
-    for _ in 0..200 {
-        let Ok(first) = TcpListener::bind("127.0.0.1:0") else { continue };
-        let base = first.local_addr().map_or(0, |address| address.port());
-        let rest = (1..3_u16)
-            .all(|offset| base.checked_add(offset).is_some_and(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()));
-        if rest && base > 1024 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..2000 {
+        // Tests run as processes side by side: each begins somewhere else.
+        let step = std::process::id().wrapping_mul(397).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let base = 12_000 + u16::try_from(step % 6_900).unwrap_or(0) * 3;
+        if (0..3).all(|offset| TcpListener::bind(("127.0.0.1", base + offset)).is_ok()) {
             return base;
         }
     }
