@@ -1,9 +1,9 @@
 //! The request log: every decision, handed over without waiting and written in batches. Bounded: what does not fit is
 //! counted as lost, never waited for (T80).
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use keymint_domain::id::RequestId;
@@ -17,12 +17,12 @@ use keymint_store::request_log::{self, Entry};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 
-use crate::clock::Stopwatch;
-
-/// Decisions written together.
-const BATCH_MAX: usize = 1000;
+/// Decisions written in one transaction: so long do other changes wait for this one.
+const BATCH_MAX: usize = 2000;
 /// How long a decision waits for others at the most.
 const BATCH_WAIT: Duration = Duration::from_millis(100);
+/// So many decisions do not wait any longer.
+const CROWD: usize = 8 * BATCH_MAX;
 /// Longest path that is logged. Bytes.
 const PATH_BYTES_MAX: usize = 256;
 /// Runs of letters and digits from this length on could be a secret.
@@ -40,7 +40,7 @@ pub struct Record {
     /// Whose key, once it was known.
     pub candidate: Option<Arc<Candidate>>,
     /// The method.
-    pub method: Box<str>,
+    pub method: &'static str,
     /// The path inside the product, redacted (`redact`).
     pub path: Box<str>,
     /// The status answered.
@@ -53,22 +53,75 @@ pub struct Record {
     pub duration_us: u32,
 }
 
-enum Message {
-    Record(Record),
-    Flush(oneshot::Sender<()>),
+/// What waits to be written.
+#[derive(Default)]
+struct Waiting {
+    records: Vec<Record>,
+    flushes: Vec<oneshot::Sender<()>>,
+    is_over: bool,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.flushes.is_empty()
+    }
+}
+
+/// Where the hot path and the thread that writes meet. The thread is woken for the first record and for a crowd, not for
+/// each: to wake it costs more than a decision.
+struct Queue {
+    waiting: Mutex<Waiting>,
+    news: Condvar,
+    waiting_max: usize,
+    crowd: usize,
+}
+
+impl Queue {
+    /// A holder that panicked leaves whole records behind, so what is there is still written.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes everything that waits, once there is something; `None` at the end.
+    fn take(&self) -> Option<Waiting> {
+        let is_idle = |waiting: &mut Waiting| waiting.is_empty() && !waiting.is_over;
+        let waiting = self.news.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let may_wait = |waiting: &mut Waiting| {
+            waiting.records.len() < self.crowd && waiting.flushes.is_empty() && !waiting.is_over
+        };
+        let waited = self.news.wait_timeout_while(waiting, BATCH_WAIT, may_wait);
+        let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waiting.is_empty() {
+            return None;
+        }
+        let records = Vec::with_capacity(waiting.records.len());
+        let (records, flushes) =
+            (std::mem::replace(&mut waiting.records, records), std::mem::take(&mut waiting.flushes));
+        Some(Waiting { records, flushes, is_over: false })
+    }
+}
+
+/// Ends the thread, once it has written everything, when the last hand lets go of the log.
+struct Writer(Arc<Queue>);
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.0.lock().is_over = true;
+        self.0.news.notify_one();
+    }
 }
 
 /// Where decisions are handed over. A closed log takes nothing.
 #[derive(Clone)]
 pub struct RequestLog {
-    sender: Option<SyncSender<Message>>,
+    writer: Option<Arc<Writer>>,
     lost: Counter,
 }
 
 impl RequestLog {
     /// A log that keeps nothing.
     pub fn closed(lost: Counter) -> Self {
-        Self { sender: None, lost }
+        Self { writer: None, lost }
     }
 
     /// Starts the thread that writes.
@@ -76,99 +129,83 @@ impl RequestLog {
     /// # Errors
     /// When there is no thread to be had.
     pub fn start(db: Db, runtime: tokio::runtime::Handle, waiting_max: usize, lost: Counter) -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel(waiting_max.max(1));
-        let counter = lost.clone();
+        let waiting_max = waiting_max.max(1);
+        let crowd = CROWD.min(waiting_max.div_ceil(2));
+        let queue = Arc::new(Queue { waiting: Mutex::default(), news: Condvar::new(), waiting_max, crowd });
+        let (counter, shared) = (lost.clone(), Arc::clone(&queue));
         std::thread::Builder::new()
             .name("request-log".to_owned())
-            .spawn(move || write_batches(&receiver, &db, &runtime, &counter))?;
-        Ok(Self { sender: Some(sender), lost })
+            .spawn(move || write_batches(&shared, &db, &runtime, &counter))?;
+        Ok(Self { writer: Some(Arc::new(Writer(queue))), lost })
     }
 
     /// Whether decisions are kept; when not, the caller need not make a record.
     pub fn is_open(&self) -> bool {
-        self.sender.is_some()
+        self.writer.is_some()
     }
 
-    /// Hands a decision over. Never waits.
+    /// Hands a decision over. Never waits for the writing.
     pub fn push(&self, record: Record) {
-        let Some(sender) = &self.sender else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sender.try_send(Message::Record(record)) {
+        let Some(writer) = &self.writer else { return };
+        let queue = &writer.0;
+        let mut waiting = queue.lock();
+        let count = waiting.records.len() + 1;
+        if count > queue.waiting_max {
             self.lost.inc();
+            return;
+        }
+        waiting.records.push(record);
+        drop(waiting);
+        if count == 1 || count == queue.crowd {
+            queue.news.notify_one();
         }
     }
 
     /// Waits until everything handed over before is written.
     pub async fn flush(&self) {
-        let Some(sender) = self.sender.clone() else { return };
+        let Some(writer) = &self.writer else { return };
         let (done, written) = oneshot::channel();
-        let asked = tokio::task::spawn_blocking(move || sender.send(Message::Flush(done))).await;
-        if matches!(asked, Ok(Ok(()))) {
-            let _ = written.await;
-        }
+        writer.0.lock().flushes.push(done);
+        writer.0.news.notify_one();
+        let _ = written.await;
     }
 }
 
-fn write_batches(receiver: &Receiver<Message>, db: &Db, runtime: &tokio::runtime::Handle, lost: &Counter) {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    let mut flushes = Vec::new();
-    loop {
-        let is_over = collect(receiver, &mut batch, &mut flushes);
-        if !batch.is_empty() {
+fn write_batches(queue: &Queue, db: &Db, runtime: &tokio::runtime::Handle, lost: &Counter) {
+    while let Some(Waiting { records, flushes, .. }) = queue.take() {
+        let mut left = records.into_iter();
+        while !left.as_slice().is_empty() {
+            let batch: Vec<Record> = left.by_ref().take(BATCH_MAX).collect();
             let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-            if let Err(error) = runtime.block_on(write(db, &mut batch)) {
+            if let Err(error) = runtime.block_on(write(db, batch)) {
                 tracing::error!(%error, count, "decisions could not be logged and are lost");
                 lost.inc_by(count);
             }
-            batch.clear();
         }
-        flushes.drain(..).for_each(|flush: oneshot::Sender<()>| {
+        for flush in flushes {
             let _ = flush.send(());
-        });
-        if is_over {
-            return;
         }
     }
 }
 
-/// Fills a batch; true when nothing more will come.
-fn collect(receiver: &Receiver<Message>, batch: &mut Vec<Record>, flushes: &mut Vec<oneshot::Sender<()>>) -> bool {
-    let Ok(first) = receiver.recv() else { return true };
-    let waited = Stopwatch::start();
-    let mut next = Ok(first);
-    loop {
-        match next {
-            Ok(Message::Record(record)) => batch.push(record),
-            Ok(Message::Flush(flush)) => {
-                flushes.push(flush);
-                return false;
-            }
-            Err(RecvTimeoutError::Timeout) => return false,
-            Err(RecvTimeoutError::Disconnected) => return true,
-        }
-        if batch.len() >= BATCH_MAX {
-            return false;
-        }
-        let left = BATCH_WAIT.saturating_sub(Duration::from_micros(waited.elapsed_us().into()));
-        next = receiver.recv_timeout(left);
-    }
-}
-
-async fn write(db: &Db, batch: &mut Vec<Record>) -> Result<(), StoreError> {
-    let mut used: Vec<(Arc<Candidate>, UnixMs)> = Vec::new();
+async fn write(db: &Db, batch: Vec<Record>) -> Result<(), StoreError> {
+    let mut used: HashMap<Box<str>, UnixMs> = HashMap::new();
     let mut entries = Vec::with_capacity(batch.len());
-    for record in batch.drain(..) {
+    for record in batch {
         if let (Some(candidate), None) = (&record.candidate, record.reason) {
-            match used.iter_mut().find(|(other, _)| other.key_id == candidate.key_id) {
-                Some((_, at)) => *at = record.at,
-                None => used.push((Arc::clone(candidate), record.at)),
+            match used.get_mut(&candidate.key_id) {
+                Some(at) => *at = record.at,
+                None => {
+                    used.insert(candidate.key_id.clone(), record.at);
+                }
             }
         }
         entries.push(entry(record));
     }
     let mut tx = db.write().await?;
     request_log::insert(tx.conn(), &entries).await?;
-    for (candidate, at) in &used {
-        credentials::note_use(tx.conn(), &candidate.key_id, *at).await?;
+    for (key_id, at) in &used {
+        credentials::note_use(tx.conn(), key_id, *at).await?;
     }
     tx.commit().await
 }
@@ -197,6 +234,9 @@ fn entry(record: Record) -> Entry {
 /// enough to be a secret, except in our own ids.
 pub fn redact(path: &str) -> Box<str> {
     let path = path.split('?').next().unwrap_or_default();
+    if is_fit(path) {
+        return path.into();
+    }
     let mut clean = String::with_capacity(path.len().min(PATH_BYTES_MAX));
     let mut run = String::new();
     for character in path.chars().chain(std::iter::once('/')) {
@@ -219,4 +259,15 @@ pub fn redact(path: &str) -> Box<str> {
         clean.truncate(end);
     }
     clean.into()
+}
+
+/// Whether a path stays as it is: most do, and are not rebuilt.
+fn is_fit(path: &str) -> bool {
+    let (mut run, mut longest, mut is_graphic) = (0_usize, 0_usize, true);
+    for byte in path.bytes() {
+        run = if byte.is_ascii_alphanumeric() { run + 1 } else { 0 };
+        longest = longest.max(run);
+        is_graphic &= byte.is_ascii_graphic();
+    }
+    is_graphic && longest < RUN_MIN && path.len() <= PATH_BYTES_MAX
 }

@@ -34,7 +34,7 @@ fn record(n: i64, candidate: Option<Arc<Candidate>>) -> Record {
         request_id: RequestId::numbered(START, u128::try_from(n).expect("not negative")),
         product: "keymint".into(),
         candidate,
-        method: "GET".into(),
+        method: "GET",
         path: redact("/v1/whoami"),
         status: 200,
         reason: None,

@@ -112,6 +112,7 @@ fn ordinary_bodies_pass() {
         r#"{"order_id":"123456","amount":"100"}"#,
         r#"{"key":"value","secret":"santa"}"#,
         r#"{"note":"sk_live_ is a prefix and pk_test_ too"}"#,
+        r#"{"note":"sk_live_ and kms_live_ and kssec_live_ begin keys, but what follows here is prose, and long enough for one"}"#,
         r#"{"prefix":"kms_test_"}"#,
         "amount=100&currency=INR",
         "\u{0}\u{1}binary",
