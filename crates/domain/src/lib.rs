@@ -10,6 +10,7 @@
 
 pub mod credential;
 pub mod dialect;
+mod digest;
 pub mod entropy;
 pub mod gate;
 pub mod id;

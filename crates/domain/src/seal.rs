@@ -13,6 +13,7 @@ use aws_lc_rs::{hkdf, hmac};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::digest;
 use crate::entropy::{Entropy, EntropyError};
 use crate::id::CredentialId;
 use crate::secret::{SecretBytes, SecretText, equal};
@@ -21,16 +22,22 @@ use crate::secret::{SecretBytes, SecretText, equal};
 const RING_MAX: usize = 16;
 /// Length of an entry. Bytes.
 const KEY_LENGTH: usize = 32;
+/// Length of a secret's keyed hash. Bytes: more bits than any secret of ours has, and fewer than SHA-256 keeps inside, so
+/// nobody can go on from it.
+const DIGEST_LENGTH: usize = 24;
+
+/// The keyed hash of a secret.
+pub type SecretDigest = [u8; DIGEST_LENGTH];
 
 /// A secret as stored. Mute in `Debug`: whoever has the ring can check guesses against it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoredSecret {
-    /// HMAC-SHA-256 of key id and secret under the ring entry's hash key.
+    /// Keyed hash of key id and secret under the ring entry's hash key.
     Hashed {
         /// The ring entry.
         ring_key: String,
         /// The digest.
-        digest: [u8; 32],
+        digest: SecretDigest,
     },
     /// Nonce and ciphertext under the ring entry's seal key.
     Sealed {
@@ -49,7 +56,7 @@ pub enum Verifier {
         /// Which entry of the ring, by position.
         ring_index: u8,
         /// The digest.
-        digest: [u8; 32],
+        digest: SecretDigest,
     },
     /// The secret itself.
     Opened(SecretBytes),
@@ -107,7 +114,7 @@ pub enum KeyringError {
 struct Entry {
     name: String,
     seal: LessSafeKey,
-    hash: hmac::Key,
+    hash: Zeroizing<[u8; KEY_LENGTH]>,
     row: hmac::Key,
     token: hmac::Key,
 }
@@ -139,7 +146,7 @@ impl Entry {
         Some(Self {
             name: name.to_owned(),
             seal: LessSafeKey::new(seal),
-            hash: hmac_key(b"hash")?,
+            hash: derive(master, b"hash")?,
             row: hmac_key(b"row")?,
             token: hmac_key(b"token")?,
         })
@@ -276,7 +283,7 @@ impl Keyring {
     /// Does the work of `matches` for a key that nobody has, so that it takes the same (T14).
     pub fn match_nobody(&self, key_id: &str, presented: &[u8]) {
         let digest = hash_with(&self.current().hash, key_id, presented);
-        std::hint::black_box(equal(&digest, &[0; 32]));
+        std::hint::black_box(equal(&digest, &[0; DIGEST_LENGTH]));
     }
 
     /// A keyed check over a row's bytes under the current entry: whoever edits the database directly cannot make one
@@ -300,7 +307,7 @@ impl Keyring {
     }
 
     /// The MAC of a token's bytes and the name of the entry it was made with.
-    pub fn token_mac(&self, bytes: &[u8]) -> (&str, [u8; 32]) {
+    pub fn token_mac(&self, bytes: &[u8]) -> (&str, [u8; digest::LENGTH]) {
         let entry = self.current();
         (&entry.name, digest_of(&hmac::sign(&entry.token, bytes)))
     }
@@ -314,16 +321,16 @@ impl Keyring {
     }
 }
 
-fn digest_of(tag: &hmac::Tag) -> [u8; 32] {
+fn digest_of(tag: &hmac::Tag) -> [u8; digest::LENGTH] {
     tag.as_ref().try_into().expect("SHA-256 gives 32 bytes")
 }
 
-fn hash_with(key: &hmac::Key, key_id: &str, secret: &[u8]) -> [u8; 32] {
-    let mut context = hmac::Context::with_key(key);
-    context.update(key_id.as_bytes());
-    context.update(b"\0");
-    context.update(secret);
-    digest_of(&context.sign())
+/// The one-step key derivation of NIST SP 800-56C rev. 2, section 4.1, option 1 (SHA-256, one block), with the ring's key
+/// as `Z`, and key id, NUL and secret as `FixedInfo`; its leftmost 192 bits. A third of the time of an HMAC, and this is
+/// what every request with a secret pays.
+fn hash_with(key: &[u8; KEY_LENGTH], key_id: &str, secret: &[u8]) -> SecretDigest {
+    let digest = digest::sha256(&[&1_u32.to_be_bytes(), key, key_id.as_bytes(), b"\0", secret]);
+    *digest.first_chunk().expect("a digest is longer")
 }
 
 fn identity(id: &CredentialId, key_id: &str) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use memchr::memmem::Finder;
 use thiserror::Error;
 
+use crate::digest;
 use crate::entropy::{Entropy, EntropyError, draw_text};
 use crate::mode::Mode;
 use crate::secret::SecretText;
@@ -156,13 +157,8 @@ impl KeyFormat {
     /// The text of this format whose random part is a fingerprint of `secret`: SHA-256 over a label and the secret,
     /// one character per byte. Only for formats of at most 32 characters.
     pub fn fingerprint(&self, mode: Mode, secret: &[u8]) -> String {
-        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        context.update(b"keymint key id v1:");
-        context.update(secret);
         let characters = self.alphabet.characters();
-        let random: String = context
-            .finish()
-            .as_ref()
+        let random: String = digest::sha256(&[b"keymint key id v1:", secret])
             .iter()
             .take(self.length)
             .filter_map(|byte| characters.get(usize::from(*byte) % characters.len()))

@@ -111,7 +111,7 @@ pub async fn what_may_change_changes_and_nothing_else(it: TestDb) {
         merchant_id: ids(5).merchant,
         app_id: ids(5).app,
         created_at: UnixMs(0),
-        secret: StoredSecret::Hashed { ring_key: "k9".to_owned(), digest: [9; 32] },
+        secret: StoredSecret::Hashed { ring_key: "k9".to_owned(), digest: [9; 24] },
         ..changed.clone()
     };
     let mut tx = it.db.write().await.expect("it begins");

@@ -94,7 +94,7 @@ pub fn credential(owner: u64, n: u64) -> Credential {
         expires_at: None,
         status: Status::Active,
         restrictions: Restrictions::default(),
-        secret: StoredSecret::Hashed { ring_key: "k1".to_owned(), digest: [7; 32] },
+        secret: StoredSecret::Hashed { ring_key: "k1".to_owned(), digest: [7; 24] },
     }
 }
 

@@ -484,7 +484,7 @@ fn an_empty_or_hashed_secret_never_verifies() {
     });
     assert_eq!(empty.reason(&call(with_empty, TIMESTAMP, body)), Some(DenyReason::WrongSignature));
     let hashed = World::changed(dialect("kwikpaisa"), &one(), |candidate| {
-        candidate.verifier = Verifier::Hashed { ring_index: 0, digest: [0; 32] };
+        candidate.verifier = Verifier::Hashed { ring_index: 0, digest: [0; 24] };
     });
     let reason = hashed.reason(&call(VECTORS[0].signature, TIMESTAMP, body));
     assert_eq!(reason, Some(DenyReason::Internal), "a row that cannot be is a fault of ours");
