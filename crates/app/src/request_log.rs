@@ -1,7 +1,6 @@
 //! The request log: every decision, handed over without waiting and written in batches. Bounded: what does not fit is
 //! counted as lost, never waited for (T80).
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,10 +9,9 @@ use keymint_domain::id::RequestId;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
-use keymint_store::credentials;
 use keymint_store::db::Db;
 use keymint_store::error::StoreError;
-use keymint_store::request_log::{self, Entry};
+use keymint_store::request_log::{Batch, Line};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 
@@ -173,9 +171,7 @@ impl RequestLog {
 
 fn write_batches(queue: &Queue, db: &Db, runtime: &tokio::runtime::Handle, lost: &Counter) {
     while let Some(Waiting { records, flushes, .. }) = queue.take() {
-        let mut left = records.into_iter();
-        while !left.as_slice().is_empty() {
-            let batch: Vec<Record> = left.by_ref().take(BATCH_MAX).collect();
+        for batch in records.chunks(BATCH_MAX) {
             let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
             if let Err(error) = runtime.block_on(write(db, batch)) {
                 tracing::error!(%error, count, "decisions could not be logged and are lost");
@@ -188,46 +184,26 @@ fn write_batches(queue: &Queue, db: &Db, runtime: &tokio::runtime::Handle, lost:
     }
 }
 
-async fn write(db: &Db, batch: Vec<Record>) -> Result<(), StoreError> {
-    let mut used: HashMap<Box<str>, UnixMs> = HashMap::new();
-    let mut entries = Vec::with_capacity(batch.len());
-    for record in batch {
-        if let (Some(candidate), None) = (&record.candidate, record.reason) {
-            match used.get_mut(&candidate.key_id) {
-                Some(at) => *at = record.at,
-                None => {
-                    used.insert(candidate.key_id.clone(), record.at);
-                }
-            }
-        }
-        entries.push(entry(record));
+async fn write(db: &Db, records: &[Record]) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    for record in records {
+        let request_id = record.request_id.to_bytes();
+        let line = Line {
+            n: 0,
+            at: record.at,
+            request_id: String::from_utf8_lossy(&request_id),
+            method: record.method.into(),
+            path: (&*record.path).into(),
+            status: record.status,
+            reason: record.reason.map(|reason| reason.as_str().into()),
+            client_ip: record.client_ip,
+            duration_us: record.duration_us,
+        };
+        batch.add(&record.product, record.candidate.as_deref(), line);
     }
     let mut tx = db.write().await?;
-    request_log::insert(tx.conn(), &entries).await?;
-    for (key_id, at) in &used {
-        credentials::note_use(tx.conn(), key_id, *at).await?;
-    }
+    batch.insert(tx.conn()).await?;
     tx.commit().await
-}
-
-fn entry(record: Record) -> Entry {
-    let candidate = record.candidate.as_deref();
-    Entry {
-        id: 0,
-        at: record.at,
-        request_id: record.request_id.to_string(),
-        product: record.product.to_string(),
-        mode: candidate.map(|candidate| candidate.mode.as_str().to_owned()),
-        merchant_id: candidate.map(|candidate| candidate.merchant_id),
-        app_id: candidate.map(|candidate| candidate.app_id),
-        key_id: candidate.map(|candidate| candidate.key_id.to_string()),
-        method: record.method.into(),
-        path: record.path.into(),
-        status: i64::from(record.status),
-        reason: record.reason.map(|reason| reason.as_str().to_owned()),
-        client_ip: record.client_ip.to_string(),
-        duration_us: i64::from(record.duration_us),
-    }
 }
 
 /// A path fit for a log: no query, no control characters, at most 256 bytes, and no run of letters and digits long

@@ -123,24 +123,27 @@ CREATE TABLE api_token (
 ) STRICT;
 CREATE UNIQUE INDEX api_token_digest ON api_token (digest);
 
+CREATE TABLE request_log_head (
+    id INTEGER NOT NULL PRIMARY KEY,
+    last_number INTEGER NOT NULL
+) STRICT;
+INSERT INTO request_log_head (id, last_number) VALUES (1, 0);
+
 CREATE TABLE request_log (
     id SERIAL_KEY,
-    at INTEGER NOT NULL,
-    request_id TEXT NOT NULL,
+    batch INTEGER NOT NULL,
     product TEXT NOT NULL,
     mode TEXT,
     merchant_id TEXT,
     app_id TEXT,
     key_id TEXT,
-    method TEXT NOT NULL,
-    path TEXT NOT NULL,
-    status INTEGER NOT NULL,
-    reason TEXT,
-    client_ip TEXT NOT NULL,
-    duration_us INTEGER NOT NULL
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    denied INTEGER NOT NULL,
+    entries TEXT NOT NULL
 ) STRICT;
-CREATE INDEX request_log_key ON request_log (key_id, id);
-CREATE INDEX request_log_app ON request_log (app_id, id);
+CREATE INDEX request_log_key ON request_log (key_id, batch);
+CREATE INDEX request_log_app ON request_log (app_id, batch);
 
 CREATE TABLE sandbox_object (
     product TEXT NOT NULL,

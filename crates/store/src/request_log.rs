@@ -1,45 +1,99 @@
 //! The request log: every decision, written in batches. Never a secret in it; paths come redacted.
+//!
+//! A row is a *chunk*: what one batch has to say about one key, as JSON lines. So a decision costs no row and no index
+//! entry of its own, and a list still reads only its own key's or app's chunks. Decisions are numbered in the order of
+//! arrival, over all chunks; batches do not overlap.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use keymint_domain::id::{AppId, MerchantId};
+use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
+use keymint_domain::verify::Candidate;
+use serde::{Deserialize, Serialize};
 
+use crate::credentials;
 use crate::db::Conn;
 use crate::error::StoreError;
 use crate::sql::{Row, Stmt, Val};
 
+static NUMBER: Stmt = Stmt::both(
+    "request_log_head.take",
+    "UPDATE request_log_head SET last_number = last_number + $1 WHERE id = 1 RETURNING last_number",
+);
 static INSERT: Stmt = Stmt::both(
     "request_log.insert",
-    "INSERT INTO request_log (at, request_id, product, mode, merchant_id, app_id, key_id, method, path, status,
-                              reason, client_ip, duration_us)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    "INSERT INTO request_log (batch, product, mode, merchant_id, app_id, key_id, first_at, last_at, denied, entries)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 );
 // Each filter is off when its value is NULL. The types are told because PostgreSQL cannot guess that of a bare NULL.
-static LIST_OF_KEY: Stmt = Stmt::both(
-    "request_log.list_of_key",
-    "SELECT id, at, request_id, product, mode, merchant_id, app_id, key_id, method, path, status, reason, client_ip,
-            duration_us
-     FROM request_log
-     WHERE key_id = $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR mode = $3)
-       AND (CAST($4 AS TEXT) IS NULL OR reason = $4) AND at >= $5 AND at < $6 AND status >= $7 AND status <= $8
-     ORDER BY id DESC LIMIT $9",
+static BATCHES_OF_KEY: Stmt = Stmt::both(
+    "request_log.batches_of_key",
+    "SELECT DISTINCT batch FROM request_log
+     WHERE key_id = $1 AND batch < $2 AND (CAST($3 AS TEXT) IS NULL OR mode = $3)
+       AND last_at >= $4 AND first_at < $5 AND denied >= $6
+     ORDER BY batch DESC LIMIT $7",
 );
-static LIST_OF_APP: Stmt = Stmt::both(
-    "request_log.list_of_app",
-    "SELECT id, at, request_id, product, mode, merchant_id, app_id, key_id, method, path, status, reason, client_ip,
-            duration_us
-     FROM request_log
-     WHERE app_id = $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR mode = $3)
-       AND (CAST($4 AS TEXT) IS NULL OR reason = $4) AND at >= $5 AND at < $6 AND status >= $7 AND status <= $8
-     ORDER BY id DESC LIMIT $9",
+static BATCHES_OF_APP: Stmt = Stmt::both(
+    "request_log.batches_of_app",
+    "SELECT DISTINCT batch FROM request_log
+     WHERE app_id = $1 AND batch < $2 AND (CAST($3 AS TEXT) IS NULL OR mode = $3)
+       AND last_at >= $4 AND first_at < $5 AND denied >= $6
+     ORDER BY batch DESC LIMIT $7",
+);
+static CHUNKS_OF_KEY: Stmt = Stmt::both(
+    "request_log.chunks_of_key",
+    "SELECT batch, product, mode, merchant_id, app_id, key_id, entries FROM request_log
+     WHERE key_id = $1 AND batch < $2 AND (CAST($3 AS TEXT) IS NULL OR mode = $3)
+       AND last_at >= $4 AND first_at < $5 AND denied >= $6 AND batch >= $7",
+);
+static CHUNKS_OF_APP: Stmt = Stmt::both(
+    "request_log.chunks_of_app",
+    "SELECT batch, product, mode, merchant_id, app_id, key_id, entries FROM request_log
+     WHERE app_id = $1 AND batch < $2 AND (CAST($3 AS TEXT) IS NULL OR mode = $3)
+       AND last_at >= $4 AND first_at < $5 AND denied >= $6 AND batch >= $7",
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 3] = [&INSERT, &LIST_OF_KEY, &LIST_OF_APP];
+pub static ALL: [&Stmt; 6] = [&NUMBER, &INSERT, &BATCHES_OF_KEY, &BATCHES_OF_APP, &CHUNKS_OF_KEY, &CHUNKS_OF_APP];
 
-/// One decision.
+/// Most batches that a list reads at once; it begins with one, because one may hold thousands of decisions.
+const BATCHES_MAX: i64 = 32;
+
+/// One decision, as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Line<'a> {
+    /// Its place in the batch, from 1; `Batch::add` sets it.
+    pub n: i64,
+    /// When.
+    pub at: UnixMs,
+    /// The request's id.
+    #[serde(borrow)]
+    pub request_id: Cow<'a, str>,
+    /// The method.
+    #[serde(borrow)]
+    pub method: Cow<'a, str>,
+    /// The path, redacted.
+    #[serde(borrow)]
+    pub path: Cow<'a, str>,
+    /// The status answered.
+    pub status: u16,
+    /// The reason of a denial.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
+    /// The client's address.
+    pub client_ip: IpAddr,
+    /// From the end of the request's head to the decision. Microseconds.
+    pub duration_us: u32,
+}
+
+/// One decision, as it is read.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its number; 0 before it is stored.
+    /// Its number.
     pub id: i64,
     /// When.
     pub at: UnixMs,
@@ -47,26 +101,26 @@ pub struct Entry {
     pub request_id: String,
     /// The product.
     pub product: String,
-    /// The mode, once the key was known.
-    pub mode: Option<String>,
-    /// Whose, once the key was known.
-    pub merchant_id: Option<MerchantId>,
-    /// Which app's, once the key was known.
-    pub app_id: Option<AppId>,
-    /// The key id, once the key was known: what is only claimed may be a secret in the wrong place.
-    pub key_id: Option<String>,
+    /// The key's mode.
+    pub mode: Mode,
+    /// The key's merchant.
+    pub merchant_id: MerchantId,
+    /// The key's app.
+    pub app_id: AppId,
+    /// The key.
+    pub key_id: String,
     /// The method.
     pub method: String,
     /// The path, redacted.
     pub path: String,
     /// The status answered.
-    pub status: i64,
+    pub status: u16,
     /// The reason of a denial.
     pub reason: Option<String>,
     /// The client's address.
-    pub client_ip: String,
+    pub client_ip: IpAddr,
     /// From the end of the request's head to the decision. Microseconds.
-    pub duration_us: i64,
+    pub duration_us: u32,
 }
 
 /// Which entries.
@@ -75,7 +129,7 @@ pub struct Filter {
     /// Below this number.
     pub below_id: i64,
     /// Only this mode.
-    pub mode: Option<String>,
+    pub mode: Option<Mode>,
     /// Only this reason.
     pub reason: Option<String>,
     /// From, included.
@@ -83,52 +137,137 @@ pub struct Filter {
     /// To, not included.
     pub until: UnixMs,
     /// Lowest and highest status.
-    pub status: (i64, i64),
+    pub status: (u16, u16),
     /// How many at the most.
-    pub limit: i64,
+    pub limit: usize,
 }
 
-/// Writes a batch.
-///
-/// # Errors
-/// `StoreError` as the database answers.
-pub async fn insert(conn: &mut Conn, entries: &[Entry]) -> Result<(), StoreError> {
-    for entry in entries {
-        let merchant = entry.merchant_id.map(|id| id.to_string());
-        let app = entry.app_id.map(|id| id.to_string());
+impl Filter {
+    fn admits(&self, id: i64, line: &Line<'_>) -> bool {
+        let (lowest, highest) = self.status;
+        id < self.below_id
+            && line.at >= self.since
+            && line.at < self.until
+            && (lowest..=highest).contains(&line.status)
+            && self.reason.as_deref().is_none_or(|reason| line.reason.as_deref() == Some(reason))
+    }
+}
+
+/// Whose key it was.
+struct Owner {
+    mode: Mode,
+    merchant_id: MerchantId,
+    app_id: AppId,
+    key_id: Box<str>,
+}
+
+/// What a batch says of one key, or of no key that is known.
+struct Chunk {
+    product: Box<str>,
+    owner: Option<Owner>,
+    first_at: UnixMs,
+    last_at: UnixMs,
+    last_allowed_at: Option<UnixMs>,
+    denied: i64,
+    entries: Vec<u8>,
+}
+
+/// Decisions that are written together.
+#[derive(Default)]
+pub struct Batch {
+    count: i64,
+    of_keys: BTreeMap<Box<str>, Chunk>,
+    of_nobody: BTreeMap<Box<str>, Chunk>,
+}
+
+impl Batch {
+    /// Adds a decision: about a key, or about none that is known. What is only claimed may be a secret in the wrong
+    /// place.
+    pub fn add(&mut self, product: &str, candidate: Option<&Candidate>, mut line: Line<'_>) {
+        self.count += 1;
+        line.n = self.count;
+        let (chunks, name) = match candidate {
+            Some(candidate) => (&mut self.of_keys, &*candidate.key_id),
+            None => (&mut self.of_nobody, product),
+        };
+        if let Some(chunk) = chunks.get_mut(name) {
+            chunk.add(&line);
+        } else {
+            let mut chunk = Chunk::new(product, candidate, line.at);
+            chunk.add(&line);
+            chunks.insert(name.into(), chunk);
+        }
+    }
+
+    /// Writes it, and when each key was last of use.
+    ///
+    /// # Errors
+    /// `StoreError` as the database answers.
+    pub async fn insert(&self, conn: &mut Conn) -> Result<(), StoreError> {
+        let taken = conn.row(&NUMBER, &[Val::Int(self.count)]).await?;
+        let corrupt = StoreError::Corrupt { table: NUMBER.name, column: "last_number" };
+        let batch = taken.ok_or(corrupt)?.int("last_number")? - self.count;
+        for chunk in self.of_keys.values().chain(self.of_nobody.values()) {
+            chunk.insert(conn, batch).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Chunk {
+    fn new(product: &str, candidate: Option<&Candidate>, at: UnixMs) -> Self {
+        let owner = candidate.map(|candidate| Owner {
+            mode: candidate.mode,
+            merchant_id: candidate.merchant_id,
+            app_id: candidate.app_id,
+            key_id: candidate.key_id.clone(),
+        });
+        let (first_at, last_at) = (at, at);
+        Self {
+            product: product.into(),
+            owner,
+            first_at,
+            last_at,
+            last_allowed_at: None,
+            denied: 0,
+            entries: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, line: &Line<'_>) {
+        self.first_at = self.first_at.min(line.at);
+        self.last_at = self.last_at.max(line.at);
+        if line.reason.is_some() {
+            self.denied += 1;
+        } else {
+            self.last_allowed_at = self.last_allowed_at.max(Some(line.at));
+        }
+        serde_json::to_writer(&mut self.entries, line).expect("text and numbers are JSON, and memory takes them");
+        self.entries.push(b'\n');
+    }
+
+    async fn insert(&self, conn: &mut Conn, batch: i64) -> Result<(), StoreError> {
+        let owner = self.owner.as_ref();
+        let merchant = owner.map(|owner| owner.merchant_id.to_string());
+        let app = owner.map(|owner| owner.app_id.to_string());
         let values = [
-            Val::Int(entry.at.0),
-            Val::Text(&entry.request_id),
-            Val::Text(&entry.product),
-            Val::OptText(entry.mode.as_deref()),
+            Val::Int(batch),
+            Val::Text(&self.product),
+            Val::OptText(owner.map(|owner| owner.mode.as_str())),
             Val::OptText(merchant.as_deref()),
             Val::OptText(app.as_deref()),
-            Val::OptText(entry.key_id.as_deref()),
-            Val::Text(&entry.method),
-            Val::Text(&entry.path),
-            Val::Int(entry.status),
-            Val::OptText(entry.reason.as_deref()),
-            Val::Text(&entry.client_ip),
-            Val::Int(entry.duration_us),
+            Val::OptText(owner.map(|owner| &*owner.key_id)),
+            Val::Int(self.first_at.0),
+            Val::Int(self.last_at.0),
+            Val::Int(self.denied),
+            Val::Text(std::str::from_utf8(&self.entries).expect("JSON is UTF-8")),
         ];
         conn.execute(&INSERT, &values).await?;
+        match (owner, self.last_allowed_at) {
+            (Some(owner), Some(at)) => credentials::note_use(conn, &owner.key_id, at).await,
+            _ => Ok(()),
+        }
     }
-    Ok(())
-}
-
-async fn list(conn: &mut Conn, stmt: &'static Stmt, subject: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
-    let values = [
-        Val::Text(subject),
-        Val::Int(filter.below_id),
-        Val::OptText(filter.mode.as_deref()),
-        Val::OptText(filter.reason.as_deref()),
-        Val::Int(filter.since.0),
-        Val::Int(filter.until.0),
-        Val::Int(filter.status.0),
-        Val::Int(filter.status.1),
-        Val::Int(filter.limit),
-    ];
-    conn.rows(stmt, &values).await?.iter().map(decode).collect()
 }
 
 /// Decisions about a key, newest first.
@@ -136,7 +275,7 @@ async fn list(conn: &mut Conn, stmt: &'static Stmt, subject: &str, filter: &Filt
 /// # Errors
 /// `StoreError` as the database answers.
 pub async fn list_of_key(conn: &mut Conn, key_id: &str, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
-    list(conn, &LIST_OF_KEY, key_id, filter).await
+    list(conn, [&BATCHES_OF_KEY, &CHUNKS_OF_KEY], key_id, filter).await
 }
 
 /// Decisions about an app's keys, newest first.
@@ -144,26 +283,69 @@ pub async fn list_of_key(conn: &mut Conn, key_id: &str, filter: &Filter) -> Resu
 /// # Errors
 /// `StoreError` as the database answers.
 pub async fn list_of_app(conn: &mut Conn, app: AppId, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
-    list(conn, &LIST_OF_APP, &app.to_string(), filter).await
+    list(conn, [&BATCHES_OF_APP, &CHUNKS_OF_APP], &app.to_string(), filter).await
 }
 
-fn decode(row: &Row) -> Result<Entry, StoreError> {
-    let merchant_id = row.opt_text("merchant_id")?.map(str::parse).transpose();
-    let app_id = row.opt_text("app_id")?.map(str::parse).transpose();
-    Ok(Entry {
-        id: row.int("id")?,
-        at: UnixMs(row.int("at")?),
-        request_id: row.text("request_id")?.to_owned(),
-        product: row.text("product")?.to_owned(),
-        mode: row.opt_string("mode")?,
-        merchant_id: merchant_id.map_err(|_| row.corrupt("merchant_id"))?,
-        app_id: app_id.map_err(|_| row.corrupt("app_id"))?,
-        key_id: row.opt_string("key_id")?,
-        method: row.text("method")?.to_owned(),
-        path: row.text("path")?.to_owned(),
-        status: row.int("status")?,
-        reason: row.opt_string("reason")?,
-        client_ip: row.text("client_ip")?.to_owned(),
-        duration_us: row.int("duration_us")?,
-    })
+/// Reads whole batches, newest first, until there is enough.
+async fn list(
+    conn: &mut Conn,
+    [batches, chunks]: [&'static Stmt; 2],
+    subject: &str,
+    filter: &Filter,
+) -> Result<Vec<Entry>, StoreError> {
+    let (mut below, mut at_once) = (filter.below_id, 1);
+    let mut found: Vec<Entry> = Vec::new();
+    while found.len() < filter.limit {
+        let values = |last: i64| {
+            [
+                Val::Text(subject),
+                Val::Int(below),
+                Val::OptText(filter.mode.map(Mode::as_str)),
+                Val::Int(filter.since.0),
+                Val::Int(filter.until.0),
+                Val::Int(i64::from(filter.reason.is_some())),
+                Val::Int(last),
+            ]
+        };
+        let numbers = conn.rows(batches, &values(at_once)).await?;
+        let Some(oldest) = numbers.last() else { break };
+        let oldest = oldest.int("batch")?;
+        let mut entries = Vec::new();
+        for row in conn.rows(chunks, &values(oldest)).await? {
+            decode(&row, filter, &mut entries)?;
+        }
+        entries.sort_unstable_by_key(|entry| Reverse(entry.id));
+        found.append(&mut entries);
+        (below, at_once) = (oldest, (at_once * 2).min(BATCHES_MAX));
+    }
+    found.truncate(filter.limit);
+    Ok(found)
+}
+
+/// Those of a chunk's decisions that a filter admits.
+fn decode(row: &Row, filter: &Filter, found: &mut Vec<Entry>) -> Result<(), StoreError> {
+    let batch = row.int("batch")?;
+    for line in row.text("entries")?.lines() {
+        let line: Line<'_> = serde_json::from_str(line).map_err(|_| row.corrupt("entries"))?;
+        let id = batch + line.n;
+        if filter.admits(id, &line) {
+            found.push(Entry {
+                id,
+                at: line.at,
+                request_id: line.request_id.into_owned(),
+                product: row.text("product")?.to_owned(),
+                mode: Mode::parse(row.text("mode")?).ok_or(row.corrupt("mode"))?,
+                merchant_id: row.parsed("merchant_id")?,
+                app_id: row.parsed("app_id")?,
+                key_id: row.text("key_id")?.to_owned(),
+                method: line.method.into_owned(),
+                path: line.path.into_owned(),
+                status: line.status,
+                reason: line.reason.map(Cow::into_owned),
+                client_ip: line.client_ip,
+                duration_us: line.duration_us,
+            });
+        }
+    }
+    Ok(())
 }

@@ -1,29 +1,51 @@
 //! The request log: what is kept of a decision, and how lists are narrowed.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use keymint_domain::credential::Status;
+use keymint_domain::mode::Mode;
+use keymint_domain::seal::Verifier;
 use keymint_domain::time::UnixMs;
+use keymint_domain::verify::{Candidate, OwnerState};
+use keymint_store::credentials;
 use keymint_store::db::Db;
-use keymint_store::request_log::{self, Entry, Filter};
+use keymint_store::error::StoreError;
+use keymint_store::request_log::{self, Batch, Entry, Filter, Line};
 use keymint_testkit::TestDb;
 
-use crate::sample::{HARD_TEXT, NOW, ids, shown};
+use crate::sample::{HARD_TEXT, NOW, ids, store_credential, store_owner};
 
-fn entry(n: i64) -> Entry {
-    Entry {
-        id: 0,
-        at: UnixMs(NOW.0 + n),
-        request_id: format!("req_{n}"),
-        product: "keymint".to_owned(),
-        mode: Some(if n % 2 == 0 { "test" } else { "live" }.to_owned()),
-        merchant_id: Some(ids(1).merchant),
-        app_id: Some(ids(1).app),
-        key_id: Some("km_test_1".to_owned()),
-        method: "GET".to_owned(),
-        path: "/v1/orders".to_owned(),
+/// Key `key` of the app of merchant `owner`.
+fn candidate(owner: u64, key: u64, mode: Mode) -> Candidate {
+    Candidate {
+        key_id: format!("km_test_{key}").into(),
+        product: "keymint".into(),
+        mode,
+        merchant_id: ids(owner).merchant,
+        app_id: ids(owner).app,
+        status: Status::Active,
+        expires_at: None,
+        owner: OwnerState::Enabled,
+        restrictions: None,
+        verifier: Verifier::Hashed { ring_index: 0, digest: [7; 24] },
+    }
+}
+
+/// Decision number `n`: every fourth was allowed.
+fn line(n: u16) -> Line<'static> {
+    Line {
+        n: 0,
+        at: UnixMs(NOW.0 + i64::from(n)),
+        request_id: format!("req_{n}").into(),
+        method: "GET".into(),
+        path: "/v1/orders".into(),
         status: 200 + 100 * (n % 4),
-        reason: (n % 4 != 0)
-            .then(|| ["", "revoked", "expired", "internal"][usize::try_from(n % 4).expect("small")].to_owned()),
-        client_ip: "203.0.113.9".to_owned(),
-        duration_us: n,
+        reason: [None, Some("revoked".into()), Some("expired".into()), Some("internal".into())]
+            .into_iter()
+            .nth(usize::from(n % 4))
+            .flatten(),
+        client_ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
+        duration_us: n.into(),
     }
 }
 
@@ -34,93 +56,151 @@ fn all() -> Filter {
         reason: None,
         since: UnixMs(i64::MIN),
         until: UnixMs(i64::MAX),
-        status: (i64::MIN, i64::MAX),
+        status: (0, u16::MAX),
         limit: 1000,
     }
 }
 
-async fn store(db: &Db, entries: &[Entry]) {
+async fn store<'l>(db: &Db, lines: impl IntoIterator<Item = (Option<&Candidate>, Line<'l>)>) {
+    let mut batch = Batch::default();
+    lines.into_iter().for_each(|(candidate, line)| batch.add("keymint", candidate, line));
     let mut tx = db.write().await.expect("it begins");
-    request_log::insert(tx.conn(), entries).await.expect("they are stored");
+    batch.insert(tx.conn()).await.expect("it is stored");
     tx.commit().await.expect("it commits");
 }
 
-async fn numbers(db: &Db, filter: &Filter) -> Vec<i64> {
+async fn of_key(db: &Db, key: u64, filter: &Filter) -> Vec<Entry> {
     let mut conn = db.read().await.expect("a connection");
-    let of_key = request_log::list_of_key(&mut conn, "km_test_1", filter).await.expect("it reads");
-    let of_app = request_log::list_of_app(&mut conn, ids(1).app, filter).await.expect("it reads");
-    assert_eq!(shown(&of_key), shown(&of_app));
-    of_key.iter().map(|entry| entry.duration_us).collect()
+    request_log::list_of_key(&mut conn, &format!("km_test_{key}"), filter).await.expect("it reads")
+}
+
+async fn of_app(db: &Db, owner: u64, filter: &Filter) -> Vec<Entry> {
+    let mut conn = db.read().await.expect("a connection");
+    request_log::list_of_app(&mut conn, ids(owner).app, filter).await.expect("it reads")
+}
+
+fn numbers(entries: &[Entry]) -> Vec<u32> {
+    entries.iter().map(|entry| entry.duration_us).collect()
 }
 
 pub async fn entries_come_back_as_they_went_in(it: TestDb) {
-    let hard = Entry {
+    let key = candidate(1, 1, Mode::Live);
+    let hard = Line {
         at: UnixMs(i64::MIN),
-        path: HARD_TEXT.to_owned(),
-        request_id: String::new(),
-        reason: Some(String::new()),
-        mode: None,
-        merchant_id: None,
-        status: i64::MAX,
-        duration_us: i64::MIN,
-        client_ip: "2001:db8::1".to_owned(),
-        ..entry(0)
+        path: format!("{HARD_TEXT}\0").into(),
+        request_id: "".into(),
+        reason: Some("".into()),
+        status: u16::MAX,
+        duration_us: u32::MAX,
+        client_ip: IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ..line(0)
     };
-    let nobody =
-        Entry { key_id: None, app_id: None, merchant_id: None, mode: None, path: "x".repeat(300_000), ..entry(0) };
-    store(&it.db, &[]).await;
-    store(&it.db, &[hard.clone(), nobody, Entry { app_id: None, ..entry(4) }]).await;
-    let mut conn = it.db.read().await.expect("a connection");
-    let found = request_log::list_of_key(&mut conn, "km_test_1", &all()).await.expect("it reads");
-    assert_eq!(found.len(), 2, "what is nobody's stands in nobody's list");
-    let same = |found: &Entry, wanted: Entry| assert_eq!(shown(found), shown(&Entry { id: found.id, ..wanted }));
-    same(&found[0], Entry { app_id: None, ..entry(4) });
-    same(&found[1], hard);
-    let of_app = request_log::list_of_app(&mut conn, ids(1).app, &all()).await.expect("it reads");
-    assert_eq!(of_app.len(), 1);
-    assert!(request_log::list_of_app(&mut conn, ids(2).app, &all()).await.expect("it reads").is_empty());
+    let long = Line { path: "x".repeat(300_000).into(), ..line(1) };
+    store(&it.db, []).await;
+    store(&it.db, [(Some(&key), hard), (None, line(2)), (Some(&key), long)]).await;
+    let found = of_key(&it.db, 1, &all()).await;
+    let [newest, oldest] = found.as_slice() else { panic!("{} entries", found.len()) };
+    assert_eq!((newest.path.len(), newest.status, newest.reason.as_deref()), (300_000, 300, Some("revoked")));
+    assert_eq!((oldest.at, oldest.path.as_str()), (UnixMs(i64::MIN), format!("{HARD_TEXT}\0").as_str()));
+    assert_eq!((oldest.request_id.as_str(), oldest.reason.as_deref()), ("", Some("")));
+    assert_eq!((oldest.status, oldest.duration_us), (u16::MAX, u32::MAX));
+    assert_eq!((oldest.client_ip, oldest.method.as_str()), (IpAddr::V6(Ipv6Addr::LOCALHOST), "GET"));
+    assert_eq!((oldest.product.as_str(), oldest.mode, oldest.key_id.as_str()), ("keymint", Mode::Live, "km_test_1"));
+    assert_eq!((oldest.merchant_id, oldest.app_id), (ids(1).merchant, ids(1).app));
+    assert_eq!(of_app(&it.db, 1, &all()).await.len(), 2, "what is nobody's stands in nobody's list");
+    assert!(of_app(&it.db, 2, &all()).await.is_empty());
+    assert!(of_key(&it.db, 2, &all()).await.is_empty());
 }
 
 pub async fn filters_narrow_and_none_of_them_widens(it: TestDb) {
-    store(&it.db, &(0..12).map(entry).collect::<Vec<_>>()).await;
-    let foreign = Entry { key_id: Some("km_test_2".to_owned()), app_id: Some(ids(2).app), ..entry(99) };
-    store(&it.db, &[foreign]).await;
+    let (test, live) = (candidate(1, 1, Mode::Test), candidate(1, 2, Mode::Live));
+    let foreign = candidate(2, 3, Mode::Test);
+    store(&it.db, (0..6).map(|n| (Some(if n % 2 == 0 { &test } else { &live }), line(n)))).await;
+    store(&it.db, (6..12).map(|n| (Some(if n % 2 == 0 { &test } else { &live }), line(n)))).await;
+    store(&it.db, [(Some(&foreign), line(99))]).await;
     let at = |n: i64| UnixMs(NOW.0 + n);
     let some = |text: &str| Some(text.to_owned());
-    assert_eq!(numbers(&it.db, &all()).await, (0..12).rev().collect::<Vec<_>>());
-    assert_eq!(numbers(&it.db, &Filter { mode: some("live"), ..all() }).await, [11, 9, 7, 5, 3, 1]);
-    assert_eq!(numbers(&it.db, &Filter { mode: some("' OR 1=1 --"), ..all() }).await, [0; 0]);
-    assert_eq!(numbers(&it.db, &Filter { reason: some("expired"), ..all() }).await, [10, 6, 2]);
-    assert_eq!(numbers(&it.db, &Filter { since: at(3), until: at(6), ..all() }).await, [5, 4, 3]);
-    assert_eq!(numbers(&it.db, &Filter { since: at(6), until: at(6), ..all() }).await, [0; 0]);
-    assert_eq!(numbers(&it.db, &Filter { status: (300, 400), ..all() }).await, [10, 9, 6, 5, 2, 1]);
-    assert_eq!(numbers(&it.db, &Filter { limit: 2, ..all() }).await, [11, 10]);
-    assert_eq!(numbers(&it.db, &Filter { limit: 0, ..all() }).await, [0; 0]);
-    let narrow = Filter { mode: some("test"), reason: some("expired"), since: at(1), until: at(9), ..all() };
-    assert_eq!(numbers(&it.db, &narrow).await, [6, 2]);
+    for (filter, wanted) in [
+        (all(), (0..12).rev().collect::<Vec<_>>()),
+        (Filter { mode: Some(Mode::Live), ..all() }, vec![11, 9, 7, 5, 3, 1]),
+        (Filter { reason: some("expired"), ..all() }, vec![10, 6, 2]),
+        (Filter { reason: some("' OR 1=1 --"), ..all() }, vec![]),
+        (Filter { since: at(3), until: at(6), ..all() }, vec![5, 4, 3]),
+        (Filter { since: at(6), until: at(6), ..all() }, vec![]),
+        (Filter { status: (300, 400), ..all() }, vec![10, 9, 6, 5, 2, 1]),
+        (Filter { limit: 2, ..all() }, vec![11, 10]),
+        (Filter { limit: 0, ..all() }, vec![]),
+        (Filter { mode: Some(Mode::Test), reason: some("expired"), since: at(1), until: at(9), ..all() }, vec![6, 2]),
+    ] {
+        assert_eq!(numbers(&of_app(&it.db, 1, &filter).await), wanted, "{filter:?}");
+    }
+    assert_eq!(numbers(&of_key(&it.db, 1, &all()).await), [10, 8, 6, 4, 2, 0]);
+    assert!(of_key(&it.db, 1, &Filter { mode: Some(Mode::Live), ..all() }).await.is_empty());
 }
 
 pub async fn numbers_rise_and_pages_do_not_overlap(it: TestDb) {
     let writers = (0..10).map(|writer| {
         let db = it.db.clone();
         tokio::spawn(async move {
+            let keys = [0, 1].map(|key| candidate(1, key, Mode::Test));
             for batch in 0..5 {
-                store(&db, &(0..4).map(|n| entry(writer * 100 + batch * 10 + n)).collect::<Vec<_>>()).await;
+                let lines = (0..4).map(|n| (keys.get(usize::from(n % 2)), line(writer * 100 + batch * 10 + n)));
+                store(&db, lines.collect::<Vec<_>>()).await;
             }
         })
     });
     for writer in writers.collect::<Vec<_>>() {
         writer.await.expect("it ends");
     }
-    let mut seen = Vec::new();
+    let mut seen: Vec<(i64, u32)> = Vec::new();
     let mut filter = Filter { limit: 7, ..all() };
     loop {
-        let mut conn = it.db.read().await.expect("a connection");
-        let part = request_log::list_of_key(&mut conn, "km_test_1", &filter).await.expect("it reads");
+        let part = of_app(&it.db, 1, &filter).await;
         let Some(last) = part.last() else { break };
         filter.below_id = last.id;
-        seen.extend(part.iter().map(|entry| entry.id));
+        seen.extend(part.iter().map(|entry| (entry.id, entry.duration_us)));
     }
-    assert!(seen.is_sorted_by(|one, next| one > next));
-    assert_eq!(seen.len(), 200);
+    assert!(seen.iter().map(|(id, _)| id).eq((1..=200).rev().collect::<Vec<_>>().iter()), "dense, and each once");
+    for batch in seen.chunks(4) {
+        let in_batch: Vec<u32> = batch.iter().map(|(_, number)| number % 10).collect();
+        assert_eq!(in_batch, [3, 2, 1, 0], "the order of arrival, over both keys");
+    }
+    assert_eq!(of_key(&it.db, 0, &all()).await.len(), 100);
+}
+
+/// A key that is seldom used among many that are: its own entries are found, however many batches lie between.
+pub async fn a_quiet_key_is_found_among_busy_ones(it: TestDb) {
+    let (quiet, busy) = (candidate(1, 1, Mode::Test), candidate(1, 2, Mode::Test));
+    for batch in 0..100_u16 {
+        let whose = if batch % 40 == 0 { &quiet } else { &busy };
+        store(&it.db, [(Some(&busy), line(batch)), (Some(whose), line(batch))]).await;
+    }
+    assert_eq!(numbers(&of_key(&it.db, 1, &all()).await), [80, 40, 0]);
+    assert_eq!(of_key(&it.db, 2, &all()).await.len(), 197);
+    assert_eq!(of_app(&it.db, 1, &all()).await.len(), 200);
+}
+
+/// The last use is that of the newest allowed request; a refused one is no use.
+pub async fn only_what_was_allowed_is_a_use(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    store_credential(&it.db, &crate::sample::credential(1, 1), 0).await;
+    let key = candidate(1, 1, Mode::Test);
+    let last_used = async || {
+        let mut conn = it.db.read().await.expect("a connection");
+        credentials::find(&mut conn, "km_test_1").await.expect("it reads").expect("it is there").last_used_at
+    };
+    store(&it.db, [(Some(&key), line(1)), (None, line(4))]).await;
+    assert_eq!(last_used().await, None);
+    store(&it.db, [(Some(&key), line(8)), (Some(&key), line(4)), (Some(&key), line(9))]).await;
+    assert_eq!(last_used().await, Some(UnixMs(NOW.0 + 8)));
+}
+
+pub async fn a_line_that_cannot_be_read_is_corrupt_and_not_absent(it: TestDb) {
+    store(&it.db, [(Some(&candidate(1, 1, Mode::Test)), line(1))]).await;
+    let mut tx = it.db.write().await.expect("it begins");
+    tx.conn().script("UPDATE request_log SET entries = '{\"n\":1'").await.expect("it is edited");
+    tx.commit().await.expect("it commits");
+    let mut conn = it.db.read().await.expect("a connection");
+    let found = request_log::list_of_key(&mut conn, "km_test_1", &all()).await;
+    assert!(matches!(found, Err(StoreError::Corrupt { column: "entries", .. })), "{found:?}");
 }

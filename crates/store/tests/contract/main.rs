@@ -45,7 +45,10 @@ keymint_testkit::on_both! {
     logs:
         entries_come_back_as_they_went_in,
         filters_narrow_and_none_of_them_widens,
-        numbers_rise_and_pages_do_not_overlap,;
+        numbers_rise_and_pages_do_not_overlap,
+        a_quiet_key_is_found_among_busy_ones,
+        only_what_was_allowed_is_a_use,
+        a_line_that_cannot_be_read_is_corrupt_and_not_absent,;
     small:
         settings_are_stored_once,
         whoever_asks_for_a_nul_finds_nothing,

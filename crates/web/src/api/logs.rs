@@ -55,16 +55,16 @@ fn request_view(entry: Entry) -> RequestView {
         request_id: entry.request_id,
         at: rfc3339(entry.at),
         product: entry.product,
-        mode: entry.mode,
-        app_id: entry.app_id.map(|app| app.to_string()),
-        key_id: entry.key_id,
+        mode: Some(entry.mode.as_str().to_owned()),
+        app_id: Some(entry.app_id.to_string()),
+        key_id: Some(entry.key_id),
         method: entry.method,
         path: entry.path,
-        status: entry.status,
+        status: i64::from(entry.status),
         decision: if entry.reason.is_none() { "allow" } else { "deny" },
         reason: entry.reason,
-        client_ip: entry.client_ip,
-        duration_us: entry.duration_us,
+        client_ip: entry.client_ip.to_string(),
+        duration_us: i64::from(entry.duration_us),
     }
 }
 
@@ -82,13 +82,13 @@ struct RequestQuery {
 }
 
 /// `401`, `4xx`, or nothing for all.
-fn status_range(text: Option<&str>) -> Result<(i64, i64), ApiError> {
+fn status_range(text: Option<&str>) -> Result<(u16, u16), ApiError> {
     let wrong = || ApiError::field("status", "must be a status such as 401, or a class such as 4xx");
     match text {
         None => Ok((0, 999)),
         Some(text) => match text.strip_suffix("xx") {
             Some(class) => {
-                let class: i64 = class.parse().map_err(|_| wrong())?;
+                let class: u16 = class.parse().map_err(|_| wrong())?;
                 if (1..=5).contains(&class) { Ok((class * 100, class * 100 + 99)) } else { Err(wrong()) }
             }
             None => text.parse().map(|status| (status, status)).map_err(|_| wrong()),
@@ -104,12 +104,12 @@ fn filter(uri: &Uri) -> Result<(Filter, i64), ApiError> {
     }
     let filter = Filter {
         below_id: number_cursor(asked.cursor.as_deref(), i64::MAX)?,
-        mode: asked.mode.map(|mode| mode.as_str().to_owned()),
+        mode: asked.mode,
         reason: asked.reason,
         since: asked.since.as_deref().map_or(Ok(UnixMs(0)), |text| moment("since", text))?,
         until: asked.until.as_deref().map_or(Ok(UnixMs(i64::MAX)), |text| moment("until", text))?,
         status: status_range(asked.status.as_deref())?,
-        limit: limit + 1,
+        limit: usize::try_from(limit).unwrap_or(0) + 1,
     };
     Ok((filter, limit))
 }
