@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::machine;
 use crate::management::Client;
 use crate::process::Server;
 
@@ -25,11 +26,13 @@ pub struct Setting {
     pub request_log: bool,
     /// Credentials kept ready.
     pub cached_credentials_max: usize,
+    /// How much longer the disk takes to bring a file to rest.
+    pub sync_delay: Duration,
 }
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { request_log: false, cached_credentials_max: 250_000 }
+        Self { request_log: false, cached_credentials_max: 250_000, sync_delay: Duration::ZERO }
     }
 }
 
@@ -40,6 +43,7 @@ pub struct House {
     /// An operator token.
     pub token: String,
     addresses: [SocketAddr; 3],
+    sync_delay: Duration,
 }
 
 /// A running one.
@@ -84,7 +88,8 @@ impl House {
             std::fs::remove_dir_all(folder)?;
         }
         std::fs::create_dir_all(folder)?;
-        let house = Self { folder: folder.to_owned(), token: String::new(), addresses: free_addresses()? };
+        let (addresses, sync_delay) = (free_addresses()?, setting.sync_delay);
+        let house = Self { folder: folder.to_owned(), token: String::new(), addresses, sync_delay };
         std::fs::write(house.config_path(), house.config(setting))?;
         if !token_path.exists() {
             house.run(&["setup", "master-key", &house.path("master.key")])?;
@@ -106,7 +111,7 @@ impl House {
 
     fn config(&self, setting: Setting) -> String {
         let [console, gateway, internal] = self.addresses;
-        let Setting { request_log, cached_credentials_max } = setting;
+        let Setting { request_log, cached_credentials_max, .. } = setting;
         let mut text = format!(
             "data = \"{}\"\n\n[listen]\nconsole = \"{console}\"\ngateway = \"{gateway}\"\ninternal = \"{internal}\"\n\n\
              [database]\nsqlite = \"{}\"\n\n[master_key]\nfile = \"{}\"\n\n[request_log]\nenabled = {request_log}\n\n\
@@ -131,13 +136,28 @@ impl House {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// The binary, on a slower disk where that is asked for.
+    fn command(&self) -> Result<Command> {
+        let mut command = Command::new(binary()?);
+        if !self.sync_delay.is_zero() {
+            let library = self.folder.join("slow_sync.so");
+            let source = machine::root().join("bench/c/slow_sync.c");
+            let built =
+                Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(source).status()?;
+            ensure!(built.success(), "cc could not build slow_sync.c");
+            command.env("LD_PRELOAD", library).env("SYNC_DELAY_US", self.sync_delay.as_micros().to_string());
+        }
+        Ok(command)
+    }
+
     /// Starts it and waits until it is ready.
     ///
     /// # Errors
     /// When it ends or does not become ready.
     pub fn start(&self) -> Result<Running> {
         let begun = Instant::now();
-        let child = Command::new(binary()?)
+        let child = self
+            .command()?
             .args(["serve", "--config", &self.path("keymint.toml")])
             .env("KEYMINT_LOG", "warn")
             .stdin(Stdio::null())

@@ -1,7 +1,13 @@
 //! The machine and the commit that figures belong to, and making room for a measurement on a shared machine.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Pages written to learn how long the disk takes.
+const SYNCS: usize = 101;
 
 /// The folder that the bench keeps its databases and request files in.
 pub fn folder() -> PathBuf {
@@ -19,6 +25,25 @@ pub fn step_forward() {
     if std::fs::write("/proc/self/autogroup", "-12").is_err() {
         println!("not allowed to raise this session's share of the machine: expect more noise");
     }
+}
+
+/// How long the disk takes to bring a written page to rest; the median.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn sync_time(folder: &Path) -> std::io::Result<Duration> {
+    let path = folder.join("sync-time");
+    let mut file = File::create(&path)?;
+    let mut times = Vec::with_capacity(SYNCS);
+    for _ in 0..SYNCS {
+        file.write_all(&[7; 4096])?;
+        let begun = Instant::now();
+        file.sync_data()?;
+        times.push(begun.elapsed());
+    }
+    std::fs::remove_file(path)?;
+    times.sort_unstable();
+    Ok(times.get(SYNCS / 2).copied().unwrap_or_default())
 }
 
 /// What the figures were measured on, in a line.

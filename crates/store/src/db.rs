@@ -211,22 +211,24 @@ impl Tx {
         self.conn.as_mut().expect("only `commit` and `drop` take the connection, and both end the transaction")
     }
 
-    /// Makes it durable. When this returns `Ok`, it survives a crash.
+    /// Makes it durable. When what this returns is `Ok`, it survives a crash. On SQLite the next writer's turn begins
+    /// with the call, not with the answer.
     ///
     /// # Errors
     /// `StoreError`: on SQLite nothing has changed; on PostgreSQL a lost connection leaves it unknown, and the caller
     /// must say so by failing.
-    pub async fn commit(mut self) -> Result<(), StoreError> {
-        match self.conn.take() {
-            Some(Conn(Inner::Writer(tx))) => tx.commit().await,
-            Some(Conn(Inner::Pg(client))) => match postgres::batch(&client, "COMMIT").await {
-                Ok(()) => Ok(()),
-                Err(error) => {
-                    drop(Object::take(client));
-                    Err(error)
-                }
-            },
-            Some(Conn(Inner::Reader(_))) | None => Err(StoreError::Unavailable("not a transaction".to_owned())),
+    pub fn commit(mut self) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        let ending = match self.conn.take() {
+            Some(Conn(Inner::Writer(tx))) => Ending::Joined(tx.commit()),
+            Some(Conn(Inner::Pg(client))) => Ending::Open(Box::new(Unended(Some(client)))),
+            Some(Conn(Inner::Reader(_))) | None => Ending::None,
+        };
+        async move {
+            match ending {
+                Ending::Joined(done) => done.await,
+                Ending::Open(client) => client.end("COMMIT").await,
+                Ending::None => Err(StoreError::Unavailable("not a transaction".to_owned())),
+            }
         }
     }
 
@@ -239,14 +241,35 @@ impl Tx {
         match self.conn.take() {
             Some(Conn(Inner::Writer(tx))) => tx.settle().await,
             // PostgreSQL shows nobody what is not on disk.
-            Some(Conn(Inner::Pg(client))) => match postgres::batch(&client, "ROLLBACK").await {
-                Ok(()) => Ok(()),
-                Err(error) => {
-                    drop(Object::take(client));
-                    Err(error)
-                }
-            },
+            Some(Conn(Inner::Pg(client))) => Unended(Some(client)).end("ROLLBACK").await,
             Some(Conn(Inner::Reader(_))) | None => Err(StoreError::Unavailable("not a transaction".to_owned())),
+        }
+    }
+}
+
+/// What is left of a transaction when `commit` has been called.
+enum Ending<J> {
+    Joined(J),
+    Open(Box<Unended>),
+    None,
+}
+
+/// A connection with a transaction open on it. Dropped so, it does not go back to the pool.
+struct Unended(Option<Object>);
+
+impl Unended {
+    async fn end(mut self, how: &'static str) -> Result<(), StoreError> {
+        let client = self.0.as_ref().ok_or_else(|| StoreError::Unavailable("not a transaction".to_owned()))?;
+        postgres::batch(client, how).await?;
+        self.0 = None;
+        Ok(())
+    }
+}
+
+impl Drop for Unended {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            drop(Object::take(client));
         }
     }
 }
@@ -254,7 +277,7 @@ impl Tx {
 impl Drop for Tx {
     fn drop(&mut self) {
         if let Some(Conn(Inner::Pg(client))) = self.conn.take() {
-            drop(Object::take(client));
+            drop(Unended(Some(client)));
         }
     }
 }

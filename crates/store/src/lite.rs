@@ -1,13 +1,17 @@
 //! SQLite: one writer with group commit, many readers.
 //!
 //! A synchronous commit costs milliseconds whatever is in it, so writers that wait together are committed together:
-//! each has a savepoint of its own inside one outer transaction, and a thread commits the outer one when its turn in the
-//! writer's queue comes. A writer is answered only after that commit; if it fails, all of them fail and nothing has
-//! changed. A writer that gives up rolls back its savepoint alone.
+//! each has a savepoint of its own inside one outer transaction, and a thread commits the outer one once nobody is queued
+//! for the writer any more, or enough wait. A writer is answered only after that commit; if it fails, all of them fail and
+//! nothing has changed. A writer that gives up rolls back its savepoint alone. Whoever leaves the queue or the writer,
+//! however it does, asks for the commit if it was the last: so nobody waits for one that does not come.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard, oneshot};
 
@@ -16,6 +20,10 @@ use crate::sql::{Cell, Row, Stmt, Val};
 
 /// Readers kept open when idle.
 const IDLE_READERS_MAX: usize = 16;
+/// Writers that wait for one commit: then it comes, whoever else is queued.
+const WAITING_MAX: usize = 256;
+/// How long a batch waits for those who were in the one before. Shorter than a disk takes that is worth sharing.
+const PAUSE: Duration = Duration::from_micros(300);
 /// Prepared statements kept per connection.
 const STATEMENTS_MAX: usize = 128;
 
@@ -25,8 +33,18 @@ pub struct Lite {
     path: PathBuf,
     writer: Arc<FairMutex<Writer>>,
     readers: Arc<Mutex<Vec<Connection>>>,
-    flush: mpsc::Sender<()>,
+    queue: Queue,
 }
+
+/// Those who are queued for the writer, and the thread that commits.
+#[derive(Clone)]
+struct Queue {
+    length: Arc<AtomicUsize>,
+    commit: mpsc::Sender<usize>,
+}
+
+/// A place in the queue.
+struct Place<'q>(&'q Queue);
 
 /// The one connection that writes, and those who wait for its commit.
 pub struct Writer {
@@ -36,12 +54,19 @@ pub struct Writer {
 }
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    // Each connection is one thread's at a time, so it needs no lock of its own.
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| driver_error("open", &error))?;
+    // Plans do not depend on what is bound, or else some statements would be prepared anew at each use.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(|error| driver_error("open", &error))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-             PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY;",
+             PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY;
+             PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8192;",
         )
         .map_err(|error| driver_error("open.pragma", &error))?;
     Ok(connection)
@@ -55,17 +80,14 @@ impl Lite {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         let writer = Arc::new(FairMutex::new(Writer { connection, is_open: false, waiting: Vec::new() }));
-        let (flush, requests) = mpsc::channel();
-        let committed = Arc::clone(&writer);
+        let (commit, requests) = mpsc::channel();
+        let queue = Queue { length: Arc::default(), commit };
+        let (committed, length) = (Arc::clone(&writer), Arc::clone(&queue.length));
         std::thread::Builder::new()
             .name("sqlite-commit".to_owned())
-            .spawn(move || {
-                while requests.recv().is_ok() {
-                    committed.blocking_lock().commit();
-                }
-            })
+            .spawn(move || commit_batches(&requests, &committed, &length))
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { path: path.to_owned(), writer, readers: Arc::default(), flush })
+        Ok(Self { path: path.to_owned(), writer, readers: Arc::default(), queue })
     }
 
     /// A connection that only reads, from the pool or new.
@@ -86,22 +108,91 @@ impl Lite {
     /// # Errors
     /// `StoreError` when the database refuses to begin.
     pub async fn begin(&self) -> Result<LiteTx, StoreError> {
+        let place = self.queue.enter();
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        place.taken();
         writer.notice_the_end();
-        if !writer.is_open {
-            batch(&writer.connection, "BEGIN IMMEDIATE")?;
-            writer.is_open = true;
+        if let Err(error) = writer.open() {
+            self.queue.leave(writer);
+            return Err(error);
         }
-        batch(&writer.connection, "SAVEPOINT one")?;
-        Ok(LiteTx { writer: Some(writer), flush: self.flush.clone() })
+        Ok(LiteTx { writer: Some(writer), queue: self.queue.clone() })
     }
 }
 
-fn batch(connection: &Connection, text: &'static str) -> Result<(), StoreError> {
-    connection.execute_batch(text).map_err(|error| driver_error(text, &error))
+/// Commits whenever it is asked to, except while someone is queued who will ask in turn. After a large batch its callers
+/// may just be on their way back with more, so a smaller one waits a moment for them.
+#[expect(clippy::disallowed_methods, reason = "whether they come back is not known before they do")]
+fn commit_batches(requests: &mpsc::Receiver<usize>, writer: &FairMutex<Writer>, queue_length: &AtomicUsize) {
+    let mut before = 0;
+    while let Ok(mut count) = requests.recv() {
+        if count < before {
+            std::thread::sleep(PAUSE);
+        }
+        count = requests.try_iter().fold(count, usize::max);
+        if count < WAITING_MAX && queue_length.load(Ordering::Acquire) > 0 {
+            continue;
+        }
+        let mut writer = writer.blocking_lock();
+        before = writer.waiting.len();
+        writer.commit();
+    }
+}
+
+impl Queue {
+    fn enter(&self) -> Place<'_> {
+        self.length.fetch_add(1, Ordering::AcqRel);
+        Place(self)
+    }
+
+    /// Asks for the commit of so many.
+    fn ask(&self, count: usize) {
+        // Without that thread there is nobody left to answer either.
+        let _ = self.commit.send(count);
+    }
+
+    /// Lets go of the writer. The last one to do so sees to the commit of all.
+    fn leave(&self, writer: OwnedMutexGuard<Writer>) {
+        let count = writer.waiting.len();
+        drop(writer);
+        if count >= WAITING_MAX || (count > 0 && self.length.load(Ordering::Acquire) == 0) {
+            self.ask(count);
+        }
+    }
+}
+
+impl Place<'_> {
+    /// The turn has come.
+    fn taken(self) {
+        self.0.length.fetch_sub(1, Ordering::AcqRel);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Place<'_> {
+    /// Given up before the turn came: someone may have left the commit to this one.
+    fn drop(&mut self) {
+        self.0.length.fetch_sub(1, Ordering::AcqRel);
+        self.0.ask(0);
+    }
+}
+
+/// Runs one statement that begins or ends something; prepared once, because every change has several.
+fn run(connection: &Connection, text: &'static str) -> Result<(), StoreError> {
+    let done = connection.prepare_cached(text).and_then(|mut prepared| prepared.raw_execute());
+    done.map(|_| ()).map_err(|error| driver_error(text, &error))
 }
 
 impl Writer {
+    /// Opens a savepoint, and the common transaction when there is none.
+    fn open(&mut self) -> Result<(), StoreError> {
+        if !self.is_open {
+            run(&self.connection, "BEGIN IMMEDIATE")?;
+            self.is_open = true;
+        }
+        run(&self.connection, "SAVEPOINT one")
+    }
+
     /// SQLite ends a transaction by itself when the disk is full or fails. Everyone in it is told that nothing of it
     /// has happened, before anyone else begins.
     fn notice_the_end(&mut self) {
@@ -144,7 +235,7 @@ impl Writer {
 /// A writer's savepoint. Dropped without `commit`, it is rolled back.
 pub struct LiteTx {
     writer: Option<OwnedMutexGuard<Writer>>,
-    flush: mpsc::Sender<()>,
+    queue: Queue,
 }
 
 impl LiteTx {
@@ -159,18 +250,21 @@ impl LiteTx {
         open.map(|writer| &mut writer.connection).ok_or_else(ended)
     }
 
-    /// Joins the next common commit and waits until it is on disk.
+    /// Joins the next common commit, at once: the next writer need not wait for the caller to look at the answer. What
+    /// comes back says when it is on disk.
     ///
     /// # Errors
-    /// `StoreError::Unavailable` when that commit failed: nothing has changed.
-    pub async fn commit(mut self) -> Result<(), StoreError> {
-        let Some(mut writer) = self.writer.take() else { return Err(commit_failed()) };
+    /// What comes back fails with `StoreError::Unavailable` when that commit failed: nothing has changed.
+    pub fn commit(mut self) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        let joined = self.release();
+        async move { answered(joined?).await }
+    }
+
+    fn release(&mut self) -> Result<oneshot::Receiver<bool>, StoreError> {
+        let writer = self.writer.as_mut().ok_or_else(commit_failed)?;
         // Where SQLite has given up the transaction there is no savepoint any more, and this fails.
-        if let Err(error) = batch(&writer.connection, "RELEASE one") {
-            writer.give_up();
-            return Err(error);
-        }
-        answered(self.join(writer)?).await
+        run(&writer.connection, "RELEASE one")?;
+        Ok(self.join())
     }
 
     /// Rolls back its own, and waits until what it has read of the others is on disk.
@@ -178,18 +272,19 @@ impl LiteTx {
     /// # Errors
     /// As `commit`: what it has read has not happened.
     pub async fn settle(mut self) -> Result<(), StoreError> {
-        let Some(mut writer) = self.writer.take() else { return Err(commit_failed()) };
+        let writer = self.writer.as_mut().ok_or_else(commit_failed)?;
         writer.give_up();
-        if writer.is_open { answered(self.join(writer)?).await } else { Ok(()) }
+        if writer.is_open { answered(self.join()).await } else { Ok(()) }
     }
 
-    /// Waits for the next common commit, and asks for one.
-    fn join(&self, mut writer: OwnedMutexGuard<Writer>) -> Result<oneshot::Receiver<bool>, StoreError> {
+    /// Waits for the next common commit.
+    fn join(&mut self) -> oneshot::Receiver<bool> {
         let (told, answer) = oneshot::channel();
-        writer.waiting.push(told);
-        drop(writer);
-        self.flush.send(()).map_err(|_| commit_failed())?;
-        Ok(answer)
+        if let Some(mut writer) = self.writer.take() {
+            writer.waiting.push(told);
+            self.queue.leave(writer);
+        }
+        answer
     }
 }
 
@@ -206,8 +301,9 @@ fn commit_failed() -> StoreError {
 
 impl Drop for LiteTx {
     fn drop(&mut self) {
-        if let Some(writer) = &mut self.writer {
+        if let Some(mut writer) = self.writer.take() {
             writer.give_up();
+            self.queue.leave(writer);
         }
     }
 }

@@ -192,9 +192,9 @@ impl<'a> Change<'a> {
         entry.digest = audit_digest(&self.place.previous_digest, &entry);
         let event = EventId::fresh(now, &*self.app.entropy)?;
         ledger::record(self.tx.conn(), &entry, event).await?;
-        let (tx, app) = (self.tx, self.app.clone());
+        let (committing, app) = (self.tx.commit(), self.app.clone());
         let finishing = app.runtime.clone().spawn(async move {
-            let done = tx.commit().await;
+            let done = committing.await;
             app.forget(&affected);
             done
         });

@@ -63,6 +63,7 @@ keymint_testkit::on_both! {
         readers_see_what_was_committed_and_nothing_else,
         one_gives_up_while_twenty_commit,
         writers_that_are_cut_off_anywhere_leave_all_or_nothing,
+        whoever_goes_away_in_the_queue_leaves_nobody_waiting,
         whoever_settles_has_read_what_is_on_disk,
         a_refused_statement_leaves_the_others_standing,;
     migrations:

@@ -1,5 +1,7 @@
 //! All or nothing, alone and in a group; and who sees what, when.
 
+use std::time::Duration;
+
 use keymint_store::db::Db;
 use keymint_store::error::StoreError;
 use keymint_store::ledger;
@@ -101,6 +103,29 @@ pub async fn writers_that_are_cut_off_anywhere_leave_all_or_nothing(it: TestDb) 
         committed += usize::from(one);
     }
     assert!((1..30).contains(&committed), "{committed} of 30: they were not cut off in different places");
+}
+
+/// On SQLite the commit is left to the next in the queue. One that goes away, before or after its turn has come, does not
+/// take the commit with it.
+pub async fn whoever_goes_away_in_the_queue_leaves_nobody_waiting(it: TestDb) {
+    for has_its_turn in [false, true] {
+        let mut first = it.db.write().await.expect("it begins");
+        settings::insert(first.conn(), &format!("first {has_its_turn}"), "value").await.expect("it is stored");
+        let mut next = Box::pin(it.db.write());
+        let next_began = tokio::time::timeout(Duration::from_millis(50), &mut next).await.is_ok();
+        assert_eq!(next_began, it.db.engine() == keymint_store::db::EngineName::Postgres);
+        let committing = if has_its_turn {
+            let committing = first.commit();
+            drop(next);
+            committing
+        } else {
+            drop(next);
+            first.commit()
+        };
+        let done = tokio::time::timeout(Duration::from_secs(10), committing).await;
+        done.expect("it still waits for its commit").expect("it commits");
+        assert!(is_there(&it.db, &format!("first {has_its_turn}")).await);
+    }
 }
 
 /// On SQLite a writer sees what those before it in the group have written, which is not on disk yet. Before it tells
