@@ -11,8 +11,8 @@ use serde::Deserialize;
 use crate::steps::Steps;
 use crate::{install, shell};
 
-/// A target that is slow stops after ten minutes, whatever it still had to do; its line then shows fewer runs.
-const SECONDS_MAX: u32 = 600;
+/// A target that is slow stops after half an hour, whatever it still had to do; its line then shows fewer runs.
+const SECONDS_MAX: u32 = 1800;
 
 #[derive(Args)]
 pub struct Options {
