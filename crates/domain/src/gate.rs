@@ -89,7 +89,7 @@ pub fn check_body(dialect: &Dialect, body: &[u8]) -> Result<(), GateFault> {
 }
 
 fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFault> {
-    let (mut seen, mut proofs, mut hosts) = (0_u64, 0_u64, 0_usize);
+    let (mut seen, mut proofs, mut names_key, mut hosts) = (0_u64, 0_u64, false, 0_usize);
     for header in view.headers {
         match header.name {
             "host" => hosts += 1,
@@ -102,6 +102,7 @@ fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFa
                     }
                     seen |= bit;
                     proofs |= proof_bit(dialect, name);
+                    names_key |= is_key_name(dialect, name);
                 }
             }
         }
@@ -109,7 +110,8 @@ fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFa
     if hosts > 1 {
         return Err(GateFault::Host);
     }
-    if proofs.count_ones() > 1 { Err(GateFault::TwoSchemes) } else { Ok(()) }
+    let is_other = names_key && proofs & SELF_CONTAINED != 0;
+    if proofs.count_ones() > 1 || is_other { Err(GateFault::TwoSchemes) } else { Ok(()) }
 }
 
 /// One bit for each header that carries credentials, in any dialect or in this one.
@@ -128,6 +130,25 @@ fn credential_bit(dialect: &Dialect, name: &str) -> Option<u64> {
 /// A dialect has few enough headers that each finds a bit.
 fn bit(position: usize) -> Option<u64> {
     1_u64.checked_shl(u32::try_from(position).ok()?)
+}
+
+/// `Authorization`, a message signature and a public key name their key themselves: a header beside them that names one
+/// is of another scheme.
+const SELF_CONTAINED: u64 = 1 | 8 | 16;
+
+/// Whether a header only names the key, for a secret or a signature in a header beside it.
+fn is_key_name(dialect: &Dialect, name: &str) -> bool {
+    name == "x-api-key"
+        || dialect.schemes.iter().any(|scheme| match &scheme.kind {
+            SchemeKind::KeyPair { key_id_header, .. } => **key_id_header == *name,
+            SchemeKind::Signed(signed) => {
+                matches!(&signed.placement, Placement::Headers { key_id, .. } if **key_id == *name)
+            }
+            SchemeKind::Basic
+            | SchemeKind::Bearer
+            | SchemeKind::TokenExchange(_)
+            | SchemeKind::MessageSignature { .. } => false,
+        })
 }
 
 /// At most one proof may be there: `Authorization`, a secret in a header, a signature, a message signature, a public

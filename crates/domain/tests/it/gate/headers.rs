@@ -66,6 +66,21 @@ fn two_schemes_in_one_request_are_refused_in_every_dialect() {
 }
 
 #[test]
+fn a_header_that_names_a_key_stands_only_beside_a_proof_that_needs_one() {
+    for proof in ["authorization", "signature", "signature-input"] {
+        let both = post().with("x-api-key", "x").with(proof, "x");
+        assert_eq!(everywhere(&both), Err(GateFault::TwoSchemes), "{proof}");
+        let own = post().with("acme-key", "x").with(proof, "x");
+        assert_eq!(head("acmepay", &own), Err(GateFault::TwoSchemes), "{proof}");
+        assert_eq!(head("kpay", &own), Ok(()), "no header of that dialect");
+    }
+    let public = post().with("x-api-key", "x").with("x-access-key", "x");
+    assert_eq!(head("kspay", &public), Err(GateFault::TwoSchemes));
+    assert_eq!(everywhere(&post().with("x-api-key", "x")), Ok(()), "what is missing is not the gate's matter");
+    assert_eq!(everywhere(&post().with("x-timestamp", "1").with("authorization", "x")), Ok(()));
+}
+
+#[test]
 fn headers_of_one_scheme_belong_together() {
     for headers in [
         &["x-api-key", "x-secret-key"][..],
