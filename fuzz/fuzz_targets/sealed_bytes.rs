@@ -13,11 +13,10 @@ fn open(key_id: &str, ring_key: &str, bytes: &[u8]) -> Result<Verifier, SealErro
 fuzz_target!(|data: &[u8]| {
     let mut data = data;
     let kind = take(&mut data);
-    assert_eq!(
-        open("pk", if kind.is_multiple_of(2) { "k1" } else { "k2" }, data).map(|_| ()),
-        Err(SealError::Tampered)
-    );
-    assert_eq!(open("pk", "k3", data).map(|_| ()), Err(SealError::UnknownRingKey));
+    // Nothing is ever sealed for this key id. What is sealed below for another, the fuzzer gets to see when it is compared.
+    let forged = open("forged", if kind.is_multiple_of(2) { "k1" } else { "k2" }, data);
+    assert_eq!(forged.map(|_| ()), Err(SealError::Tampered));
+    assert_eq!(open("forged", "k3", data).map(|_| ()), Err(SealError::UnknownRingKey));
     assert!(!keyring().row_is_intact(b"row", data), "nobody guesses a check");
     if let Ok(text) = std::str::from_utf8(data)
         && let Ok(ring) = Keyring::parse(&SecretText::new(text.to_owned()))

@@ -166,7 +166,7 @@ impl Dialect {
     pub fn parse(text: &str) -> Result<Self, DialectError> {
         let deserializer = toml::Deserializer::parse(text).map_err(|error| DialectError {
             line: line_at(text, error.span().map_or(0, |span| span.start)),
-            field: "the file".to_owned(),
+            field: WHOLE_FILE.to_owned(),
             problem: error.message().to_owned(),
         })?;
         let raw: RawDialect = serde_path_to_error::deserialize(deserializer).map_err(|error| {
@@ -179,13 +179,18 @@ impl Dialect {
     }
 }
 
+/// What an error names when it is about no field.
+const WHOLE_FILE: &str = "the file";
+
 /// The path of a field. Where a field is missing, the path given is that of the table around it.
 fn name_of(path: &serde_path_to_error::Path, message: &str) -> String {
     let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-    match (path.iter().next(), missing) {
-        (None, Some(missing)) => missing.to_owned(),
-        (Some(_), Some(missing)) => format!("{path}.{missing}"),
-        (_, None) => path.to_string(),
+    match (path.to_string(), missing) {
+        (path, Some(missing)) if path == "." => missing.to_owned(),
+        (path, Some(missing)) => format!("{path}.{missing}"),
+        // A key may be empty.
+        (path, None) if path.is_empty() || path == "." => WHOLE_FILE.to_owned(),
+        (path, None) => path,
     }
 }
 

@@ -481,6 +481,7 @@ const ERRORS: &[Broken] = &[
     broken("razorpay", ("name = \"razorpay\"", "name = \"razorpay"), "name", "the file", "expected"),
     broken("razorpay", ("name = \"razorpay\"", "name = razorpay"), "name", "the file", "quoted"),
     broken("razorpay", ("title = \"Razorpay\"", "name = \"other\""), "name = \"other\"", "the file", "duplicate key"),
+    broken("razorpay", ("title = \"Razorpay\"", "title = \"Razorpay\"\n'' = 1"), "'' = 1", "the file", "unknown field"),
 ];
 
 fn text_of(name: &str) -> &'static str {
