@@ -19,6 +19,9 @@ pub struct Options {
     /// How many inputs each target is given
     #[arg(long, default_value_t = 1_000_000)]
     runs: u64,
+    /// Only these targets, as in `gate,token`
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -37,7 +40,7 @@ pub fn run(steps: &mut Steps, options: &Options) {
         install::debian(&[install::CXX])?;
         install::cargo_fuzz()
     });
-    let targets = if ready { steps.run_for("targets", targets) } else { None };
+    let targets = if ready { steps.run_for("targets", || targets(&options.only)) } else { None };
     let Some(targets) = targets else { return steps.not_run("fuzz") };
     let mut lines = Vec::new();
     for target in &targets {
@@ -47,13 +50,18 @@ pub fn run(steps: &mut Steps, options: &Options) {
     println!("\n{}", lines.join("\n"));
 }
 
-fn targets() -> Result<Vec<String>> {
+/// Those of the manifest, or those of them that were asked for.
+fn targets(only: &[String]) -> Result<Vec<String>> {
     let text = fs::read_to_string(shell::root().join("fuzz/Cargo.toml")).context("reading fuzz/Cargo.toml")?;
     let manifest: Manifest = toml::from_str(&text).context("reading the targets of fuzz/Cargo.toml")?;
     if manifest.bin.is_empty() {
         bail!("fuzz/Cargo.toml has no [[bin]]");
     }
-    Ok(manifest.bin.into_iter().map(|target| target.name).collect())
+    let all: Vec<String> = manifest.bin.into_iter().map(|target| target.name).collect();
+    if let Some(unknown) = only.iter().find(|name| !all.contains(name)) {
+        bail!("there is no fuzz target `{unknown}`; there are {}", all.join(", "));
+    }
+    Ok(if only.is_empty() { all } else { only.to_vec() })
 }
 
 fn fuzz(target: &str, runs: u64) -> Result<String> {
