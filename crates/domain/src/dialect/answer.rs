@@ -117,9 +117,13 @@ impl Template {
         }
         pieces.push(Piece::Text(rest.into()));
         let template = Self(pieces.into());
-        let sample: Vec<(&str, String)> = known.iter().map(|name| (*name, "0".to_owned())).collect();
-        serde_json::from_str::<serde::de::IgnoredAny>(&template.render(&sample))
-            .map_err(|error| format!("not JSON once its slots are filled: {error}"))?;
+        // A slot is a whole value, whichever it is: with quotes around it a number would fit, and a string would not.
+        for sample in ["0", "\"0\""] {
+            let values: Vec<(&str, String)> = known.iter().map(|name| (*name, sample.to_owned())).collect();
+            serde_json::from_str::<serde::de::IgnoredAny>(&template.render(&values)).map_err(|error| {
+                format!("not JSON once its slots are filled (each stands for a whole value, without quotes): {error}")
+            })?;
+        }
         Ok(template)
     }
 

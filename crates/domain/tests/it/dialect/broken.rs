@@ -423,6 +423,8 @@ const ERRORS: &[Broken] = &[
     broken("razorpay", ("envelope = '{\"error\"", "envelope = '\"error\""), "envelope", "errors.envelope", "not JSON"),
     broken("razorpay", ("{{message}}", "{{words}}"), "envelope", "errors.envelope", "`{{words}}`"),
     broken("razorpay", ("{{message}}", "{{message}"), "envelope", "errors.envelope", "not JSON"),
+    broken("razorpay", ("{{message}}", "\"{{message}}\""), "envelope", "errors.envelope", "without quotes"),
+    broken("razorpay", ("{{message}}", "7{{message}}"), "envelope", "errors.envelope", "without quotes"),
     broken("razorpay", ("{{message}}}}'", "{{message'"), "envelope", "errors.envelope", "has no `}}`"),
     broken(
         "razorpay",
