@@ -5,6 +5,7 @@ use keymint_domain::time::UnixMs;
 
 use crate::db::Conn;
 use crate::error::StoreError;
+use crate::merchants::Activation;
 use crate::sql::{Row, Stmt, Val};
 
 static INSERT: Stmt = Stmt::both(
@@ -19,6 +20,10 @@ static FIND: Stmt = Stmt::both(
             created_at
      FROM app WHERE id = $1",
 );
+static STANDING: Stmt = Stmt::both(
+    "app.standing",
+    "SELECT a.enabled, m.activation FROM app a JOIN merchant m ON m.id = a.merchant_id WHERE a.id = $1",
+);
 static LIST: Stmt = Stmt::both(
     "app.list",
     "SELECT id, merchant_id, product, name, email, phone, address, country, state, city, postal_code, enabled,
@@ -28,7 +33,7 @@ static LIST: Stmt = Stmt::both(
 static SET_ENABLED: Stmt = Stmt::both("app.set_enabled", "UPDATE app SET enabled = $1 WHERE id = $2");
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 4] = [&INSERT, &FIND, &LIST, &SET_ENABLED];
+pub static ALL: [&Stmt; 5] = [&INSERT, &FIND, &STANDING, &LIST, &SET_ENABLED];
 
 /// An app.
 #[derive(Clone, Debug)]
@@ -91,6 +96,16 @@ pub async fn insert(conn: &mut Conn, app: &App) -> Result<(), StoreError> {
 /// `StoreError` as the database answers.
 pub async fn find(conn: &mut Conn, id: AppId) -> Result<Option<App>, StoreError> {
     conn.row(&FIND, &[Val::Text(&id.to_string())]).await?.as_ref().map(decode).transpose()
+}
+
+/// Whether an app is enabled, and where its merchant is on the way to live mode: all that issuing needs to know.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn standing(conn: &mut Conn, id: AppId) -> Result<Option<(bool, Activation)>, StoreError> {
+    let Some(row) = conn.row(&STANDING, &[Val::Text(&id.to_string())]).await? else { return Ok(None) };
+    let activation = Activation::parse(row.text("activation")?).ok_or(row.corrupt("activation"))?;
+    Ok(Some((row.int("enabled")? == 1, activation)))
 }
 
 /// A merchant's apps above an id, in the order of their ids.

@@ -236,7 +236,8 @@ pub struct Slots<'a> {
     pub mode: Mode,
 }
 
-/// The lowest free slot below `active_max`, after those of expired credentials were freed; `None` when all are taken.
+/// The lowest free slot below `active_max`; where there is none, those of expired credentials are freed first. `None` when
+/// all are taken.
 ///
 /// # Errors
 /// `StoreError` as the database answers.
@@ -247,8 +248,15 @@ pub async fn free_slot(
     now: UnixMs,
 ) -> Result<Option<i64>, StoreError> {
     let (owner, product, mode) = (Val::Text(slots.owner), Val::Text(slots.product), Val::Text(slots.mode.as_str()));
+    if let Some(slot) = untaken(conn, [owner, product, mode], active_max).await? {
+        return Ok(Some(slot));
+    }
     conn.execute(&SWEEP_EXPIRED, &[owner, product, mode, Val::Int(now.0)]).await?;
-    let rows = conn.rows(&ACTIVE_SLOTS, &[owner, product, mode]).await?;
+    untaken(conn, [owner, product, mode], active_max).await
+}
+
+async fn untaken(conn: &mut Conn, slots: [Val<'_>; 3], active_max: u32) -> Result<Option<i64>, StoreError> {
+    let rows = conn.rows(&ACTIVE_SLOTS, &slots).await?;
     let taken = rows.iter().map(|row| row.int("slot")).collect::<Result<Vec<_>, _>>()?;
     Ok((0..i64::from(active_max)).find(|slot| !taken.contains(slot)))
 }

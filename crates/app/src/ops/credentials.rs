@@ -14,7 +14,7 @@ use keymint_domain::time::UnixMs;
 use keymint_store::apps::App as AppRow;
 use keymint_store::credentials::{self, Slots, Stored};
 use keymint_store::error::StoreError;
-use keymint_store::merchants::{self, Activation};
+use keymint_store::merchants::Activation;
 use serde_json::json;
 
 use crate::App;
@@ -188,18 +188,18 @@ async fn made_before(change: &mut Change<'_>, key_id: &str, now: UnixMs) -> Resu
 
 /// Live credentials exist only while the merchant is approved; looked at in the transaction that issues (T12).
 async fn check_owner(change: &mut Change<'_>, owner: &AppRow, mode: Mode) -> Result<(), OpError> {
-    let app = keymint_store::apps::find(change.conn(), owner.id).await?.ok_or(OpError::NotFound("app"))?;
-    if !app.is_enabled {
+    let standing = keymint_store::apps::standing(change.conn(), owner.id).await?;
+    let (is_enabled, activation) = standing.ok_or(OpError::NotFound("app"))?;
+    if !is_enabled {
         let message = "The app is disabled. Enable it first.".to_owned();
         return Err(OpError::Conflict { code: "app_disabled", message });
     }
-    let merchant = merchants::find(change.conn(), owner.merchant_id).await?.ok_or(OpError::NotFound("merchant"))?;
-    if mode == Mode::Live && merchant.activation != Activation::Approved {
+    if mode == Mode::Live && activation != Activation::Approved {
         return Err(OpError::Conflict {
             code: "activation_required",
             message: format!(
                 "Live credentials need an approved merchant; this one is {}. Test credentials need nothing.",
-                merchant.activation.as_str()
+                activation.as_str()
             ),
         });
     }
