@@ -13,12 +13,31 @@ const DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// No answer.
-    #[error("{url} did not answer: {cause}")]
+    #[error("nothing answers at {url} ({cause}). Is Keymint running there? `keymint dev` starts one")]
     Unreachable {
         /// Where.
         url: String,
         /// What went wrong on the way.
         cause: String,
+    },
+    /// No address that can be called.
+    #[error("{url} is no address; it begins with http:// or https://, as in http://127.0.0.1:8080")]
+    Address {
+        /// What was given.
+        url: String,
+    },
+    /// The token is none.
+    #[error("the token in KEYMINT_TOKEN is not one of this Keymint, or was revoked; `keymint dev` prints one")]
+    Token,
+    /// Something answers that is no management API.
+    #[error(
+        "{url} answered {status}, but not as a management API does; it is on the console's port, as in http://127.0.0.1:8080"
+    )]
+    NotManagement {
+        /// Where.
+        url: String,
+        /// The HTTP status.
+        status: u16,
     },
     /// An answer that says no.
     #[error("{status} {code}: {message}")]
@@ -56,15 +75,24 @@ pub struct Call<'a> {
     pub body: Vec<u8>,
 }
 
+/// What lies at the bottom of an error: "connection refused" rather than "error sending request".
+fn deepest(error: &dyn std::error::Error) -> String {
+    let chain = std::iter::successors(error.source(), |error| error.source());
+    chain.last().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
 /// Makes a call. Follows no redirect and uses no proxy.
 ///
 /// # Errors
-/// `ClientError::Unreachable`.
+/// `ClientError::Unreachable`; `ClientError::Address`.
 pub async fn send(call: Call<'_>) -> Result<Reply, ClientError> {
-    let unreachable = |url: &str, error: reqwest::Error| ClientError::Unreachable {
-        url: url.to_owned(),
-        cause: error.without_url().to_string(),
+    let unreachable = |url: &str, error: reqwest::Error| {
+        let cause = deepest(&error.without_url());
+        ClientError::Unreachable { url: url.to_owned(), cause }
     };
+    if !call.url.starts_with("http://") && !call.url.starts_with("https://") {
+        return Err(ClientError::Address { url: call.url });
+    }
     let client = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -108,11 +136,17 @@ impl Management {
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let url = format!("{}/api/v1{path}", self.base);
         let reply = send(Call { method, url, headers, body }).await?;
+        if reply.status == 401 {
+            return Err(ClientError::Token);
+        }
         let value: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
         if (200..300).contains(&reply.status) {
             return Ok(value);
         }
         let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if text("code").is_empty() {
+            return Err(ClientError::NotManagement { url: self.base.clone(), status: reply.status });
+        }
         let message = [text("field"), text("detail")].into_iter().filter(|part| !part.is_empty());
         Err(ClientError::Refused {
             status: reply.status,

@@ -16,8 +16,10 @@ use keymint_app::master_key;
 use keymint_app::ops::apps::{self, NewApp};
 use keymint_app::ops::idempotency::Repeat;
 use keymint_app::ops::merchants::{self, NewMerchant};
-use keymint_app::ops::{Actor, tokens};
+use keymint_app::ops::{Actor, credentials, tokens};
+use keymint_domain::credential::State;
 use keymint_domain::id::AppId;
+use keymint_domain::mode::Mode;
 use keymint_web::server::Addresses;
 use serde_json::json;
 
@@ -112,8 +114,23 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
     std::fs::rename(&beside, path).with_context(|| format!("writing {}", path.display()))
 }
 
+/// An app of the demo merchant.
+struct DemoApp {
+    product: &'static str,
+    id: AppId,
+    /// A test key that it has from last time.
+    key_id: Option<String>,
+}
+
+/// The test key of an app that a start before this one has issued, while it lives.
+async fn test_key(app: &App, id: AppId) -> Result<Option<String>> {
+    let keys = credentials::list(app, Actor::System, id, "", 100).await?;
+    let is_active = |key: &credentials::View| key.state == State::Active && key.credential.mode == Mode::Test;
+    Ok(keys.into_iter().find(is_active).map(|key| key.credential.key_id))
+}
+
 /// The demo merchant's apps: the same ones at every start.
-async fn demo(app: &App) -> Result<Vec<(&'static str, AppId)>> {
+async fn demo(app: &App) -> Result<Vec<DemoApp>> {
     let again = |what: &str| Repeat::new("demo", what, what.as_bytes());
     let new = NewMerchant {
         name: "Demo Merchant".to_owned(),
@@ -131,7 +148,7 @@ async fn demo(app: &App) -> Result<Vec<(&'static str, AppId)>> {
     let mut demo = Vec::new();
     for product in PRODUCTS {
         if let Some(found) = existing.iter().find(|app| app.product == product) {
-            demo.push((product, found.id));
+            demo.push(DemoApp { product, id: found.id, key_id: test_key(app, found.id).await? });
             continue;
         }
         let new = NewApp {
@@ -143,7 +160,8 @@ async fn demo(app: &App) -> Result<Vec<(&'static str, AppId)>> {
             postal_code: "560001".to_owned(),
             ..NewApp::default()
         };
-        demo.push((product, apps::make(app, Actor::System, merchant.id, &new, None).await?.id));
+        let id = apps::make(app, Actor::System, merchant.id, &new, None).await?.id;
+        demo.push(DemoApp { product, id, key_id: None });
     }
     Ok(demo)
 }
@@ -164,22 +182,25 @@ fn write_ready(path: &Path, addresses: Addresses, token: &str) -> Result<()> {
     write_private(path, &ready.to_string())
 }
 
-fn greet(addresses: Addresses, token: &str, demo: &[(&str, AppId)]) {
+fn greet(addresses: Addresses, token: &str, demo: &[DemoApp]) {
     let Addresses { console, gateway, internal } = addresses;
     println!("Keymint is ready.\n");
     println!("  console    http://{console}    management API under /api/v1, its reference at /docs");
     println!("  gateway    http://{gateway}    a product is at /{{product}}");
     println!("  internal   http://{internal}    verify API, /healthz, /metrics\n");
     println!("The demo merchant's apps:");
-    for (product, id) in demo {
+    for DemoApp { product, id, .. } in demo {
         println!("  {product:<10} {id}");
     }
-    println!("\nIn another terminal, with an operator token, issue a Razorpay test key:\n");
+    let program = std::env::args().next().unwrap_or_else(|| "keymint".to_owned());
+    let Some(razorpay) = demo.iter().find(|app| app.product == "razorpay") else { return };
+    let (what, command) = match &razorpay.key_id {
+        None => ("issue a Razorpay test key", format!("key issue --app {} --mode test", razorpay.id)),
+        Some(key_id) => ("issue a successor of the Razorpay test key there is", format!("key roll {key_id}")),
+    };
+    println!("\nIn another terminal, with an operator token, {what}:\n");
     println!("  export KEYMINT_URL=http://{console}");
     println!("  export KEYMINT_TOKEN={token}");
-    let program = std::env::args().next().unwrap_or_else(|| "keymint".to_owned());
-    if let Some((_, id)) = demo.iter().find(|(product, _)| *product == "razorpay") {
-        println!("  {program} key issue --app {id} --mode test\n");
-    }
+    println!("  {program} {command}\n");
     println!("Stop with Ctrl-C. Everything is kept in the data folder; delete it to begin anew.");
 }

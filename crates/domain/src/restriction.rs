@@ -36,8 +36,8 @@ pub enum RestrictionError {
     #[error("at most {0} origins")]
     TooManyOrigins(usize),
     /// Not one of the dialect's scopes.
-    #[error("`{0}` is not a scope of this product")]
-    Scope(String),
+    #[error("`{0}` is not a scope of this product; it has {1}")]
+    Scope(String, String),
 }
 
 impl RestrictionError {
@@ -46,7 +46,7 @@ impl RestrictionError {
         match self {
             Self::Address(_) | Self::TooManyAddresses(_) => "allowed_ips",
             Self::Origin(_) | Self::TooManyOrigins(_) => "allowed_origins",
-            Self::Scope(_) => "scopes",
+            Self::Scope(..) => "scopes",
         }
     }
 }
@@ -78,7 +78,8 @@ impl Restrictions {
             .collect::<Result<_, _>>()?;
         let known = |scope: &&String| dialect.scopes.contains_key(scope.as_str());
         if let Some(unknown) = scopes.iter().find(|scope| !known(scope)) {
-            return Err(RestrictionError::Scope(unknown.clone()));
+            let names: Vec<&str> = dialect.scopes.keys().map(|name| &**name).collect();
+            return Err(RestrictionError::Scope(unknown.clone(), names.join(", ")));
         }
         let scopes = scopes.iter().map(|scope| scope.as_str().into()).collect();
         Ok(Self { allowed_ips, allowed_origins, scopes })

@@ -47,7 +47,7 @@ pub enum KeyCommand {
         remote: Remote,
         /// The key id
         key_id: String,
-        /// How long the predecessor goes on working: 0 to 2592000
+        /// How long the predecessor goes on working, in seconds: 0 to 2592000; a day is 86400
         #[arg(long, default_value_t = 0)]
         grace_seconds: u32,
     },
@@ -114,8 +114,21 @@ pub struct IssueArguments {
     save: Option<PathBuf>,
 }
 
-const MEMBERS: [&str; 10] =
-    ["key_id", "secret", "mode", "status", "product", "name", "created_at", "expires_at", "ends_at", "last_used_at"];
+const MEMBERS: [&str; 12] = [
+    "key_id",
+    "secret",
+    "mode",
+    "status",
+    "product",
+    "name",
+    "created_at",
+    "expires_at",
+    "ends_at",
+    "revoked_at",
+    "revoke_reason",
+    "last_used_at",
+];
+const SHOWN_ONCE: &str = "The secret is shown this once. Keep it where your server reads it, and nowhere else.";
 const COLUMNS: [&str; 6] = ["key_id", "mode", "status", "name", "created_at", "last_used_at"];
 const REQUESTS: [&str; 7] = ["at", "decision", "reason", "status", "method", "path", "client_ip"];
 
@@ -142,6 +155,7 @@ pub async fn run(command: KeyCommand) -> Result<()> {
             }
             let (new, old) = (rolled.get("credential"), rolled.get("previous"));
             remote.print(new.unwrap_or(&Value::Null), &MEMBERS);
+            println!("\n{SHOWN_ONCE}");
             println!("\npredecessor:");
             remote.print(old.unwrap_or(&Value::Null), &["key_id", "status", "ends_at"]);
         }
@@ -181,7 +195,7 @@ async fn issue(arguments: IssueArguments) -> Result<()> {
     if !remote.json {
         match save {
             Some(path) => println!("\n{} holds key id and secret. The secret is nowhere else.", path.display()),
-            None => println!("\nThe secret is shown this once. Keep it where your server reads it, and nowhere else."),
+            None => println!("\n{SHOWN_ONCE}"),
         }
     }
     Ok(())

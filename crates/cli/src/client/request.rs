@@ -21,10 +21,11 @@ pub const EXAMPLES: &str = "\
 The key id and the secret come from KEYMINT_KEY_ID and KEYMINT_KEY_SECRET, so that they are in no history.
 
 Examples:
-  keymint request --product razorpay GET /v1/orders
+  keymint request --product razorpay POST /v1/orders --data '{\"amount\":50000,\"currency\":\"INR\"}'
   keymint request --product kwikpaisa POST /api/v3/pg/order/status --data '{\"order_id\":\"1\"}'
-  keymint request --product keymint --scheme message_signature GET /v1/whoami --dry-run
-  keymint request --product kspay --app app_01j… GET /currencies";
+  keymint request --product kpay GET /api/v1/payments/me
+  keymint request --product kspay --app app_01j… GET /currencies
+  keymint request --product keymint --scheme message_signature GET /v1/whoami --dry-run";
 
 /// What `request` takes.
 #[derive(Args)]
@@ -44,9 +45,9 @@ pub struct RequestArguments {
     /// The app, where the dialect's address names it
     #[arg(long, env = "KEYMINT_APP")]
     app: Option<String>,
-    /// The key id
+    /// The key id; KEYMINT_KEY_ID says it too
     #[arg(long, env = "KEYMINT_KEY_ID")]
-    key_id: String,
+    key_id: Option<String>,
     /// The method
     method: String,
     /// Path and query inside the product
@@ -117,13 +118,17 @@ fn presented(arguments: &RequestArguments, dialect: &Dialect, draft: &Draft<'_>,
         client_ip: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
     };
     let nonce = draw_text(&SystemEntropy::default(), b"0123456789abcdef", 32)?;
-    let holder = Holder { key_id: &arguments.key_id, secret, now: SystemClock.now(), nonce: &nonce };
+    let key_id = arguments.key_id.as_deref().context("give the key id with --key-id, or set KEYMINT_KEY_ID")?;
+    let holder = Holder { key_id, secret, now: SystemClock.now(), nonce: &nonce };
     match arguments.scheme.as_deref() {
         None => Ok(present(dialect, &view, &holder)?),
         Some(name) => {
             let named = |scheme: &&keymint_domain::dialect::Scheme| scheme.name().as_str() == name;
             let scheme = dialect.schemes.iter().find(named);
-            let scheme = scheme.with_context(|| format!("the dialect `{}` has no scheme `{name}`", dialect.name))?;
+            let scheme = scheme.with_context(|| {
+                let names: Vec<_> = dialect.schemes.iter().map(|scheme| scheme.name().as_str()).collect();
+                format!("the dialect `{}` has no scheme `{name}`; it has {}", dialect.name, names.join(", "))
+            })?;
             Ok(present_with(dialect, scheme, &view, &holder)?)
         }
     }
@@ -135,11 +140,18 @@ fn presented(arguments: &RequestArguments, dialect: &Dialect, draft: &Draft<'_>,
 /// What is missing, or why there was no answer; an answer of 400 and above is a failure too.
 pub async fn run(arguments: RequestArguments) -> Result<()> {
     let secret = std::env::var("KEYMINT_KEY_SECRET")
+        .ok()
         .context("KEYMINT_KEY_SECRET is not set; it holds the secret of the key id")?;
     let wanted = arguments.dialect.as_deref().unwrap_or(&arguments.product);
     let dialects = load_dialects(arguments.dialects.as_deref())?;
     let dialect = dialects.iter().find(|dialect| *dialect.name == *wanted);
-    let dialect = dialect.with_context(|| format!("there is no dialect `{wanted}`; say which with --dialect"))?;
+    let dialect = dialect.with_context(|| {
+        let names: Vec<_> = dialects.iter().map(|dialect| &*dialect.name).collect();
+        format!("there is no dialect `{wanted}`; say with --dialect which of {}", names.join(", "))
+    })?;
+    if !arguments.path.starts_with('/') {
+        bail!("the path begins with a slash: /{}", arguments.path);
+    }
     let gateway = arguments.gateway.trim_end_matches('/');
     let (_, authority) = gateway.split_once("://").context("--gateway begins with http:// or https://")?;
     let target = format!("/{}{}", arguments.product, arguments.path);

@@ -245,3 +245,65 @@ fn two_processes_never_share_a_folder_or_a_port() {
     let other_data = other_data.expect("it runs");
     assert!(!other_data.status.success() && text(&other_data.stderr).contains("port"), "{}", text(&other_data.stderr));
 }
+
+/// Each command of the sandbox's page, as it stands there, with a key of that product.
+#[test]
+fn every_command_of_the_sandbox_page_works() {
+    let dev = dev();
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sandbox.md")).expect("the page");
+    let folder = std::path::Path::new(BINARY).parent().expect("a folder").display().to_string();
+    let mut products = Vec::new();
+    for line in page.lines().filter(|line| line.starts_with("keymint request")) {
+        let product = line.split(' ').skip_while(|word| *word != "--product").nth(1).expect("a product");
+        let key = dev.key(product, "page");
+        let output = Command::new("sh")
+            .args(["-c", line])
+            .env("PATH", format!("{folder}:{}", std::env::var("PATH").unwrap_or_default()))
+            .env("KEYMINT_GATEWAY", format!("http://{}", dev.gateway))
+            .env("KEYMINT_KEY_ID", &key.key_id)
+            .env("KEYMINT_KEY_SECRET", &key.secret)
+            .env("KEYMINT_APP", &key.app_id)
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs");
+        assert!(output.status.success(), "{line}\n{}{}", text(&output.stdout), text(&output.stderr));
+        products.push(product);
+    }
+    assert_eq!(products, ["keymint", "razorpay", "kwikpaisa", "kpay", "kspay"]);
+}
+
+#[test]
+fn what_is_in_the_way_is_said_with_what_to_do() {
+    let dev = dev();
+    let said = |words: &[&str], variables: &[(&str, &str)]| {
+        let output = Command::new(BINARY)
+            .args(words)
+            .env("KEYMINT_URL", format!("http://{}", dev.console))
+            .env("KEYMINT_TOKEN", &dev.token)
+            .env_remove("KEYMINT_KEY_ID")
+            .env("KEYMINT_KEY_SECRET", "s")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        text(&output.stderr)
+    };
+    let list = ["merchant", "list"];
+    let gateway = format!("http://{}", dev.gateway);
+    let request = |rest: &[&'static str]| [&["request", "--key-id", "x"], rest].concat();
+    let wanted = [
+        (said(&list, &[("KEYMINT_URL", &gateway)]), "not as a management API does"),
+        (said(&list, &[("KEYMINT_URL", "127.0.0.1:8080")]), "begins with http:// or https://"),
+        (said(&list, &[("KEYMINT_URL", "http://127.0.0.1:1")]), "Is Keymint running there?"),
+        (said(&list, &[("KEYMINT_TOKEN", "kmt_bad")]), "the token in KEYMINT_TOKEN is not one of this Keymint"),
+        (said(&request(&["--product", "paypal", "GET", "/"]), &[]), "which of "),
+        (said(&request(&["--product", "razorpay", "GET", "v1/orders"]), &[]), "begins with a slash: /v1/orders"),
+        (said(&request(&["--product", "razorpay", "--scheme", "signed", "GET", "/"]), &[]), "it has basic"),
+        (said(&["request", "--product", "razorpay", "GET", "/v1/orders"], &[]), "or set KEYMINT_KEY_ID"),
+    ];
+    for (said, wanted) in wanted {
+        assert!(said.contains(wanted), "{said:?} does not say {wanted:?}");
+    }
+}

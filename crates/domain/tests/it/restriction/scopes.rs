@@ -88,7 +88,8 @@ fn reading_scopes_read() {
 fn only_scopes_of_the_dialect_can_be_given() {
     for odd in ["", "read", "PG", "pg ", "*", "pg payout"] {
         let error = parse("kwikpaisa", &[], &[], &["pg", odd]).expect_err(odd);
-        assert_eq!((&error, error.field()), (&RestrictionError::Scope(odd.to_owned()), "scopes"));
+        let expected = RestrictionError::Scope(odd.to_owned(), "payout, pg".to_owned());
+        assert_eq!((&error, error.field()), (&expected, "scopes"));
     }
 }
 
