@@ -120,16 +120,19 @@ impl Lite {
     }
 }
 
-/// Commits whenever it is asked to, except while someone is queued who will ask in turn. After a large batch its callers
-/// may just be on their way back with more, so a smaller one waits a moment for them.
+/// Commits whenever it is asked to, except while someone is queued who will ask in turn. The callers of the batch before
+/// may just be on their way back with more, so a smaller one waits for them as long as they keep coming.
 #[expect(clippy::disallowed_methods, reason = "whether they come back is not known before they do")]
 fn commit_batches(requests: &mpsc::Receiver<usize>, writer: &FairMutex<Writer>, queue_length: &AtomicUsize) {
     let mut before = 0;
     while let Ok(mut count) = requests.recv() {
-        if count < before {
+        while count < before && queue_length.load(Ordering::Acquire) == 0 {
             std::thread::sleep(PAUSE);
+            let grown = requests.try_iter().fold(count, usize::max);
+            if std::mem::replace(&mut count, grown) == grown {
+                break;
+            }
         }
-        count = requests.try_iter().fold(count, usize::max);
         if count < WAITING_MAX && queue_length.load(Ordering::Acquire) > 0 {
             continue;
         }

@@ -258,8 +258,7 @@ fn every_command_of_the_sandbox_page_works() {
         let product = line.split(' ').skip_while(|word| *word != "--product").nth(1).expect("a product");
         let key = dev.key(product, "page");
         let output = Command::new("sh")
-            .args(["-c", line])
-            .env("PATH", format!("{folder}:{}", std::env::var("PATH").unwrap_or_default()))
+            .args(["-c", &format!("PATH=\"{folder}:$PATH\"; {line}")])
             .env("KEYMINT_GATEWAY", format!("http://{}", dev.gateway))
             .env("KEYMINT_KEY_ID", &key.key_id)
             .env("KEYMINT_KEY_SECRET", &key.secret)
