@@ -11,9 +11,11 @@ pub mod entropy;
 pub mod master_key;
 pub mod metrics;
 pub mod ops;
+pub mod password;
 pub mod products;
 pub mod request_log;
 pub mod sandbox;
+pub mod tries;
 pub mod verify;
 
 /// What handlers name of the store without seeing it: rows that use cases hand out.
@@ -22,6 +24,7 @@ pub mod store_types {
     pub use keymint_store::error::StoreError;
     pub use keymint_store::ledger::AuditRow;
     pub use keymint_store::merchants::{Activation, Merchant};
+    pub use keymint_store::people::Membership;
     pub use keymint_store::request_log::{Entry, Filter};
 }
 
@@ -40,8 +43,10 @@ use thiserror::Error;
 
 use crate::config::{LimitsConfig, RequestLogConfig};
 use crate::metrics::Metrics;
+use crate::password::Passwords;
 use crate::products::Products;
 use crate::request_log::RequestLog;
+use crate::tries::Tries;
 use crate::verify::cache::CredentialCache;
 use crate::verify::replay::ReplayMemory;
 
@@ -65,6 +70,10 @@ pub struct Shared {
     pub metrics: Metrics,
     /// The request log.
     pub log: RequestLog,
+    /// Where passwords are hashed.
+    pub passwords: Passwords,
+    /// Tries to sign in.
+    pub sign_ins: Tries,
     cache: CredentialCache,
     replay: ReplayMemory,
     runtime: tokio::runtime::Handle,
@@ -100,6 +109,9 @@ pub enum StartError {
     /// The folder for data.
     #[error("the folder for data cannot be used: {0}")]
     Data(#[from] std::io::Error),
+    /// No random bytes.
+    #[error("the operating system gives no random bytes")]
+    Entropy,
     /// The database belongs to another key ring.
     #[error(
         "the key ring is not the one that this database was made with; every secret in it would be refused. Give the \
@@ -137,6 +149,7 @@ impl App {
         } else {
             RequestLog::closed(metrics.log_lost.clone())
         };
+        let passwords = Passwords::new(&*parts.entropy).map_err(|_| StartError::Entropy)?;
         let now = parts.clock.now();
         let replay = ReplayMemory::open(&parts.data.join("replay"), parts.limits.replay_entries_per_key_max, now)?;
         let app = Self(Arc::new(Shared {
@@ -147,6 +160,8 @@ impl App {
             products: parts.products,
             metrics,
             log,
+            passwords,
+            sign_ins: Tries::default(),
             cache: CredentialCache::new(parts.limits.cached_credentials_max),
             replay,
             runtime,

@@ -95,6 +95,8 @@ id_kind!(/** A credential's row; the public name of a credential is its `KeyId`.
 id_kind!(/** An entry of the audit log. */ AuditId, "aud_");
 id_kind!(/** An event of the outbox. */ EventId, "evt_");
 id_kind!(/** A token of the management API. */ TokenId, "tok_");
+id_kind!(/** A person with an account. */ UserId, "usr_");
+id_kind!(/** A sign-in on one device. */ SessionId, "ses_");
 id_kind!(/** One request, for support and logs. */ RequestId, "req_");
 id_kind!(/** The receipt of a revocation. */ ReceiptId, "rcp_");
 

@@ -20,6 +20,7 @@ pub mod reason;
 pub mod replay;
 pub mod request;
 pub mod restriction;
+pub mod role;
 pub mod scheme;
 pub mod seal;
 pub mod secret;

@@ -13,24 +13,28 @@ pub mod ledger;
 mod lite;
 pub mod merchants;
 mod migrate;
+pub mod people;
 mod postgres;
 pub mod request_log;
 pub mod sandbox;
+pub mod sessions;
 pub mod settings;
 pub mod sql;
 pub mod tokens;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 10] = [
+    let lists: [&[&sql::Stmt]; 12] = [
         &migrate::ALL,
         &apps::ALL,
         &credentials::ALL,
         &idempotency::ALL,
         &ledger::ALL,
         &merchants::ALL,
+        &people::ALL,
         &request_log::ALL,
         &sandbox::ALL,
+        &sessions::ALL,
         &settings::ALL,
         &tokens::ALL,
     ];

@@ -7,7 +7,10 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first_light", include_str!("../migrations/0001_first_light.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
+    (2, "people", include_str!("../migrations/0002_people.sql")),
+];
 
 static APPLIED: Stmt =
     Stmt::both("schema_migration.all", "SELECT version, checksum FROM schema_migration ORDER BY version");

@@ -1,6 +1,7 @@
 //! Apps: a merchant's registered applications.
 
 use keymint_domain::id::{AppId, MerchantId};
+use keymint_domain::role::Act;
 use keymint_store::apps::{self, App as Row};
 use keymint_store::error::StoreError;
 use keymint_store::{credentials, merchants};
@@ -72,7 +73,7 @@ pub async fn make(
         return Err(OpError::NotFound("merchant"));
     }
     let row = checked(app, merchant, new)?;
-    let mut change = Change::begin(app, actor).await?;
+    let mut change = Change::begin(app, actor, Act::ManageApps).await?;
     if let Some(made) = idempotency::find(change.conn(), actor, repeat).await? {
         let id = made.parse().map_err(|_| OpError::NotFound("app"))?;
         let row = apps::find(change.conn(), id).await?.ok_or(OpError::NotFound("app"))?;
@@ -100,6 +101,7 @@ pub async fn make(
 /// # Errors
 /// `NotFound` when there is none that the actor may see.
 pub async fn find(app: &App, actor: Actor, id: AppId) -> Result<Row, OpError> {
+    actor.require(Act::See)?;
     let mut conn = app.db.read().await?;
     let row = apps::find(&mut conn, id).await?;
     row.filter(|row| actor.may_act_for(row.merchant_id)).ok_or(OpError::NotFound("app"))
@@ -113,6 +115,7 @@ pub async fn list(app: &App, actor: Actor, merchant: MerchantId, above: &str, li
     if !actor.may_act_for(merchant) {
         return Err(OpError::NotFound("merchant"));
     }
+    actor.require(Act::See)?;
     let mut conn = app.db.read().await?;
     Ok(apps::list(&mut conn, merchant, above, limit).await?)
 }
@@ -131,7 +134,7 @@ pub enum AppState {
 /// # Errors
 /// `NotFound` when there is none that the actor may see.
 pub async fn set_state(app: &App, actor: Actor, id: AppId, state: AppState) -> Result<Row, OpError> {
-    let mut change = Change::begin(app, actor).await?;
+    let mut change = Change::begin(app, actor, Act::ManageApps).await?;
     let row = apps::find(change.conn(), id).await?.filter(|row| actor.may_act_for(row.merchant_id));
     let mut row = row.ok_or(OpError::NotFound("app"))?;
     row.is_enabled = state == AppState::Enabled;

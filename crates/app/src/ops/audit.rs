@@ -1,5 +1,6 @@
 //! Reading and checking the audit log.
 
+use keymint_domain::role::Act;
 use keymint_store::ledger::{self, AuditRow};
 
 use crate::App;
@@ -10,6 +11,7 @@ use crate::ops::{Actor, OpError, audit_digest};
 /// # Errors
 /// `OpError::Store`.
 pub async fn list(app: &App, actor: Actor, below_seq: i64, limit: i64) -> Result<Vec<AuditRow>, OpError> {
+    actor.require(Act::SeeAudit)?;
     let mut conn = app.db.read().await?;
     Ok(ledger::audit_entries(&mut conn, actor.merchant(), below_seq, limit).await?)
 }

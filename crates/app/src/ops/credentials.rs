@@ -9,6 +9,7 @@ use keymint_domain::credential::{
 use keymint_domain::id::AppId;
 use keymint_domain::mode::Mode;
 use keymint_domain::restriction::Restrictions;
+use keymint_domain::role::Act;
 use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
 use keymint_store::apps::App as AppRow;
@@ -130,6 +131,14 @@ fn parse_restrictions(
         .map_err(|error| OpError::Field { field: error.field(), problem: error.to_string() })
 }
 
+/// What is asked of whoever changes credentials of a mode.
+pub fn manage(mode: Mode) -> Act {
+    match mode {
+        Mode::Test => Act::ManageTestCredentials,
+        Mode::Live => Act::ManageLiveCredentials,
+    }
+}
+
 /// Issues a credential for an app.
 ///
 /// # Errors
@@ -152,7 +161,7 @@ pub async fn issue(
     issued.credential.name = name;
     issued.credential.expires_at = new.expires_at;
     issued.credential.restrictions = restrictions;
-    let mut change = Change::begin(app, actor).await?;
+    let mut change = Change::begin(app, actor, manage(new.mode)).await?;
     if let Some(key_id) = idempotency::find(change.conn(), actor, repeat).await? {
         let made = made_before(&mut change, &key_id, now).await?;
         change.settle().await?;
@@ -244,6 +253,7 @@ async fn own(change: &mut Change<'_>, app: &App, actor: Actor, key_id: &str) -> 
     let stored = credentials::find(change.conn(), key_id).await?;
     let stored = stored.filter(|stored| actor.may_act_for(stored.credential.merchant_id));
     let stored = stored.ok_or(OpError::NotFound("credential"))?;
+    actor.require(manage(stored.credential.mode))?;
     if !app.keyring.row_is_intact(&stored.credential.check_bytes(), &stored.row_check) {
         return Err(OpError::Store(StoreError::Corrupt { table: "credential", column: "row_check" }));
     }
@@ -255,6 +265,7 @@ async fn own(change: &mut Change<'_>, app: &App, actor: Actor, key_id: &str) -> 
 /// # Errors
 /// `NotFound` when there is none that the actor may see.
 pub async fn find(app: &App, actor: Actor, key_id: &str) -> Result<View, OpError> {
+    actor.require(Act::See)?;
     let mut conn = app.db.read().await?;
     let stored = credentials::find(&mut conn, key_id).await?;
     let stored = stored.filter(|stored| actor.may_act_for(stored.credential.merchant_id));
@@ -279,7 +290,7 @@ pub async fn list(app: &App, actor: Actor, id: AppId, above: &str, limit: i64) -
 /// `NotFound`; `Field`; `Conflict` with `credential_ended`.
 pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Result<View, OpError> {
     let now = app.clock.now();
-    let mut change = Change::begin(app, actor).await?;
+    let mut change = Change::begin(app, actor, Act::ManageTestCredentials).await?;
     let stored = own(&mut change, app, actor, key_id).await?;
     let mut credential = stored.credential;
     if matches!(credential.state(now), State::Revoked | State::Expired) {
@@ -337,7 +348,7 @@ pub async fn roll(
         return field("grace_seconds", format!("must be 0 to {most} for {}", product.dialect.title));
     }
     let now = app.clock.now();
-    let mut change = Change::begin(app, actor).await?;
+    let mut change = Change::begin(app, actor, manage(before.credential.mode)).await?;
     if let Some(successor) = idempotency::find(change.conn(), actor, repeat).await? {
         let made = made_before(&mut change, &successor, now).await?;
         let previous = own(&mut change, app, actor, key_id).await?;
@@ -384,7 +395,7 @@ pub async fn revoke(
     note: Option<&str>,
 ) -> Result<Revoked, OpError> {
     let note = input::optional_text("note", note, credential::NOTE_CHARS_MAX)?;
-    let mut change = Change::begin(app, actor).await?;
+    let mut change = Change::begin(app, actor, Act::ManageTestCredentials).await?;
     let now = app.clock.now();
     let stored = own(&mut change, app, actor, key_id).await?;
     let mut credential = stored.credential;

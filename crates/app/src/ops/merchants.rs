@@ -1,6 +1,7 @@
 //! Merchants: made by the operator, approved for live mode by the operator.
 
 use keymint_domain::id::MerchantId;
+use keymint_domain::role::Act;
 use keymint_store::credentials;
 use keymint_store::error::StoreError;
 use keymint_store::merchants::{self, Activation, Merchant};
@@ -26,9 +27,7 @@ pub struct NewMerchant {
 /// # Errors
 /// `Forbidden` for a merchant's actor; `Field`; `Conflict` when the email is taken.
 pub async fn make(app: &App, actor: Actor, new: &NewMerchant, repeat: Option<&Repeat>) -> Result<Merchant, OpError> {
-    if !actor.is_operator() {
-        return Err(OpError::Forbidden);
-    }
+    actor.require(Act::Operate)?;
     let now = app.clock.now();
     let merchant = Merchant {
         id: MerchantId::fresh(now, &*app.entropy)?,
@@ -39,7 +38,7 @@ pub async fn make(app: &App, actor: Actor, new: &NewMerchant, repeat: Option<&Re
         activation_reason: None,
         created_at: now,
     };
-    let mut change = Change::begin(app, actor).await?;
+    let mut change = Change::begin(app, actor, Act::Operate).await?;
     if let Some(made) = idempotency::find(change.conn(), actor, repeat).await? {
         let id = made.parse().map_err(|_| OpError::NotFound("merchant"))?;
         let merchant = merchants::find(change.conn(), id).await?.ok_or(OpError::NotFound("merchant"))?;
@@ -69,6 +68,7 @@ pub async fn find(app: &App, actor: Actor, id: MerchantId) -> Result<Merchant, O
     if !actor.may_act_for(id) {
         return Err(OpError::NotFound("merchant"));
     }
+    actor.require(Act::See)?;
     let mut conn = app.db.read().await?;
     merchants::find(&mut conn, id).await?.ok_or(OpError::NotFound("merchant"))
 }
@@ -78,6 +78,7 @@ pub async fn find(app: &App, actor: Actor, id: MerchantId) -> Result<Merchant, O
 /// # Errors
 /// `OpError::Store`.
 pub async fn list(app: &App, actor: Actor, above: &str, limit: i64) -> Result<Vec<Merchant>, OpError> {
+    actor.require(Act::See)?;
     let mut conn = app.db.read().await?;
     match actor.merchant() {
         Some(own) => Ok(merchants::find(&mut conn, own)
@@ -101,11 +102,9 @@ pub async fn set_activation(
     activation: Activation,
     reason: Option<&str>,
 ) -> Result<Merchant, OpError> {
-    if !actor.is_operator() {
-        return Err(OpError::Forbidden);
-    }
+    actor.require(Act::Operate)?;
     let reason = input::optional_text("reason", reason, 500)?;
-    let mut change = Change::begin(app, actor).await?;
+    let mut change = Change::begin(app, actor, Act::Operate).await?;
     merchants::find(change.conn(), id).await?.ok_or(OpError::NotFound("merchant"))?;
     merchants::set_activation(change.conn(), id, activation, reason.as_deref()).await?;
     let merchant = merchants::find(change.conn(), id).await?.ok_or(OpError::NotFound("merchant"))?;

@@ -7,12 +7,14 @@ pub mod credentials;
 pub mod idempotency;
 pub mod input;
 pub mod merchants;
+pub mod people;
 pub mod requests;
 pub mod tokens;
 
 use aws_lc_rs::digest;
 use keymint_domain::entropy::EntropyError;
-use keymint_domain::id::{AuditId, EventId, MerchantId, TokenId};
+use keymint_domain::id::{AuditId, EventId, MerchantId, TokenId, UserId};
+use keymint_domain::role::{Act, Role};
 use keymint_store::db::{Conn, Tx};
 use keymint_store::error::StoreError;
 use keymint_store::ledger::{self, AuditRow, Place};
@@ -28,31 +30,36 @@ pub enum Actor {
     Operator(TokenId),
     /// A merchant's token: that merchant alone.
     Merchant(TokenId, MerchantId),
+    /// A person at the console, as what they are at that merchant.
+    Member(UserId, MerchantId, Role),
     /// The program itself, at set-up.
     System,
 }
 
 impl Actor {
-    /// Whether the actor may see and change what belongs to this merchant.
+    /// Whether the actor is let near what belongs to this merchant. What it may do there, `require` says.
     pub fn may_act_for(&self, merchant: MerchantId) -> bool {
-        match self {
-            Self::Operator(_) | Self::System => true,
-            Self::Merchant(_, own) => *own == merchant,
-        }
+        self.merchant().is_none_or(|own| own == merchant)
     }
 
-    /// Whether the actor is the operator.
-    pub fn is_operator(&self) -> bool {
-        match self {
+    /// Goes on only if the actor may do this: the one place where roles decide. Every change asks when it begins, and
+    /// every reading before it reads.
+    ///
+    /// # Errors
+    /// `OpError::Forbidden`.
+    pub fn require(&self, act: Act) -> Result<(), OpError> {
+        let may = match self {
             Self::Operator(_) | Self::System => true,
-            Self::Merchant(..) => false,
-        }
+            Self::Merchant(..) => act != Act::Operate,
+            Self::Member(_, _, role) => role.may(act),
+        };
+        if may { Ok(()) } else { Err(OpError::Forbidden) }
     }
 
     /// The merchant that the actor is confined to.
     pub fn merchant(&self) -> Option<MerchantId> {
         match self {
-            Self::Merchant(_, own) => Some(*own),
+            Self::Merchant(_, own) | Self::Member(_, own, _) => Some(*own),
             Self::Operator(_) | Self::System => None,
         }
     }
@@ -62,6 +69,7 @@ impl Actor {
         match self {
             Self::Operator(token) => format!("operator:{token}"),
             Self::Merchant(token, _) => format!("merchant:{token}"),
+            Self::Member(user, ..) => format!("user:{user}"),
             Self::System => "system".to_owned(),
         }
     }
@@ -73,8 +81,8 @@ pub enum OpError {
     /// Nothing there, or nothing that the actor may see: the two are not told apart.
     #[error("there is no {0} of that id")]
     NotFound(&'static str),
-    /// Only the operator may.
-    #[error("only an operator may do this")]
+    /// The actor's role does not allow it.
+    #[error("this account may not do this")]
     Forbidden,
     /// A field is wrong.
     #[error("{field}: {problem}")]
@@ -92,6 +100,12 @@ pub enum OpError {
         /// What is the matter and what to do.
         message: String,
     },
+    /// Too many do the same at this moment.
+    #[error("too many at once; try again in a moment")]
+    Busy,
+    /// Too many failed attempts.
+    #[error("too many failed attempts; try again later")]
+    TooMany,
     /// No random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -136,8 +150,9 @@ impl<'a> Change<'a> {
     /// here.
     ///
     /// # Errors
-    /// `OpError::Store`.
-    pub async fn begin(app: &'a App, actor: Actor) -> Result<Self, OpError> {
+    /// `OpError::Forbidden` when the actor may not do this; `OpError::Store`.
+    pub async fn begin(app: &'a App, actor: Actor, act: Act) -> Result<Self, OpError> {
+        actor.require(act)?;
         let mut tx = app.db.write().await?;
         let place = ledger::advance(tx.conn()).await?;
         if !app.db.is_owned().await {

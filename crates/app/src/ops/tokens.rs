@@ -4,6 +4,7 @@ use aws_lc_rs::digest;
 use keymint_domain::dialect::format::{Alphabet, Checksum, KeyFormat};
 use keymint_domain::id::{MerchantId, TokenId};
 use keymint_domain::mode::Mode;
+use keymint_domain::role::Act;
 use keymint_domain::secret::SecretText;
 use keymint_store::tokens::{self, Token};
 use keymint_store::{db::Conn, merchants};
@@ -34,14 +35,12 @@ pub async fn make(
     name: &str,
     repeat: Option<&Repeat>,
 ) -> Result<(TokenId, Option<SecretText>), OpError> {
-    if !actor.is_operator() {
-        return Err(OpError::Forbidden);
-    }
+    actor.require(Act::Operate)?;
     let name = input::text("name", name, 1..=100)?;
     let now = app.clock.now();
     let token = Token { id: TokenId::fresh(now, &*app.entropy)?, merchant_id: merchant };
     let text = format().draw(Mode::Test, &*app.entropy)?;
-    let mut change = Change::begin(app, actor).await?;
+    let mut change = Change::begin(app, actor, Act::Operate).await?;
     if let Some(made) = idempotency::find(change.conn(), actor, repeat).await? {
         let id = made.parse().map_err(|_| OpError::NotFound("token"))?;
         change.settle().await?;
@@ -63,10 +62,8 @@ pub async fn make(
 /// # Errors
 /// `NotFound` when none of that id lives; `Forbidden` for a merchant's actor.
 pub async fn revoke(app: &App, actor: Actor, id: TokenId) -> Result<(), OpError> {
-    if !actor.is_operator() {
-        return Err(OpError::Forbidden);
-    }
-    let mut change = Change::begin(app, actor).await?;
+    actor.require(Act::Operate)?;
+    let mut change = Change::begin(app, actor, Act::Operate).await?;
     if !tokens::revoke(change.conn(), id, app.clock.now()).await? {
         return Err(OpError::NotFound("token"));
     }

@@ -6,6 +6,7 @@ mod house;
 mod idempotency;
 mod lifecycle;
 mod log;
+mod people;
 mod races;
 mod replay;
 mod revocation;
@@ -40,6 +41,12 @@ keymint_testkit::on_both! {
         each_of_two_revocations_at_once_is_true_when_it_answers,
         a_change_whose_caller_vanished_is_whole,
         what_the_process_before_left_half_done_is_waited_for,;
+    people:
+        a_session_ends_when_idle_and_in_any_case,
+        guesses_are_counted_for_account_and_address_together,
+        a_flood_of_sign_ins_is_shed,
+        passwords_have_a_length_and_accounts_an_address_of_their_own,
+        members_do_what_their_role_may_at_their_own_merchant,;
     races:
         any_mix_of_issue_roll_and_revoke_is_explained_by_some_order,
         whatever_changed_is_written_in_four_places,

@@ -9,6 +9,7 @@ mod gate;
 mod mutation;
 mod replay;
 mod restriction;
+mod role;
 mod scheme;
 mod seal;
 mod verify;

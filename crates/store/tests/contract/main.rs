@@ -6,6 +6,7 @@ mod logs;
 mod migrations;
 mod owners;
 mod ownership;
+mod people;
 mod sample;
 mod server;
 mod small;
@@ -49,6 +50,10 @@ keymint_testkit::on_both! {
         a_quiet_key_is_found_among_busy_ones,
         only_what_was_allowed_is_a_use,
         a_line_that_cannot_be_read_is_corrupt_and_not_absent,;
+    people:
+        accounts_come_back_and_an_address_has_one,
+        a_person_is_one_thing_at_each_merchant,
+        a_session_is_found_by_its_digest_until_it_is_ended,;
     small:
         settings_are_stored_once,
         whoever_asks_for_a_nul_finds_nothing,

@@ -68,6 +68,10 @@ impl From<OpError> for ApiError {
         match error {
             OpError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not_found", capital(&error.to_string())),
             OpError::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", "Only an operator token may do this."),
+            OpError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", capital(&error.to_string())),
+            OpError::TooMany => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", capital(&error.to_string()))
+            }
             OpError::Field { field, problem } => Self::field(field, problem),
             OpError::Conflict { code, message } => Self::new(StatusCode::CONFLICT, code, message),
             OpError::Store(StoreError::Unavailable(_)) => {

@@ -1,0 +1,82 @@
+//! Accounts, memberships and sessions.
+
+use keymint_domain::id::{SessionId, UserId};
+use keymint_domain::role::Role;
+use keymint_domain::time::UnixMs;
+use keymint_store::error::StoreError;
+use keymint_store::people::{self, User};
+use keymint_store::sessions::{self, Session};
+use keymint_testkit::{SeededEntropy, TestDb};
+
+use crate::sample::{HARD_TEXT, NOW, ids, store_owner};
+
+fn user(n: u64) -> User {
+    User {
+        id: UserId::fresh(NOW, &*SeededEntropy::new(n)).expect("random bytes"),
+        email: format!("p{n}@people.example"),
+        name: HARD_TEXT.to_owned(),
+        password: "$argon2id$…".to_owned(),
+        created_at: NOW,
+    }
+}
+
+pub async fn accounts_come_back_and_an_address_has_one(it: TestDb) {
+    let mut tx = it.db.write().await.expect("it begins");
+    people::insert(tx.conn(), &user(1)).await.expect("it is stored");
+    tx.commit().await.expect("it commits");
+    let mut conn = it.db.read().await.expect("a connection");
+    let found = people::find_by_email(&mut conn, "p1@people.example").await.expect("it reads").expect("it is there");
+    assert_eq!((found.id, found.name.as_str(), found.password.as_str()), (user(1).id, HARD_TEXT, "$argon2id$…"));
+    assert!(people::find(&mut conn, user(1).id).await.expect("it reads").is_some());
+    assert!(people::find(&mut conn, user(2).id).await.expect("it reads").is_none());
+    assert!(people::find_by_email(&mut conn, "P1@people.example").await.expect("it reads").is_none());
+    drop(conn);
+    let mut tx = it.db.write().await.expect("it begins");
+    let twin = people::insert(tx.conn(), &User { email: user(1).email, ..user(2) }).await;
+    assert!(matches!(twin, Err(StoreError::Unique { .. })));
+}
+
+pub async fn a_person_is_one_thing_at_each_merchant(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    store_owner(&it.db, 2).await;
+    let mut tx = it.db.write().await.expect("it begins");
+    people::insert(tx.conn(), &user(1)).await.expect("it is stored");
+    people::insert(tx.conn(), &user(2)).await.expect("it is stored");
+    for (merchant, role) in [(1, Role::Owner), (2, Role::Viewer)] {
+        people::join(tx.conn(), user(1).id, ids(merchant).merchant, role, NOW).await.expect("it joins");
+    }
+    tx.commit().await.expect("it commits");
+    let mut conn = it.db.read().await.expect("a connection");
+    let found = people::memberships(&mut conn, user(1).id).await.expect("it reads");
+    let found: Vec<_> = found.iter().map(|one| (one.merchant_id, one.merchant_name.as_str(), one.role)).collect();
+    assert_eq!(found, [(ids(1).merchant, "Merchant 1", Role::Owner), (ids(2).merchant, "Merchant 2", Role::Viewer)]);
+    assert!(people::memberships(&mut conn, user(2).id).await.expect("it reads").is_empty());
+    drop(conn);
+    let mut tx = it.db.write().await.expect("it begins");
+    let twice = people::join(tx.conn(), user(1).id, ids(1).merchant, Role::Admin, NOW).await;
+    assert!(matches!(twice, Err(StoreError::Unique { .. })));
+}
+
+pub async fn a_session_is_found_by_its_digest_until_it_is_ended(it: TestDb) {
+    let session = |n: u64| Session {
+        id: SessionId::fresh(NOW, &*SeededEntropy::new(100 + n)).expect("random bytes"),
+        user_id: user(1).id,
+        created_at: NOW,
+        seen_at: NOW,
+    };
+    let mut tx = it.db.write().await.expect("it begins");
+    people::insert(tx.conn(), &user(1)).await.expect("it is stored");
+    sessions::insert(tx.conn(), &session(1), &[1; 32]).await.expect("it is stored");
+    sessions::insert(tx.conn(), &session(2), &[2; 32]).await.expect("it is stored");
+    sessions::see(tx.conn(), session(1).id, UnixMs(NOW.0 + 5)).await.expect("it is noted");
+    sessions::see(tx.conn(), session(1).id, UnixMs(NOW.0 + 3)).await.expect("it is not noted");
+    assert!(sessions::end(tx.conn(), session(2).id, NOW).await.expect("it ends"));
+    assert!(!sessions::end(tx.conn(), session(2).id, NOW).await.expect("it had ended"));
+    tx.commit().await.expect("it commits");
+    let mut conn = it.db.read().await.expect("a connection");
+    let found = sessions::find(&mut conn, &[1; 32]).await.expect("it reads").expect("it lives");
+    assert_eq!((found.id, found.user_id, found.created_at), (session(1).id, user(1).id, NOW));
+    assert_eq!(found.seen_at, UnixMs(NOW.0 + 5), "it never goes back");
+    assert!(sessions::find(&mut conn, &[2; 32]).await.expect("it reads").is_none());
+    assert!(sessions::find(&mut conn, &[1; 31]).await.expect("it reads").is_none());
+}
