@@ -17,7 +17,8 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 /// A running Keymint; killed when dropped.
 pub struct Dev {
     child: Child,
-    folder: PathBuf,
+    /// Its folder.
+    pub folder: PathBuf,
     _kept: Option<tempfile::TempDir>,
     /// Console and management API.
     pub console: SocketAddr,

@@ -16,11 +16,16 @@ use keymint_app::master_key;
 use keymint_app::ops::apps::{self, NewApp};
 use keymint_app::ops::idempotency::Repeat;
 use keymint_app::ops::merchants::{self, NewMerchant};
+use keymint_app::ops::people::{self, NewPerson};
 use keymint_app::ops::{Actor, credentials, tokens};
 use keymint_domain::credential::State;
-use keymint_domain::id::AppId;
+use keymint_domain::entropy::draw_text;
+use keymint_domain::id::{AppId, MerchantId};
 use keymint_domain::mode::Mode;
+use keymint_domain::role::Role;
+use keymint_domain::secret::SecretText;
 use keymint_web::server::Addresses;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::run::{self, LogShape};
@@ -81,13 +86,14 @@ pub async fn run(arguments: DevArguments) -> Result<()> {
     master_key::load_or_make(&arguments.data.join("master.key"), &SystemEntropy::default())?;
     let app = run::open(&config).await?;
     let token = token(&app, &arguments.data.join("operator.token")).await?;
-    let demo = demo(&app).await?;
+    let (merchant, demo) = demo(&app).await?;
+    let users = demo_users(&app, merchant, &arguments.data.join("demo-users.json")).await?;
     let ready_file = arguments.ready_file.clone();
     run::serve_until_told(app, &config, move |addresses| {
         if let Some(file) = ready_file {
-            write_ready(&file, addresses, &token)?;
+            write_ready(&file, addresses, &token, &users)?;
         }
-        greet(addresses, &token, &demo);
+        greet(addresses, &token, &demo, &users);
         Ok(())
     })
     .await
@@ -130,7 +136,7 @@ async fn test_key(app: &App, id: AppId) -> Result<Option<String>> {
 }
 
 /// The demo merchant's apps: the same ones at every start.
-async fn demo(app: &App) -> Result<Vec<DemoApp>> {
+async fn demo(app: &App) -> Result<(MerchantId, Vec<DemoApp>)> {
     let again = |what: &str| Repeat::new("demo", what, what.as_bytes());
     let new = NewMerchant {
         name: "Demo Merchant".to_owned(),
@@ -163,7 +169,40 @@ async fn demo(app: &App) -> Result<Vec<DemoApp>> {
         let id = apps::make(app, Actor::System, merchant.id, &new, None).await?.id;
         demo.push(DemoApp { product, id, key_id: None });
     }
-    Ok(demo)
+    Ok((merchant.id, demo))
+}
+
+/// Someone who can sign in: one for each role.
+#[derive(Serialize, Deserialize)]
+struct DemoUser {
+    role: String,
+    email: String,
+    password: String,
+}
+
+/// The demo merchant's people, with the passwords of last time: they are in a file beside the database, for its owner
+/// alone.
+async fn demo_users(app: &App, merchant: MerchantId, path: &Path) -> Result<Vec<DemoUser>> {
+    let kept = std::fs::read_to_string(path).ok().and_then(|text| serde_json::from_str::<Vec<DemoUser>>(&text).ok());
+    if let Some(users) = kept
+        && people::exists(app, users.first().map_or("", |user| &user.email)).await?
+    {
+        return Ok(users);
+    }
+    let mut users = Vec::new();
+    for role in Role::ALL {
+        let password = draw_text(&*app.entropy, b"abcdefghijkmnpqrstuvwxyz23456789", 20)?;
+        let email = format!("{}@merchant.example", role.as_str());
+        users.push(DemoUser { role: role.as_str().to_owned(), email, password });
+    }
+    // Before the accounts: one whose password nobody knows would be of no use.
+    write_private(path, &serde_json::to_string(&users)?)?;
+    for (role, user) in Role::ALL.into_iter().zip(&users) {
+        let name = format!("Demo {}", role.as_str());
+        let new = NewPerson { email: user.email.clone(), name, password: SecretText::new(user.password.clone()) };
+        people::make(app, Actor::System, merchant, role, new).await?;
+    }
+    Ok(users)
 }
 
 async fn find_demo(app: &App, email: &str) -> Result<Option<keymint_app::store_types::Merchant>> {
@@ -171,24 +210,28 @@ async fn find_demo(app: &App, email: &str) -> Result<Option<keymint_app::store_t
     Ok(merchants.into_iter().find(|merchant| merchant.email == email))
 }
 
-fn write_ready(path: &Path, addresses: Addresses, token: &str) -> Result<()> {
+fn write_ready(path: &Path, addresses: Addresses, token: &str, users: &[DemoUser]) -> Result<()> {
     let ready = json!({
         "console": format!("http://{}", addresses.console),
         "gateway": format!("http://{}", addresses.gateway),
         "internal": format!("http://{}", addresses.internal),
         "token": token,
-        "users": [],
+        "users": users,
     });
     write_private(path, &ready.to_string())
 }
 
-fn greet(addresses: Addresses, token: &str, demo: &[DemoApp]) {
+fn greet(addresses: Addresses, token: &str, demo: &[DemoApp], users: &[DemoUser]) {
     let Addresses { console, gateway, internal } = addresses;
     println!("Keymint is ready.\n");
-    println!("  console    http://{console}    management API under /api/v1, its reference at /docs");
+    println!("  console    http://{console}    sign in here; management API under /api/v1, its reference at /docs");
     println!("  gateway    http://{gateway}    a product is at /{{product}}");
     println!("  internal   http://{internal}    verify API, /healthz, /metrics\n");
-    println!("The demo merchant's apps:");
+    println!("The demo merchant's people, who sign in at the console:");
+    for DemoUser { role, email, password } in users {
+        println!("  {role:<10} {email:<28} {password}");
+    }
+    println!("\nThe demo merchant's apps:");
     for DemoApp { product, id, .. } in demo {
         println!("  {product:<10} {id}");
     }

@@ -1,17 +1,18 @@
 //! The console listener: management API and pages, on the ordinary runtime. axum's own server sets no timer, so a client
 //! that never finishes its head would hold a connection for ever; this loop does (T70).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tower::Layer;
 
 /// How long a head may take to arrive.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -21,6 +22,23 @@ const CONNECTIONS_MAX: usize = 4096;
 const DRAIN: Duration = Duration::from_secs(5);
 /// Pause after accepting failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Where a connection comes from, as far as guesses are counted: an address, or the /64 that an IPv6 client has to
+/// itself (T77).
+#[derive(Clone, Copy, Debug)]
+pub struct Client(pub IpAddr);
+
+impl Client {
+    fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
+}
 
 /// Binds an address.
 ///
@@ -41,8 +59,8 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
             accepted = listener.accept() => accepted,
             _ = stop.changed() => break,
         };
-        let stream: TcpStream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, client): (TcpStream, SocketAddr) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -50,10 +68,11 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
             }
         };
         let Ok(permit) = Arc::clone(&open).try_acquire_owned() else { continue };
+        let service = Extension(Client::of(client.ip())).layer(router.clone());
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_DEADLINE)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let watched = graceful.watch(connection);
         tokio::spawn(async move {
             let _ = watched.await;

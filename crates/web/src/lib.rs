@@ -7,6 +7,7 @@ pub mod deadline;
 pub mod gateway;
 pub mod internal;
 pub mod listener;
+pub mod pages;
 pub mod reply;
 pub mod sandbox;
 pub mod server;

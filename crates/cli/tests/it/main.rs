@@ -2,6 +2,7 @@
 
 mod canaries;
 mod commands;
+mod console;
 mod crash;
 mod gate;
 mod gateway;

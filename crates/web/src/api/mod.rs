@@ -12,7 +12,7 @@ pub mod tokens;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
@@ -26,6 +26,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use error::{ApiError, Pending};
+
+use crate::pages;
 
 /// Largest body of a management call. Bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -107,7 +109,7 @@ pub fn router(app: App) -> Router {
     let (api, document) = described().split_for_parts();
     let text: &'static str = Box::leak(serde_json::to_string(&document).unwrap_or_default().into_boxed_str());
     let page: &'static str = Box::leak(docs::page(&document).into_boxed_str());
-    api.route("/", get(|| async { Redirect::temporary("/docs") }))
+    api.merge(pages::router(&app))
         .route("/docs", get(move || async move { html(page) }))
         .route("/docs.css", get(|| async { ([(CONTENT_TYPE, "text/css; charset=utf-8")], docs::STYLE) }))
         .route("/openapi.json", get(move || async move { ([(CONTENT_TYPE, "application/json")], text) }))
@@ -148,6 +150,6 @@ async fn outermost(State(app): State<App>, request: Request, next: Next) -> Resp
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
                   frame-ancestors 'none'";
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(policy));
     response
 }

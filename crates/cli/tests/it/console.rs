@@ -1,0 +1,287 @@
+//! The console's pages as a browser asks for them.
+
+use keymint_testkit::{Dev, Key, Reply, Request};
+use serde_json::Value;
+
+use crate::dev;
+
+/// What one cookie jar sends.
+struct Browser<'a> {
+    dev: &'a Dev,
+    cookie: String,
+}
+
+fn password(dev: &Dev, role: &str) -> (String, String) {
+    let text = std::fs::read_to_string(dev.folder.join("ready.json")).expect("the ready file");
+    let ready: Value = serde_json::from_str(&text).expect("JSON");
+    let users = ready["users"].as_array().expect("users");
+    let user = users.iter().find(|user| user["role"] == role).expect("one for each role");
+    let text = |name: &str| user[name].as_str().expect("text").to_owned();
+    (text("email"), text("password"))
+}
+
+/// A form's fields, percent-encoded.
+fn encoded(fields: &[(&str, &str)]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let code = |text: &str| {
+        text.bytes()
+            .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+            .collect::<String>()
+    };
+    fields.iter().map(|(name, value)| format!("{}={}", code(name), code(value))).collect::<Vec<_>>().join("&")
+}
+
+impl<'a> Browser<'a> {
+    fn new(dev: &'a Dev) -> Self {
+        Self { dev, cookie: String::new() }
+    }
+
+    fn signed_in(dev: &'a Dev, role: &str) -> Self {
+        let (email, password) = password(dev, role);
+        let mut browser = Self::new(dev);
+        let reply = browser.post("/sign-in", &[("email", &email), ("password", &password)]);
+        assert_eq!(reply.status, 303, "{}", reply.body);
+        let set = reply.header("set-cookie").expect("a cookie").to_owned();
+        for wanted in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/"] {
+            assert!(set.contains(wanted), "{set}");
+        }
+        set.split(';').next().expect("a pair").clone_into(&mut browser.cookie);
+        browser
+    }
+
+    fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(method, path).header("Cookie", &self.cookie)
+    }
+
+    fn get(&self, path: &str) -> Reply {
+        self.request("GET", path).send(self.dev.console)
+    }
+
+    fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        self.request("POST", path)
+            .header("Sec-Fetch-Site", "same-origin")
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(&encoded(fields))
+            .send(self.dev.console)
+    }
+
+    /// The token of this session's forms.
+    fn csrf(&self) -> String {
+        let home = self.get("/").header("location").expect("signed in").to_owned();
+        let page = self.get(&home).body;
+        let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a form");
+        rest.split('"').next().expect("a value").to_owned()
+    }
+}
+
+fn cell<'p>(page: &'p str, id: &str) -> &'p str {
+    let (_, rest) = page.split_once(&format!("id=\"{id}\">")).expect("it is shown");
+    rest.split('<').next().expect("text")
+}
+
+fn app_of(dev: &Dev, product: &str) -> String {
+    let merchants = dev.api("GET", "/merchants?limit=100", &Value::Null).json();
+    let demo = merchants["items"].as_array().expect("items").iter().find(|one| one["name"] == "Demo Merchant");
+    let merchant = demo.expect("the demo merchant")["id"].as_str().expect("an id").to_owned();
+    let apps = dev.api("GET", &format!("/merchants/{merchant}/apps"), &Value::Null).json();
+    let app = apps["items"].as_array().expect("items").iter().find(|app| app["product"] == product);
+    app.expect("one of each product")["id"].as_str().expect("an id").to_owned()
+}
+
+fn orders(dev: &Dev, key: &Key) -> u16 {
+    Request::new("GET", "/razorpay/v1/orders").header("Authorization", &key.basic()).send(dev.gateway).status
+}
+
+#[test]
+fn a_key_is_generated_shown_once_used_and_revoked() {
+    let dev = dev();
+    let app = app_of(&dev, "razorpay");
+    let owner = Browser::signed_in(&dev, "owner");
+    let csrf = owner.csrf();
+    let keys = format!("/apps/{app}/keys");
+    let form = [("csrf", csrf.as_str()), ("once", "a1"), ("mode", "test"), ("name", "web <shop>")];
+    let made = owner.post(&keys, &form);
+    assert_eq!((made.status, made.header("cache-control")), (201, Some("no-store")));
+    let (key_id, secret) = (cell(&made.body, "key-id").to_owned(), cell(&made.body, "secret").to_owned());
+    let key = Key { key_id: key_id.clone(), secret: secret.clone(), app_id: app.clone() };
+    assert_eq!(orders(&dev, &key), 200);
+    let listed = owner.get(&format!("{keys}?mode=test")).body;
+    assert!(listed.contains(&key_id) && listed.contains("web &#60;shop&#62;") && !listed.contains(&secret));
+    let reloaded = owner.post(&keys, &form);
+    assert_eq!(reloaded.status, 303, "the same form makes no second key and shows no secret again");
+    assert!(owner.get(reloaded.header("location").expect("where")).body.contains("has been shown already"));
+    let again = owner.post(&keys, &[("csrf", &csrf), ("once", "a2"), ("mode", "test"), ("name", "typed")]);
+    assert_eq!(again.status, 422);
+    assert!(again.body.contains("Roll the one there is") && again.body.contains("value=\"typed\""));
+
+    let rolled =
+        owner.post(&format!("/keys/{key_id}/roll"), &[("csrf", &csrf), ("once", "a3"), ("grace_seconds", "86400")]);
+    assert_eq!(rolled.status, 201);
+    let successor = Key {
+        key_id: cell(&rolled.body, "key-id").to_owned(),
+        secret: cell(&rolled.body, "secret").to_owned(),
+        app_id: app,
+    };
+    assert_eq!((orders(&dev, &key), orders(&dev, &successor)), (200, 200), "both work in the grace");
+
+    let revoke = format!("/keys/{}/revoke", successor.key_id);
+    let revoked = owner.post(&revoke, &[("csrf", &csrf), ("reason", "compromised")]);
+    assert_eq!(revoked.status, 303);
+    assert_eq!((orders(&dev, &key), orders(&dev, &successor)), (200, 401));
+    let page = owner.get(revoked.header("location").expect("where")).body;
+    assert!(page.contains("No request with it is accepted any more"));
+    let live = owner.post(&keys, &[("csrf", &csrf), ("once", "a4"), ("mode", "live")]);
+    assert_eq!(live.status, 422);
+    assert!(live.body.contains("Live credentials need an approved merchant"));
+}
+
+#[test]
+fn each_role_does_what_it_may_and_nothing_else() {
+    let dev = dev();
+    let app = app_of(&dev, "kpay");
+    for (role, test, live) in [("owner", 201, 422), ("admin", 422, 422), ("developer", 422, 403), ("viewer", 403, 403)]
+    {
+        let browser = Browser::signed_in(&dev, role);
+        let csrf = browser.csrf();
+        let generate = |mode: &str| {
+            browser.post(&format!("/apps/{app}/keys"), &[("csrf", &csrf), ("once", mode), ("mode", mode)]).status
+        };
+        assert_eq!((generate("test"), generate("live")), (test, live), "{role}");
+        let page = browser.get(&format!("/apps/{app}/keys")).body;
+        assert_eq!(page.contains("Generate API Key"), role != "viewer", "{role}");
+    }
+    let keys = dev.api("GET", &format!("/apps/{app}/credentials"), &Value::Null).json();
+    let key_id = keys["items"][0]["key_id"].as_str().expect("the owner's").to_owned();
+    let viewer = Browser::signed_in(&dev, "viewer");
+    let csrf = viewer.csrf();
+    let revoke = viewer.post(&format!("/keys/{key_id}/revoke"), &[("csrf", &csrf), ("reason", "unused")]);
+    let roll = viewer.post(&format!("/keys/{key_id}/roll"), &[("csrf", &csrf), ("once", "r"), ("grace_seconds", "0")]);
+    let home = viewer.get("/").header("location").expect("where").to_owned();
+    let add = viewer.get(&format!("{home}/new"));
+    assert_eq!((revoke.status, roll.status, add.status), (403, 403, 403));
+    assert_eq!(dev.api("GET", &format!("/credentials/{key_id}"), &Value::Null).text("/status"), "active");
+}
+
+#[test]
+fn another_merchants_pages_are_not_there() {
+    let dev = dev();
+    let foreign = dev.key("razorpay", "foreign");
+    let merchant = dev.api("GET", &format!("/apps/{}", foreign.app_id), &Value::Null).text("/merchant_id");
+    let owner = Browser::signed_in(&dev, "owner");
+    let csrf = owner.csrf();
+    for path in [
+        format!("/merchants/{merchant}/apps"),
+        format!("/merchants/{merchant}/apps/new"),
+        format!("/apps/{}/keys", foreign.app_id),
+    ] {
+        assert_eq!(owner.get(&path).status, 404, "{path}");
+    }
+    let unknown = owner.get("/apps/app_00000000000000000000000000/keys");
+    assert_eq!((unknown.status, &unknown.body), (404, &owner.get(&format!("/apps/{}/keys", foreign.app_id)).body));
+    let revoke = owner.post(&format!("/keys/{}/revoke", foreign.key_id), &[("csrf", &csrf), ("reason", "unused")]);
+    assert_eq!((revoke.status, orders(&dev, &foreign)), (404, 200));
+}
+
+#[test]
+fn nothing_changes_without_the_session_its_form_and_its_origin() {
+    let dev = dev();
+    let app = app_of(&dev, "kpay");
+    let (owner, other) = (Browser::signed_in(&dev, "owner"), Browser::signed_in(&dev, "admin"));
+    let path = format!("/apps/{app}/keys");
+    let csrf = owner.csrf();
+    let body = encoded(&[("csrf", &csrf), ("once", "x"), ("mode", "test")]);
+    let sent = |headers: &[(&str, &str)]| {
+        let form = owner.request("POST", &path).header("Content-Type", "application/x-www-form-urlencoded");
+        headers.iter().fold(form, |form, (name, value)| form.header(name, value)).body(&body).send(dev.console).status
+    };
+    assert_eq!(sent(&[("Sec-Fetch-Site", "cross-site")]), 403);
+    assert_eq!(sent(&[("Sec-Fetch-Site", "same-site")]), 403);
+    assert_eq!(sent(&[("Origin", "https://evil.example")]), 403);
+    assert_eq!(sent(&[("Origin", "null")]), 403);
+    assert_eq!(owner.post(&path, &[("csrf", &other.csrf()), ("once", "x"), ("mode", "test")]).status, 403);
+    assert_eq!(owner.post(&path, &[("csrf", ""), ("once", "x"), ("mode", "test")]).status, 403);
+    assert_eq!(
+        Browser::new(&dev).post(&path, &[("csrf", &csrf), ("once", "x"), ("mode", "test")]).status,
+        303,
+        "signed out"
+    );
+    let keys = dev.api("GET", &format!("/apps/{app}/credentials"), &Value::Null).json();
+    assert_eq!(keys["items"].as_array().map(Vec::len), Some(0));
+    assert_eq!(owner.post("/sign-out", &[("csrf", &csrf)]).status, 303);
+    assert_eq!(owner.get(&path).header("location"), Some("/sign-in"), "the old cookie is nothing");
+    assert_eq!(other.get(&path).status, 200);
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_account_look_the_same() {
+    let dev = dev();
+    let (email, _) = password(&dev, "owner");
+    let browser = Browser::new(&dev);
+    let sign_in =
+        |email: &str| browser.post("/sign-in", &[("email", email), ("password", "not the password of anybody")]);
+    let (known, unknown) = (sign_in(&email), sign_in("nobody@merchant.example"));
+    assert_eq!((known.status, unknown.status), (422, 422));
+    assert_eq!(known.body.replace(&email, ""), unknown.body.replace("nobody@merchant.example", ""));
+    assert!(known.body.contains(&format!("value=\"{email}\"")), "what was typed stays, but the password");
+    assert!(!known.body.contains("not the password"));
+    for _ in 0..9 {
+        assert_eq!(sign_in(&email).status, 422);
+    }
+    assert_eq!(sign_in(&email.to_uppercase()).status, 429, "the eleventh, however it is spelled");
+    assert_eq!(sign_in("admin@merchant.example").status, 422, "others are not kept out");
+}
+
+#[test]
+fn what_is_wrong_with_an_app_stands_beside_its_field_and_nothing_typed_is_lost() {
+    let dev = dev();
+    let owner = Browser::signed_in(&dev, "owner");
+    let csrf = owner.csrf();
+    let path = format!("{}/new", owner.get("/").header("location").expect("where"));
+    let good = [
+        ("csrf", csrf.as_str()),
+        ("product", "razorpay"),
+        ("name", "Second shop"),
+        ("email", "dev@shop.example"),
+        ("phone", ""),
+        ("address", "12 MG Road"),
+        ("country", "IN"),
+        ("state", ""),
+        ("city", ""),
+        ("postal_code", "560001"),
+    ];
+    for (field, value, said) in [
+        ("name", "ab", "must have 3 to 256 characters"),
+        ("name", "Demo app", "is taken"),
+        ("email", "dev", "must be an email address"),
+        ("country", "XX", "must be a country code"),
+        ("address", "", "must have 1 to 500 characters"),
+        ("postal_code", "", "must have 1 to 20 characters"),
+    ] {
+        let form = good.map(|(name, old)| (name, if name == field { value } else { old }));
+        let reply = owner.post(&path, &form);
+        assert_eq!(reply.status, 422, "{field}");
+        let (_, beside) = reply.body.split_once(&format!("id=\"{field}-error\">")).expect("beside its field");
+        assert!(beside.split('<').next().expect("text").contains(said), "{beside}");
+        assert!(reply.body.contains("value=\"dev") && reply.body.contains("selected>Razorpay"));
+    }
+    let made = owner.post(&path, &good);
+    assert_eq!(made.status, 303);
+    assert!(owner.get(made.header("location").expect("where")).body.contains("No Test keys"));
+}
+
+#[test]
+fn pages_run_nothing_from_elsewhere_and_are_kept_by_nobody() {
+    let dev = dev();
+    let owner = Browser::signed_in(&dev, "owner");
+    let home = owner.get("/").header("location").expect("where").to_owned();
+    for path in
+        ["/sign-in".to_owned(), home.clone(), format!("{home}/new"), format!("/apps/{}/keys", app_of(&dev, "kpay"))]
+    {
+        let reply = if path == "/sign-in" { Browser::new(&dev).get(&path) } else { owner.get(&path) };
+        assert_eq!((reply.status, reply.header("cache-control")), (200, Some("no-store")), "{path}");
+        let policy = reply.header("content-security-policy").expect("a policy");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+        assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+        assert!(!reply.body.contains(" style=") && !reply.body.contains(" onclick") && !reply.body.contains("://"));
+    }
+}

@@ -1,0 +1,36 @@
+// Copying and downloading. Everything else works without scripts.
+"use strict";
+
+const text = (id) => document.getElementById(id).textContent;
+
+function say(button, word) {
+  const before = button.textContent;
+  button.textContent = word;
+  button.setAttribute("aria-live", "polite");
+  setTimeout(() => { button.textContent = before; }, 2000);
+}
+
+for (const button of document.querySelectorAll("button.copy")) {
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text(button.dataset.copy));
+    say(button, "Copied");
+  });
+}
+
+for (const button of document.querySelectorAll("button.download")) {
+  button.addEventListener("click", () => {
+    const pair = { key_id: text(button.dataset.key), secret: text(button.dataset.secret) };
+    const file = new Blob([JSON.stringify(pair, null, 2) + "\n"], { type: "application/json" });
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(file);
+    link.download = `${pair.key_id}.json`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+    say(button, "Saved");
+  });
+}
+
+// A page that held a secret does not come back out of the browser's memory.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});

@@ -1,0 +1,304 @@
+//! An app's keys: the list, a new one shown once, roll, revoke. A secret is in one answer, which nothing keeps.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use keymint_app::App;
+use keymint_app::ops::credentials::{self, Made, NewCredential, View};
+use keymint_app::ops::idempotency::Repeat;
+use keymint_app::ops::{Actor, OpError, apps};
+use keymint_app::store_types::AppRow;
+use keymint_domain::credential::{RevokeReason, State as KeyState, Status};
+use keymint_domain::mode::Mode;
+use serde::Deserialize;
+
+use super::session::{SignedIn, Visitor};
+use super::{Frame, Problem, day, page};
+use crate::api::extract::rfc3339;
+
+/// Keys on one page.
+const KEYS_MAX: i64 = 1000;
+
+struct KeyLine {
+    key_id: String,
+    name: String,
+    status: &'static str,
+    tone: &'static str,
+    is_alive: bool,
+    ends_at: String,
+    created_at: String,
+    created_on: String,
+    last_used: String,
+}
+
+#[derive(Template)]
+#[template(path = "keys.html")]
+struct KeysPage {
+    frame: Frame,
+    app_id: String,
+    app_name: String,
+    mode: &'static str,
+    mode_word: &'static str,
+    may_manage: bool,
+    keys: Vec<KeyLine>,
+    /// What makes two sendings of one form one act.
+    once: String,
+    name: String,
+    problem: String,
+    notice: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "key_shown.html")]
+struct ShownPage<'a> {
+    frame: Frame,
+    app_id: String,
+    mode: &'static str,
+    mode_word: &'static str,
+    key_id: &'a str,
+    secret: &'a str,
+    predecessor: String,
+}
+
+fn word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Test => "Test",
+        Mode::Live => "Live",
+    }
+}
+
+fn line(view: View) -> KeyLine {
+    let (status, tone) = match view.state {
+        KeyState::Active => ("active", "good"),
+        KeyState::Retiring => ("retiring", "warn"),
+        KeyState::Revoked => ("revoked", "bad"),
+        KeyState::Expired => ("expired", "bad"),
+    };
+    let ends_at = match &view.credential.status {
+        Status::Retiring { ends_at } => rfc3339(*ends_at),
+        Status::Active | Status::Revoked { .. } => String::new(),
+    };
+    KeyLine {
+        status,
+        tone,
+        is_alive: view.state == KeyState::Active,
+        ends_at,
+        created_at: rfc3339(view.credential.created_at),
+        created_on: day(view.credential.created_at),
+        last_used: view.last_used_at.map_or_else(|| "never".to_owned(), rfc3339),
+        name: view.credential.name.unwrap_or_default(),
+        key_id: view.credential.key_id,
+    }
+}
+
+/// The app that a visitor may see, and who acts there.
+async fn own(app: &App, visitor: &Visitor, id: &str) -> Result<(AppRow, Actor), Problem> {
+    let id = id.parse().map_err(|_| Problem::NotFound)?;
+    let row = apps::find(app, Actor::System, id).await?;
+    let (_, actor) = visitor.at(row.merchant_id)?;
+    Ok((apps::find(app, actor, id).await?, actor))
+}
+
+/// What the page says besides the list.
+#[derive(Default)]
+struct Said {
+    name: String,
+    problem: String,
+    notice: &'static str,
+}
+
+async fn listed(
+    app: &App,
+    visitor: &Visitor,
+    (row, actor): (AppRow, Actor),
+    mode: Mode,
+    said: Said,
+) -> Result<Response, Problem> {
+    let (membership, _) = visitor.at(row.merchant_id)?;
+    let keys = credentials::list(app, actor, row.id, "", KEYS_MAX).await?;
+    let status = if said.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let view = KeysPage {
+        frame: Frame { mode_is_test: mode == Mode::Test, ..Frame::new(visitor, membership, "apps") },
+        app_id: row.id.to_string(),
+        app_name: row.name,
+        mode: mode.as_str(),
+        mode_word: word(mode),
+        may_manage: actor.require(credentials::manage(mode)).is_ok(),
+        keys: keys.into_iter().filter(|key| key.credential.mode == mode).map(line).collect(),
+        once: once(app)?,
+        name: said.name,
+        problem: said.problem,
+        notice: said.notice,
+    };
+    page(status, &view)
+}
+
+/// Which mode, and what was just done.
+#[derive(Deserialize)]
+pub struct KeysQuery {
+    mode: Option<Mode>,
+    done: Option<String>,
+}
+
+/// The keys of an app in one mode.
+pub async fn list(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+    Query(asked): Query<KeysQuery>,
+) -> Result<Response, Problem> {
+    let own = own(&app, &visitor, &id).await?;
+    let notice = match asked.done.as_deref() {
+        Some("shown") => "This key has been shown already, once. Regenerate it if its secret was not saved.",
+        Some("revoked") => "The key is revoked. No request with it is accepted any more.",
+        _ => "",
+    };
+    listed(&app, &visitor, own, asked.mode.unwrap_or(Mode::Test), Said { notice, ..Said::default() }).await
+}
+
+fn once(app: &App) -> Result<String, OpError> {
+    Ok(keymint_domain::entropy::draw_text(&*app.entropy, b"0123456789abcdef", 32)?)
+}
+
+/// A form as one act: sent twice, by a reload or a second click, it makes one key, and shows it once.
+fn repeat(operation: &str, once: &str) -> Result<Repeat, Problem> {
+    Repeat::new(&format!("{once}.{operation}"), operation, b"").map_err(|_| Problem::Stale)
+}
+
+/// What the form for a new key sends.
+#[derive(Deserialize)]
+pub struct NewKeyForm {
+    csrf: String,
+    once: String,
+    mode: Mode,
+    #[serde(default)]
+    name: String,
+}
+
+/// What a person is told who sent a form that was refused.
+fn refusal(error: OpError) -> Result<String, Problem> {
+    match error {
+        OpError::Conflict { message, .. } => Ok(message),
+        OpError::Field { field, problem } => Ok(format!("{field} {problem}.")),
+        other => Err(other.into()),
+    }
+}
+
+/// Issues a key and shows it, this once.
+pub async fn generate(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<NewKeyForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let (row, actor) = own(&app, &visitor, &id).await?;
+    let name = (!form.name.trim().is_empty()).then(|| form.name.clone());
+    let new = NewCredential {
+        mode: form.mode,
+        name,
+        expires_at: None,
+        scopes: Vec::new(),
+        allowed_ips: Vec::new(),
+        allowed_origins: Vec::new(),
+    };
+    let repeat = repeat(&format!("issue.{}", row.id), &form.once)?;
+    match credentials::issue(&app, actor, row.id, &new, Some(&repeat)).await {
+        Ok(made) => shown(&visitor, &made, String::new()),
+        Err(error) => {
+            let said = Said { problem: refusal(error)?, name: form.name, ..Said::default() };
+            listed(&app, &visitor, (row, actor), form.mode, said).await
+        }
+    }
+}
+
+fn shown(visitor: &Visitor, made: &Made, predecessor: String) -> Result<Response, Problem> {
+    let credential = &made.view.credential;
+    let (membership, _) = visitor.at(credential.merchant_id)?;
+    let Some(secret) = &made.secret else {
+        let to = format!("/apps/{}/keys?mode={}&done=shown", credential.app_id, credential.mode.as_str());
+        return Ok(Redirect::to(&to).into_response());
+    };
+    let view = ShownPage {
+        frame: Frame { mode_is_test: credential.mode == Mode::Test, ..Frame::new(visitor, membership, "apps") },
+        app_id: credential.app_id.to_string(),
+        mode: credential.mode.as_str(),
+        mode_word: word(credential.mode),
+        key_id: &credential.key_id,
+        secret: secret.expose(),
+        predecessor,
+    };
+    page(StatusCode::CREATED, &view)
+}
+
+/// The key that a visitor may see, and who acts there.
+async fn own_key(app: &App, visitor: &Visitor, key_id: &str) -> Result<(View, Actor), Problem> {
+    let view = credentials::find(app, Actor::System, key_id).await?;
+    let (_, actor) = visitor.at(view.credential.merchant_id)?;
+    Ok((view, actor))
+}
+
+async fn refused(app: &App, visitor: &Visitor, key: &View, error: OpError) -> Result<Response, Problem> {
+    let said = Said { problem: refusal(error)?, ..Said::default() };
+    let own = own(app, visitor, &key.credential.app_id.to_string()).await?;
+    listed(app, visitor, own, key.credential.mode, said).await
+}
+
+/// What the form of a roll sends.
+#[derive(Deserialize)]
+pub struct RollForm {
+    csrf: String,
+    once: String,
+    grace_seconds: u32,
+}
+
+/// Issues a successor and shows it, this once.
+pub async fn roll(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(key_id): Path<String>,
+    Form(form): Form<RollForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let (before, actor) = own_key(&app, &visitor, &key_id).await?;
+    let repeat = repeat(&format!("roll.{key_id}"), &form.once)?;
+    match credentials::roll(&app, actor, &key_id, form.grace_seconds, Some(&repeat)).await {
+        Ok(rolled) => {
+            let predecessor = match line(rolled.previous).ends_at {
+                ends if ends.is_empty() => format!("{key_id} has stopped working."),
+                ends => format!("{key_id} works until {ends}."),
+            };
+            shown(&visitor, &rolled.made, predecessor)
+        }
+        Err(error) => refused(&app, &visitor, &before, error).await,
+    }
+}
+
+/// What the form of a revocation sends.
+#[derive(Deserialize)]
+pub struct RevokeForm {
+    csrf: String,
+    reason: String,
+}
+
+/// Ends a key. When the next page is there, no request with it is accepted.
+pub async fn revoke(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(key_id): Path<String>,
+    Form(form): Form<RevokeForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let (before, actor) = own_key(&app, &visitor, &key_id).await?;
+    let reason = RevokeReason::parse(&form.reason).unwrap_or(RevokeReason::Other);
+    match credentials::revoke(&app, actor, &key_id, reason, None).await {
+        Ok(_) => {
+            let credential = &before.credential;
+            let to = format!("/apps/{}/keys?mode={}&done=revoked", credential.app_id, credential.mode.as_str());
+            Ok(Redirect::to(&to).into_response())
+        }
+        Err(error) => refused(&app, &visitor, &before, error).await,
+    }
+}

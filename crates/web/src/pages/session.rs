@@ -1,0 +1,170 @@
+//! Signing in and out, and who sends a request.
+
+use askama::Template;
+use axum::extract::{FromRequestParts, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
+use http::header::{COOKIE, HOST, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use keymint_app::App;
+use keymint_app::ops::people::{self, Person};
+use keymint_app::ops::{Actor, OpError};
+use keymint_app::store_types::Membership;
+use keymint_domain::id::MerchantId;
+use keymint_domain::secret::SecretText;
+use serde::Deserialize;
+
+use super::{Problem, page};
+use crate::console::Client;
+
+/// The cookie's name: the prefix binds it to this host, to HTTPS and to the whole site.
+const COOKIE_NAME: &str = "__Host-keymint_session";
+/// Its name on plain HTTP on this machine, where browsers refuse the prefix.
+const LOOPBACK_COOKIE_NAME: &str = "keymint_session";
+
+/// Whoever has signed in, and the token that every form of theirs carries.
+pub struct Visitor {
+    /// The person.
+    pub person: Person,
+    /// The token of this session's forms.
+    pub csrf: String,
+}
+
+impl Visitor {
+    /// What the person is at a merchant, and who acts there.
+    ///
+    /// # Errors
+    /// `NotFound` for no member: whether there is such a merchant is not told.
+    pub fn at(&self, merchant: MerchantId) -> Result<(&Membership, Actor), Problem> {
+        let of = |membership: &&Membership| membership.merchant_id == merchant;
+        let membership = self.person.memberships.iter().find(of).ok_or(Problem::NotFound)?;
+        let actor = self.person.actor(merchant).ok_or(Problem::NotFound)?;
+        Ok((membership, actor))
+    }
+
+    /// Goes on only with a form of this session (T105).
+    ///
+    /// # Errors
+    /// `Stale`.
+    pub fn check(&self, csrf: &str) -> Result<(), Problem> {
+        let is_own = keymint_domain::secret::equal(csrf.as_bytes(), self.csrf.as_bytes());
+        if is_own { Ok(()) } else { Err(Problem::Stale) }
+    }
+}
+
+/// A visitor who has signed in. A handler that takes this cannot be reached without.
+pub struct SignedIn(pub Visitor);
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let cookie = cookie(&parts.headers).ok_or(Problem::SignIn)?;
+        let person = people::person_of(app, cookie).await?.ok_or(Problem::SignIn)?;
+        let (_, mac) = app.keyring.token_mac(format!("console form {}", person.session).as_bytes());
+        let csrf = data_encoding::HEXLOWER.encode(&mac);
+        Ok(Self(Visitor { person, csrf }))
+    }
+}
+
+/// Whether the request came to this machine's own address, without TLS.
+fn is_loopback(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    matches!(name, "127.0.0.1" | "localhost" | "[::1]")
+}
+
+fn cookie_name(headers: &HeaderMap) -> &'static str {
+    if is_loopback(headers) { LOOPBACK_COOKIE_NAME } else { COOKIE_NAME }
+}
+
+/// What the session cookie holds; nothing when it stands twice.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let name = cookie_name(headers);
+    let mut values = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(found, _)| *found == name);
+    match (values.next(), values.next()) {
+        (Some((_, value)), None) => Some(value),
+        _ => None,
+    }
+}
+
+fn with_cookie(response: impl IntoResponse, headers: &HeaderMap, value: &str, rest: &str) -> Response {
+    let name = cookie_name(headers);
+    let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{rest}");
+    let mut response = response.into_response();
+    if let Ok(text) = HeaderValue::from_str(&text) {
+        response.headers_mut().insert(SET_COOKIE, text);
+    }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
+    email: &'a str,
+    problem: &'a str,
+}
+
+/// The form; whoever has signed in already goes on.
+pub async fn form(signed_in: Result<SignedIn, Problem>) -> Result<Response, Problem> {
+    match signed_in {
+        Ok(_) => Ok(Redirect::to("/").into_response()),
+        Err(Problem::SignIn) => page(StatusCode::OK, &SignInPage { email: "", problem: "" }),
+        Err(other) => Err(other),
+    }
+}
+
+/// What the form sends. No `Debug`: a password is in it.
+#[derive(Deserialize)]
+pub struct SignInForm {
+    email: String,
+    password: String,
+}
+
+/// Signs in. The words are the same whether there is such an account or not (T101).
+pub async fn sign_in(
+    State(app): State<App>,
+    Extension(Client(client)): Extension<Client>,
+    headers: HeaderMap,
+    Form(form): Form<SignInForm>,
+) -> Result<Response, Problem> {
+    let SignInForm { email, password } = form;
+    let signed_in = people::sign_in(&app, &email, SecretText::new(password), client).await;
+    let (status, problem) = match signed_in {
+        Ok(Some(secret)) => return Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), "")),
+        Ok(None) => (StatusCode::UNPROCESSABLE_ENTITY, "Email and password do not belong together."),
+        Err(OpError::TooMany) => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many failed attempts. Wait half an hour, then try again.")
+        }
+        Err(OpError::Busy) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Many people sign in right now. Try again in a moment.")
+        }
+        Err(other) => return Err(other.into()),
+    };
+    page(status, &SignInPage { email: &email, problem })
+}
+
+/// A form with nothing but its token.
+#[derive(Deserialize)]
+pub struct BareForm {
+    csrf: String,
+}
+
+/// Ends the session, on our side first.
+pub async fn sign_out(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    headers: HeaderMap,
+    Form(form): Form<BareForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    people::sign_out(&app, &visitor.person).await?;
+    Ok(with_cookie(Redirect::to("/sign-in"), &headers, "", "; Max-Age=0"))
+}
