@@ -74,6 +74,9 @@ fn console_requests(dev: &Dev, key: &Key) -> Vec<Request> {
     let api = |method: &str, path: String, body: Value| {
         Request::new(method, &format!("/api/v1{path}")).header("Authorization", &token).body(&body.to_string())
     };
+    let page = |method: &str, path: &str, form: &str| {
+        Request::new(method, path).header("Content-Type", "application/x-www-form-urlencoded").body(form)
+    };
     vec![
         api("GET", format!("/credentials/{secret}"), Value::Null),
         api("GET", format!("/merchants/{secret}"), Value::Null),
@@ -85,6 +88,12 @@ fn console_requests(dev: &Dev, key: &Key) -> Vec<Request> {
         Request::new("GET", "/api/v1/merchants").header("Authorization", &format!("Bearer {secret}")),
         Request::new("GET", &format!("/{secret}")),
         Request::new("POST", "/api/v1/merchants").header("Authorization", &token).body(secret),
+        page("POST", "/sign-in", &format!("email=owner%40merchant.example&password={secret}")),
+        page("POST", "/sign-in", &format!("email=nobody%40merchant.example&password={secret}")),
+        page("POST", "/sign-in", &format!("{secret}={secret}")),
+        page("GET", "/", "").header("Cookie", &format!("keymint_session={secret}")),
+        page("GET", &format!("/apps/{secret}/keys?mode={secret}"), ""),
+        page("POST", &format!("/keys/{secret}/revoke"), &format!("csrf={secret}&reason={secret}")),
     ]
 }
 
