@@ -25,4 +25,4 @@ CREATE TABLE session (
     ended_at INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX session_digest ON session (digest);
-CREATE INDEX session_user ON session (user_id, id);
+CREATE INDEX session_of_user ON session (user_id, id);
