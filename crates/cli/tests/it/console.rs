@@ -285,3 +285,36 @@ fn pages_run_nothing_from_elsewhere_and_are_kept_by_nobody() {
         assert!(!reply.body.contains(" style=") && !reply.body.contains(" onclick") && !reply.body.contains("://"));
     }
 }
+
+#[test]
+fn the_logs_say_why_a_request_was_denied_and_what_to_do() {
+    let dev = dev();
+    let app = app_of(&dev, "razorpay");
+    let owner = Browser::signed_in(&dev, "owner");
+    let csrf = owner.csrf();
+    let logs = |browser: &Browser<'_>, query: &str| browser.get(&format!("/apps/{app}/logs{query}"));
+    assert!(logs(&owner, "").body.contains("No requests"));
+    let form = [("csrf", csrf.as_str()), ("once", "l1"), ("mode", "test")];
+    let made = owner.post(&format!("/apps/{app}/keys"), &form).body;
+    let key =
+        Key { key_id: cell(&made, "key-id").to_owned(), secret: cell(&made, "secret").to_owned(), app_id: app.clone() };
+    let wrong = Key { secret: "B".repeat(24), ..key.clone() };
+    assert_eq!((orders(&dev, &key), orders(&dev, &wrong)), (200, 401));
+    for _ in 0..50 {
+        assert_eq!(orders(&dev, &key), 200);
+    }
+    let newest = logs(&owner, "").body;
+    assert_eq!(newest.matches(">allowed<").count(), 50);
+    let (_, older) = newest.split_once("class=\"button\" href=\"").expect("there is more");
+    let older = older.split('"').next().expect("where").replace("&#38;", "&");
+    let oldest = owner.get(&older).body;
+    assert_eq!((oldest.matches(">allowed<").count(), oldest.matches(">denied<").count()), (1, 1));
+    assert!(oldest.contains("wrong secret") && oldest.contains("Compare the secret"));
+    let denied = logs(&owner, "?mode=test&reason=wrong_secret").body;
+    assert_eq!((denied.matches(">allowed<").count(), denied.matches(">denied<").count()), (0, 1));
+    assert!(logs(&owner, "?mode=live&reason=").body.contains("No requests"));
+    assert!(!denied.contains(&key.secret) && !denied.contains(&wrong.secret));
+    let viewer = Browser::signed_in(&dev, "viewer");
+    assert_eq!(logs(&viewer, "").status, 403);
+    assert!(!viewer.get(&format!("/apps/{app}/keys")).body.contains("/logs\""));
+}

@@ -12,6 +12,7 @@ use keymint_app::ops::{Actor, OpError, apps};
 use keymint_app::store_types::AppRow;
 use keymint_domain::credential::{RevokeReason, State as KeyState, Status};
 use keymint_domain::mode::Mode;
+use keymint_domain::role::Act;
 use serde::Deserialize;
 
 use super::session::{SignedIn, Visitor};
@@ -41,6 +42,8 @@ struct KeysPage {
     app_name: String,
     mode: &'static str,
     mode_word: &'static str,
+    tab: &'static str,
+    may_see_logs: bool,
     may_manage: bool,
     keys: Vec<KeyLine>,
     /// What makes two sendings of one form one act.
@@ -94,7 +97,10 @@ fn line(view: View) -> KeyLine {
 }
 
 /// The app that a visitor may see, and who acts there.
-async fn own(app: &App, visitor: &Visitor, id: &str) -> Result<(AppRow, Actor), Problem> {
+///
+/// # Errors
+/// `NotFound`: whether there is such an app is not told.
+pub async fn own(app: &App, visitor: &Visitor, id: &str) -> Result<(AppRow, Actor), Problem> {
     let id = id.parse().map_err(|_| Problem::NotFound)?;
     let row = apps::find(app, Actor::System, id).await?;
     let (_, actor) = visitor.at(row.merchant_id)?;
@@ -125,6 +131,8 @@ async fn listed(
         app_name: row.name,
         mode: mode.as_str(),
         mode_word: word(mode),
+        tab: "keys",
+        may_see_logs: actor.require(Act::SeeRequests).is_ok(),
         may_manage: actor.require(credentials::manage(mode)).is_ok(),
         keys: keys.into_iter().filter(|key| key.credential.mode == mode).map(line).collect(),
         once: once(app)?,

@@ -3,6 +3,7 @@
 
 mod apps;
 mod keys;
+mod logs;
 mod session;
 
 use askama::Template;
@@ -34,6 +35,7 @@ pub fn router(app: &App) -> Router<App> {
         .route("/merchants/{id}/apps", get(apps::list))
         .route("/merchants/{id}/apps/new", get(apps::form).post(apps::make))
         .route("/apps/{id}/keys", get(keys::list).post(keys::generate))
+        .route("/apps/{id}/logs", get(logs::list))
         .route("/keys/{key_id}/roll", post(keys::roll))
         .route("/keys/{key_id}/revoke", post(keys::revoke))
         .layer(middleware::from_fn_with_state(app.clone(), private))
