@@ -132,7 +132,7 @@ fn a_key_is_generated_shown_once_used_and_revoked() {
     assert!(page.contains("No request with it is accepted any more"));
     let live = owner.post(&keys, &[("csrf", &csrf), ("once", "a4"), ("mode", "live")]);
     assert_eq!(live.status, 422);
-    assert!(live.body.contains("Live credentials need an approved merchant"));
+    assert!(live.body.contains("Live keys need a second factor"));
 }
 
 #[test]
@@ -317,4 +317,30 @@ fn the_logs_say_why_a_request_was_denied_and_what_to_do() {
     let viewer = Browser::signed_in(&dev, "viewer");
     assert_eq!(logs(&viewer, "").status, 403);
     assert!(!viewer.get(&format!("/apps/{app}/keys")).body.contains("/logs\""));
+}
+
+/// Until the console asks for a second factor, it ends live keys and makes none.
+#[test]
+fn a_live_key_is_revoked_here_but_neither_made_nor_rolled() {
+    let dev = dev();
+    let app = app_of(&dev, "razorpay");
+    let merchant = dev.api("GET", &format!("/apps/{app}"), &Value::Null).text("/merchant_id");
+    let approved = serde_json::json!({ "state": "approved", "reason": "checked" });
+    assert_eq!(dev.api("PUT", &format!("/merchants/{merchant}/activation"), &approved).status, 200);
+    let live = serde_json::json!({ "mode": "live" });
+    let key_id = dev.api("POST", &format!("/apps/{app}/credentials"), &live).text("/key_id");
+    let owner = Browser::signed_in(&dev, "owner");
+    let csrf = owner.csrf();
+    let roll = owner.post(&format!("/keys/{key_id}/roll"), &[("csrf", &csrf), ("once", "v"), ("grace_seconds", "0")]);
+    assert_eq!((roll.status, roll.body.contains("second factor")), (422, true));
+    let page = owner.get(&format!("/apps/{app}/keys?mode=live")).body;
+    assert!(page.contains(&key_id) && page.contains("Revoke key"));
+    assert!(!page.contains("Regenerate Key") && !page.contains("Generate API Key"));
+    let developer = Browser::signed_in(&dev, "developer");
+    let theirs = developer.csrf();
+    let refused = developer.post(&format!("/keys/{key_id}/revoke"), &[("csrf", &theirs), ("reason", "unused")]);
+    assert_eq!(refused.status, 403);
+    let revoke = owner.post(&format!("/keys/{key_id}/revoke"), &[("csrf", &csrf), ("reason", "unused")]);
+    assert_eq!(revoke.status, 303);
+    assert_eq!(dev.api("GET", &format!("/credentials/{key_id}"), &Value::Null).text("/status"), "revoked");
 }

@@ -19,6 +19,9 @@ use super::session::{SignedIn, Visitor};
 use super::{Frame, Problem, day, page};
 use crate::api::extract::rfc3339;
 
+/// Live keys are made after a second factor alone. Until the console asks for one, it makes none.
+const LIVE_NEEDS_MORE: &str = "Live keys need a second factor, which the console does not ask for yet. Until then the \
+                               operator issues them over the management API.";
 /// Keys on one page.
 const KEYS_MAX: i64 = 1000;
 
@@ -45,6 +48,7 @@ struct KeysPage {
     tab: &'static str,
     may_see_logs: bool,
     may_manage: bool,
+    live_needs_more: &'static str,
     keys: Vec<KeyLine>,
     /// What makes two sendings of one form one act.
     once: String,
@@ -134,6 +138,7 @@ async fn listed(
         tab: "keys",
         may_see_logs: actor.require(Act::SeeRequests).is_ok(),
         may_manage: actor.require(credentials::manage(mode)).is_ok(),
+        live_needs_more: if mode == Mode::Live { LIVE_NEEDS_MORE } else { "" },
         keys: keys.into_iter().filter(|key| key.credential.mode == mode).map(line).collect(),
         once: once(app)?,
         name: said.name,
@@ -203,6 +208,11 @@ pub async fn generate(
 ) -> Result<Response, Problem> {
     visitor.check(&form.csrf)?;
     let (row, actor) = own(&app, &visitor, &id).await?;
+    actor.require(credentials::manage(form.mode))?;
+    if form.mode == Mode::Live {
+        let said = Said { problem: LIVE_NEEDS_MORE.to_owned(), name: form.name, ..Said::default() };
+        return listed(&app, &visitor, (row, actor), Mode::Live, said).await;
+    }
     let name = (!form.name.trim().is_empty()).then(|| form.name.clone());
     let new = NewCredential {
         mode: form.mode,
@@ -271,6 +281,13 @@ pub async fn roll(
 ) -> Result<Response, Problem> {
     visitor.check(&form.csrf)?;
     let (before, actor) = own_key(&app, &visitor, &key_id).await?;
+    let mode = before.credential.mode;
+    actor.require(credentials::manage(mode))?;
+    if mode == Mode::Live {
+        let said = Said { problem: LIVE_NEEDS_MORE.to_owned(), ..Said::default() };
+        let own = own(&app, &visitor, &before.credential.app_id.to_string()).await?;
+        return listed(&app, &visitor, own, mode, said).await;
+    }
     let repeat = repeat(&format!("roll.{key_id}"), &form.once)?;
     match credentials::roll(&app, actor, &key_id, form.grace_seconds, Some(&repeat)).await {
         Ok(rolled) => {
