@@ -383,7 +383,7 @@ pub async fn roll(
 }
 
 /// Ends a credential. When this returns, no node accepts it for any request that arrives afterwards: it is committed to
-/// disk, and the record is out of the only cache there is (one process owns the database).
+/// disk, and the record was out of the only cache there is before (one process owns the database).
 ///
 /// # Errors
 /// `NotFound`; `Field`.
@@ -402,7 +402,6 @@ pub async fn revoke(
     if let Revocation::Before { at } = credential.revoke(now, reason, note.clone()) {
         let seq = change.seq() - 1;
         change.settle().await?;
-        app.forget(&[key_id.to_owned()]);
         return Ok(Revoked { view: view(credential, stored.last_used_at, now), at, seq });
     }
     store_changed(&mut change, app, &credential).await?;

@@ -1,5 +1,5 @@
 //! The acts of people and tokens: each checks the actor, changes, writes its audit entry and its event, all in one
-//! transaction; the cache learns of it after the commit and before the answer.
+//! transaction; the cache lets go of what it concerns before the commit.
 
 pub mod apps;
 pub mod audit;
@@ -182,12 +182,12 @@ impl<'a> Change<'a> {
         Ok(self.tx.settle().await?)
     }
 
-    /// Writes the audit entry and the event, commits, and takes the affected records out of the cache. Nothing has
+    /// Writes the audit entry and the event, takes the affected records out of the cache, and commits. Nothing has
     /// happened unless this returns `Ok`.
     ///
-    /// Commit and cache run as a task of their own: a caller that goes away in between (a client that hangs up) must not
-    /// leave a record in the cache that the database has revoked. The cache forgets when the commit failed, too: a
-    /// connection that was lost at the commit leaves the outcome unknown.
+    /// The affected key ids stay marked, so that nothing is kept of them, until the commit has ended. The commit runs as a
+    /// task of its own: a caller that goes away (a client that hangs up) leaves the marks until then, and on PostgreSQL
+    /// does not cut it off.
     ///
     /// # Errors
     /// `OpError::Store`, `OpError::Entropy`.
@@ -207,10 +207,11 @@ impl<'a> Change<'a> {
         entry.digest = audit_digest(&self.place.previous_digest, &entry);
         let event = EventId::fresh(now, &*self.app.entropy)?;
         ledger::record(self.tx.conn(), &entry, event).await?;
-        let (committing, app) = (self.tx.commit(), self.app.clone());
-        let finishing = app.runtime.clone().spawn(async move {
+        let marked = self.app.mark(affected);
+        let committing = self.tx.commit();
+        let finishing = self.app.runtime.spawn(async move {
             let done = committing.await;
-            app.forget(&affected);
+            drop(marked);
             done
         });
         let cut_off = |_| Err(StoreError::Unavailable("the commit was cut off".to_owned()));

@@ -1,14 +1,17 @@
 //! Credentials kept ready, and how a change reaches them.
 //!
-//! A change commits first, then takes the record out of the cache, then answers. A read that began before the commit may
-//! still be on its way with the old record: it holds a placeholder, which the change takes out as well, so what it read
-//! is not kept and is read again. From the moment the change has answered, every request finds the new record or none.
+//! A change marks its key ids, takes them out of the cache, and only then commits; the marks go once the commit has
+//! ended. A marked key id is read from the store for every request and not kept, so a request never finds an older record
+//! than whoever reads the store at that moment, whether or not the change has been answered. A reading that began before
+//! the mark may still be on its way with the old record: it holds a placeholder, which the change takes out as well, so
+//! what it read is not kept and is read again.
 //!
 //! Unknown key ids are kept too, in the same bounded cache, so that asking for one again costs no query; issuing takes
 //! them out the same way. The cache lets single visitors go first, so a flood of made-up key ids does not push out those
 //! in use.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
@@ -21,11 +24,47 @@ use quick_cache::sync::Cache;
 
 use crate::App;
 
-/// The cache. `None` stands for a key id that nobody has.
-pub type CredentialCache = Cache<String, Option<Arc<Candidate>>>;
+/// The cache.
+pub struct CredentialCache {
+    /// `None` stands for a key id that nobody has.
+    kept: Cache<String, Option<Arc<Candidate>>>,
+    /// Key ids with a change under way, and how many.
+    marked: Mutex<HashMap<String, usize>>,
+}
+
+/// Key ids with a change under way. Dropped once it has ended, however it did.
+pub struct Marked {
+    app: App,
+    key_ids: Vec<String>,
+}
 
 /// Readings before the caller is told to try again: each repeat means that a change came in between.
 const READINGS_MAX: usize = 8;
+
+impl CredentialCache {
+    /// A cache for so many credentials.
+    pub fn new(credentials_max: usize) -> Self {
+        Self { kept: Cache::new(credentials_max), marked: Mutex::default() }
+    }
+
+    fn is_marked(&self, key_id: &str) -> bool {
+        self.marked.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key_id)
+    }
+}
+
+impl Drop for Marked {
+    fn drop(&mut self) {
+        let mut marked = self.app.cache.marked.lock().unwrap_or_else(PoisonError::into_inner);
+        for key_id in &self.key_ids {
+            if let Some(count) = marked.get_mut(key_id) {
+                *count -= 1;
+                if *count == 0 {
+                    marked.remove(key_id);
+                }
+            }
+        }
+    }
+}
 
 impl App {
     /// The record of a key id: from the cache, or from the store.
@@ -42,16 +81,21 @@ impl App {
 
     /// What the cache holds of a key id; `None` when it has to be read.
     fn kept(&self, key_id: &str) -> Result<Option<Option<Arc<Candidate>>>, DenyReason> {
-        if self.is_serving() { Ok(self.cache.get(key_id)) } else { Err(DenyReason::Unavailable) }
+        if self.is_serving() { Ok(self.cache.kept.get(key_id)) } else { Err(DenyReason::Unavailable) }
     }
 
     async fn read_candidate(&self, key_id: &str) -> Result<Option<Arc<Candidate>>, DenyReason> {
         for _ in 0..READINGS_MAX {
-            let guard = match self.cache.get_value_or_guard_async(key_id).await {
+            let guard = match self.cache.kept.get_value_or_guard_async(key_id).await {
                 Ok(found) => return Ok(found),
                 Err(guard) => guard,
             };
+            // Looked at with the placeholder in hand: a mark set after this takes the placeholder out.
+            let is_marked = self.cache.is_marked(key_id);
             let loaded = self.load(key_id).await?;
+            if is_marked {
+                return Ok(loaded);
+            }
             if guard.insert(loaded.clone()).is_ok() {
                 return Ok(loaded);
             }
@@ -108,11 +152,18 @@ impl App {
         })
     }
 
-    /// Takes records out of the cache, after the commit that changed them and before the answer that says so.
-    pub fn forget(&self, key_ids: &[String]) {
-        for key_id in key_ids {
-            self.cache.remove(key_id.as_str());
+    /// Marks key ids and takes them out of the cache. To be called before the change can be seen in the store, and held
+    /// until it can or never will.
+    pub fn mark(&self, key_ids: Vec<String>) -> Marked {
+        let mut marked = self.cache.marked.lock().unwrap_or_else(PoisonError::into_inner);
+        for key_id in &key_ids {
+            *marked.entry(key_id.clone()).or_default() += 1;
         }
+        drop(marked);
+        for key_id in &key_ids {
+            self.cache.kept.remove(key_id.as_str());
+        }
+        Marked { app: self.clone(), key_ids }
     }
 }
 

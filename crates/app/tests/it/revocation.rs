@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use keymint_app::App;
@@ -103,7 +104,7 @@ async fn hammer(target: Arc<Target>, seen: Arc<Seen>) {
 /// Takes the record out of the cache all the time, as a small cache does: so readings are under way at every moment.
 async fn evict(target: Arc<Target>, seen: Arc<Seen>) {
     while !seen.is_over.load(Ordering::SeqCst) {
-        target.app.forget(std::slice::from_ref(&target.key.key_id));
+        drop(target.app.mark(vec![target.key.key_id.clone()]));
         tokio::task::yield_now().await;
     }
 }
@@ -134,6 +135,28 @@ pub async fn nothing_is_accepted_after_a_change_that_ends_it_returned(it: TestDb
         }
     }
     assert!(before >= 3000 && after >= 3000, "{before} before and {after} after are too few to say anything");
+}
+
+/// The writer commits on a thread of its own, and whoever reads the database may see it before the task that waits for
+/// it runs: here that task cannot run at all.
+#[tokio::test(flavor = "current_thread")]
+async fn what_can_be_read_as_ended_is_not_accepted_even_before_the_change_has_answered() {
+    let house = House::over(TestDb::sqlite().await).await;
+    for how in ENDS {
+        let target = target(&house, &format!("read{how:?}"), how).await;
+        assert_eq!(decide(&house.app, "keymint", &target.key).await, Ok(()), "it is in the cache");
+        let before = house.head().await;
+        let mut ending = pin!(end(&target, how));
+        let early = std::future::poll_fn(|context| Poll::Ready(ending.as_mut().poll(context).is_ready()));
+        assert!(!early.await, "{how:?} has joined the commit");
+        // Nothing in this loop waits, so no other task has a turn.
+        while house.head().await == before {
+            assert!(decide(&house.app, "keymint", &target.key).await.is_ok() || house.head().await > before, "{how:?}");
+        }
+        assert!(decide(&house.app, "keymint", &target.key).await.is_err(), "{how:?} is committed");
+        ending.await;
+        assert!(decide(&house.app, "keymint", &target.key).await.is_err(), "{how:?} has answered");
+    }
 }
 
 pub async fn each_of_two_revocations_at_once_is_true_when_it_answers(it: TestDb) {

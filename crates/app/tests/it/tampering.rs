@@ -87,7 +87,7 @@ pub async fn an_edited_row_is_refused_and_carried_on_by_nothing(it: TestDb) {
             assert_eq!(prepare(&house, &key, state).await, Ok(()).and(decided(&house, product, &key).await), "{case}");
             let script = script.replace("KEY_ID", &key.key_id).replace("OTHER_ID", &other.key_id);
             house.edit(&script).await;
-            house.app.forget(&[key.key_id.clone(), other.key_id.clone()]);
+            drop(house.app.mark(vec![key.key_id.clone(), other.key_id.clone()]));
             let presented = if state == "other" { &other } else { &key };
             let harmless = product != "keymint" && case.ends_with("narrowed by nothing");
             let wanted = if harmless { Ok(()) } else { Err(DenyReason::Internal) };
@@ -107,7 +107,7 @@ pub async fn a_row_that_cannot_be_read_is_refused(it: TestDb) {
         let key = house.key("keymint", &format!("unreadable{n}")).await;
         let neighbour = house.issue(key.app_id.parse::<AppId>().expect("an id"), &plain(Mode::Test)).await;
         house.edit(&script.replace("KEY_ID", &key.key_id)).await;
-        house.app.forget(std::slice::from_ref(&key.key_id));
+        drop(house.app.mark(vec![key.key_id.clone()]));
         assert_eq!(house.decide("keymint", &key).await, Err(DenyReason::Internal), "{case}");
         nothing_carries_it_on(&house, &key.key_id, case).await;
         assert_eq!(house.decide("keymint", &neighbour.expect("it is issued")).await, Ok(()));
@@ -120,7 +120,7 @@ pub async fn an_edit_that_decides_nothing_refuses_nobody(it: TestDb) {
     for (n, (case, script)) in scripts(include_str!("sql/harmless.sql")).into_iter().enumerate() {
         let key = house.key("keymint", &format!("harmless{n}")).await;
         house.edit(&script.replace("KEY_ID", &key.key_id)).await;
-        house.app.forget(std::slice::from_ref(&key.key_id));
+        drop(house.app.mark(vec![key.key_id.clone()]));
         assert_eq!(house.decide("keymint", &key).await, Ok(()), "{case}");
     }
 }
