@@ -67,7 +67,6 @@ CREATE TABLE credential (
 CREATE UNIQUE INDEX credential_key_id ON credential (key_id);
 CREATE UNIQUE INDEX credential_slot ON credential (slot_owner, product, mode, slot) WHERE status = 'active';
 CREATE INDEX credential_app ON credential (app_id, id);
-CREATE INDEX credential_merchant ON credential (merchant_id, id);
 
 CREATE TABLE credential_use (
     key_id TEXT NOT NULL PRIMARY KEY,
@@ -93,7 +92,6 @@ CREATE TABLE audit (
     digest BLOB NOT NULL
 ) STRICT;
 CREATE INDEX audit_merchant ON audit (merchant_id, seq);
-CREATE INDEX audit_subject ON audit (subject, seq);
 
 CREATE TABLE outbox (
     seq INTEGER NOT NULL PRIMARY KEY,

@@ -58,7 +58,7 @@ static KEYS_OF_APP: Stmt =
     Stmt::both("credential.keys_of_app", "SELECT key_id FROM credential WHERE app_id = $1 AND status <> 'revoked'");
 static KEYS_OF_MERCHANT: Stmt = Stmt::both(
     "credential.keys_of_merchant",
-    "SELECT key_id FROM credential WHERE merchant_id = $1 AND status <> 'revoked'",
+    "SELECT c.key_id FROM app a JOIN credential c ON c.app_id = a.id WHERE a.merchant_id = $1 AND c.status <> 'revoked'",
 );
 static USED: Stmt = Stmt::both(
     "credential_use.upsert",

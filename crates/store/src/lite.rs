@@ -346,15 +346,13 @@ pub fn rows(connection: &Connection, stmt: &'static Stmt, values: &[Val<'_>]) ->
     let fail = |error: rusqlite::Error| statement_error(stmt, &error);
     let mut prepared = connection.prepare_cached(stmt.sqlite).map_err(fail)?;
     bind(&mut prepared, values).map_err(fail)?;
-    let names: Vec<String> = prepared.column_names().map(str::to_owned).collect();
+    let columns = stmt.columns(|| prepared.column_names().map(str::to_owned).collect());
     let mut cursor = prepared.raw_query();
     let mut found = Vec::new();
     while let Some(row) = cursor.next().map_err(fail)? {
-        let mut cells = Vec::with_capacity(names.len());
-        for (index, name) in names.iter().enumerate() {
-            cells.push((name.clone(), Cell::from(row.get_ref(index).map_err(fail)?)));
-        }
-        found.push(Row { statement: stmt.name, cells });
+        let cell = |index| row.get_ref(index).map(Cell::from);
+        let cells = (0..columns.len()).map(cell).collect::<Result<_, _>>().map_err(fail)?;
+        found.push(Row { statement: stmt.name, columns, cells });
     }
     Ok(found)
 }

@@ -169,9 +169,10 @@ fn decode(stmt: &'static Stmt, row: &tokio_postgres::Row) -> Result<Row, StoreEr
             _ => row.try_get::<_, Option<String>>(index).map(|value| value.map_or(Cell::Null, Cell::Text)),
         };
         let cell = cell.map_err(|error| driver_error(stmt.name, &error))?;
-        cells.push((column.name().to_owned(), cell));
+        cells.push(cell);
     }
-    Ok(Row { statement: stmt.name, cells })
+    let columns = stmt.columns(|| row.columns().iter().map(|column| column.name().to_owned()).collect());
+    Ok(Row { statement: stmt.name, columns, cells })
 }
 
 fn driver_error(statement: &'static str, error: &tokio_postgres::Error) -> StoreError {

@@ -1,6 +1,8 @@
 //! Statements, values and rows: one small language over both drivers. With `lite.rs` and `postgres.rs` the only place
 //! that names them.
 
+use std::sync::OnceLock;
+
 use rusqlite::types::ValueRef;
 
 use crate::error::StoreError;
@@ -14,17 +16,25 @@ pub struct Stmt {
     pub sqlite: &'static str,
     /// The text for PostgreSQL.
     pub postgres: &'static str,
+    /// The names of the columns it gives, once it has run.
+    columns: OnceLock<Vec<String>>,
 }
 
 impl Stmt {
     /// One text for both engines: the rule. `$1`, `$2` … in order of first use.
     pub const fn both(name: &'static str, text: &'static str) -> Self {
-        Self { name, sqlite: text, postgres: text }
+        Self::split(name, text, text)
     }
 
     /// Two texts, where the engines truly differ. The comment beside it names the difference.
     pub const fn split(name: &'static str, sqlite: &'static str, postgres: &'static str) -> Self {
-        Self { name, sqlite, postgres }
+        Self { name, sqlite, postgres, columns: OnceLock::new() }
+    }
+
+    /// The names of its columns; asked of the driver the first time. The migrations end before the first statement, so
+    /// they do not change.
+    pub(crate) fn columns(&'static self, ask: impl FnOnce() -> Vec<String>) -> &'static [String] {
+        self.columns.get_or_init(ask)
     }
 }
 
@@ -61,14 +71,16 @@ pub enum Cell {
 pub struct Row {
     /// Where the row came from, for `StoreError::Corrupt`.
     pub statement: &'static str,
-    /// The columns.
-    pub cells: Vec<(String, Cell)>,
+    /// The names of the columns.
+    pub columns: &'static [String],
+    /// Their values.
+    pub cells: Vec<Cell>,
 }
 
 impl Row {
     fn cell(&self, column: &'static str) -> Result<&Cell, StoreError> {
-        let found = self.cells.iter().find(|(name, _)| name == column);
-        found.map(|(_, cell)| cell).ok_or(self.corrupt(column))
+        let place = self.columns.iter().position(|name| name == column);
+        place.and_then(|place| self.cells.get(place)).ok_or(self.corrupt(column))
     }
 
     /// The error for a value of this row that cannot be read.
