@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use memchr::memmem::{self, Finder};
 
 use crate::dialect::{Dialect, Placement, SchemeKind};
-use crate::mode::Mode;
 use crate::request::RequestView;
 
 /// Why the gate refused. For logs; the caller sees the dialect's `ambiguous_request`.
@@ -81,11 +80,11 @@ pub fn check_body(dialect: &Dialect, body: &[u8]) -> Result<(), GateFault> {
     if SECRET_WORD.find(body).is_some() && SECRET_MEMBERS.iter().any(|member| memmem::find(body, member).is_some()) {
         return Err(GateFault::CredentialsInBody);
     }
-    let found = dialect
-        .secrets
-        .iter()
-        .any(|style| [Mode::Test, Mode::Live].into_iter().any(|mode| style.format.is_in(mode, body)));
-    if found { Err(GateFault::CredentialsInBody) } else { Ok(()) }
+    if dialect.secrets.iter().any(|style| style.format.is_in(body)) {
+        Err(GateFault::CredentialsInBody)
+    } else {
+        Ok(())
+    }
 }
 
 fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFault> {
@@ -310,7 +309,7 @@ fn is_credential_name(name: &[u8]) -> bool {
 
 fn holds_credential(dialect: &Dialect, text: &[u8]) -> bool {
     let formats = std::iter::once(&dialect.key_id).chain(dialect.secrets.iter().map(|style| &style.format));
-    formats.into_iter().any(|format| [Mode::Test, Mode::Live].into_iter().any(|mode| format.is_in(mode, text)))
+    formats.into_iter().any(|format| format.is_in(text))
 }
 
 /// A host name or address with an optional port: no user part, no path, no white space.

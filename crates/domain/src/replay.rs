@@ -5,7 +5,6 @@
 //! cannot be spent on an unsafe one, nor the reverse: whoever overheard one cannot turn it into the other (T25).
 
 use crate::dialect::ReplayRule;
-use crate::digest;
 use crate::request::RequestView;
 use crate::scheme::{Claim, Proof};
 
@@ -24,7 +23,8 @@ pub struct Spend {
     /// The first 128 bits of the signature: a keyed digest that was found right, so as good as random to all but the
     /// holder of the key, who could only spend its own twice.
     pub fingerprint: u128,
-    /// 64 bits of a digest over the key id: memory is bounded per key.
+    /// The key id in 64 bits: memory is bounded per key. Two keys that meet here would share one bound and nothing else,
+    /// and nobody chooses a key id.
     pub key: u64,
     /// The signed timestamp. UNIX seconds.
     pub seconds: i64,
@@ -52,8 +52,25 @@ impl Spend {
         };
         // None is shorter; those that were would all be one, so the second is refused.
         let fingerprint = signature.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
-        let key = digest::sha256(&[claim.key_id.as_bytes()]);
-        let key = key.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        Some(Self { fingerprint, key, seconds, how })
+        Some(Self { fingerprint, key: fnv_1a(claim.key_id.as_bytes()), seconds, how })
+    }
+}
+
+/// FNV-1a of 64 bits (RFC 9923 section 2): the same in every release, because the journal of spent signatures holds it.
+fn fnv_1a(bytes: &[u8]) -> u64 {
+    const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    bytes.iter().fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_id_has_the_published_fnv_1a() {
+        assert_eq!(fnv_1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv_1a(b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv_1a(b"foobar"), 0x8594_4171_f739_67e8);
     }
 }

@@ -79,9 +79,13 @@ pub struct KeyFormat {
     alphabet: Alphabet,
     length: usize,
     checksum: Checksum,
-    /// Look for the prefixes; making one costs more than a search.
-    finder_test: Finder<'static>,
-    finder_live: Finder<'static>,
+    /// Looks for what the prefixes of both modes begin with; making one costs more than a search.
+    start: Finder<'static>,
+}
+
+fn common_start<'a>(one: &'a str, other: &str) -> &'a str {
+    let length = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    one.get(..length).unwrap_or_default()
 }
 
 impl KeyFormat {
@@ -89,8 +93,7 @@ impl KeyFormat {
     pub fn new(prefix: &str, alphabet: Alphabet, length: usize, checksum: Checksum) -> Self {
         let [test, live] = ["test", "live"].map(|mode| prefix.replace("{mode}", mode));
         Self {
-            finder_test: Finder::new(&test).into_owned(),
-            finder_live: Finder::new(&live).into_owned(),
+            start: Finder::new(common_start(&test, &live)).into_owned(),
             prefix_test: test.into(),
             prefix_live: live.into(),
             alphabet,
@@ -107,19 +110,16 @@ impl KeyFormat {
         }
     }
 
-    /// Whether a key of this format and mode stands somewhere in a text. Where the format has no prefix, nothing tells
-    /// a key from other words, and the answer is no.
-    pub fn is_in(&self, mode: Mode, text: &[u8]) -> bool {
-        if self.prefix(mode).is_empty() {
+    /// Whether a key of this format stands somewhere in a text. Where the format has no prefix, nothing tells a key from
+    /// other words, and the answer is no.
+    pub fn is_in(&self, text: &[u8]) -> bool {
+        if self.prefix_test.is_empty() {
             return false;
         }
-        let finder = match mode {
-            Mode::Test => &self.finder_test,
-            Mode::Live => &self.finder_live,
-        };
-        finder.find_iter(text).any(|at| {
-            let candidate = text.get(at..).and_then(|rest| rest.get(..self.text_length(mode)));
-            candidate.is_some_and(|candidate| self.parse(candidate).is_ok())
+        self.start.find_iter(text).any(|at| {
+            let rest = text.get(at..).unwrap_or_default();
+            let is_key = |mode| rest.get(..self.text_length(mode)).is_some_and(|text| self.parse(text).is_ok());
+            is_key(Mode::Test) || is_key(Mode::Live)
         })
     }
 

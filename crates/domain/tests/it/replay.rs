@@ -225,6 +225,10 @@ fn the_fingerprint_is_the_signature_and_the_key_is_apart() {
     let world = World::new(dialect("kwikpaisa"), &[&key]);
     let spend = spent(&world, &untied(&key, "POST /", NOW.seconds(), "")).expect("a spend");
     assert_eq!(spend.fingerprint.to_be_bytes().as_slice(), &signature[..16]);
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.id().as_bytes());
-    assert_eq!(spend.key.to_be_bytes().as_slice(), &digest.as_ref()[..8]);
+    let later = spent(&world, &untied(&key, "POST /", NOW.seconds() + 1, "")).expect("a spend");
+    assert_eq!(later.key, spend.key);
+    let other = self::key(dialect("kwikpaisa"), Mode::Live, &SeededEntropy::new(152));
+    let world = World::new(dialect("kwikpaisa"), &[&other]);
+    let foreign = spent(&world, &untied(&other, "POST /", NOW.seconds(), "")).expect("a spend");
+    assert_ne!(foreign.key, spend.key);
 }
