@@ -78,13 +78,16 @@ fn free_addresses() -> Result<[SocketAddr; 3]> {
 }
 
 impl House {
-    /// Sets one up in a folder. What is in the folder stays, unless it is only half a house.
+    /// Sets one up in a folder. What is in the folder stays, unless it is only half a house or of another build, whose
+    /// schema may be another.
     ///
     /// # Errors
     /// When a step of the set-up fails.
     pub fn set_up(folder: &Path, setting: Setting) -> Result<Self> {
-        let token_path = folder.join("token");
-        if !token_path.exists() && folder.exists() {
+        let (token_path, binary) = (folder.join("token"), binary()?);
+        let modified = |path: &Path| std::fs::metadata(path)?.modified();
+        let is_ours = modified(&token_path).is_ok_and(|made| modified(&binary).is_ok_and(|built| built <= made));
+        if !is_ours && folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
         std::fs::create_dir_all(folder)?;
