@@ -13,9 +13,12 @@ pub type Response = hyper::Response<Full<Bytes>>;
 
 /// A response of that status, type and body. `no-store` always: what it says ends when a credential does (T94).
 pub fn whole(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Full::new(body.into()));
+    typed(status, HeaderValue::from_str(content_type).unwrap_or(HeaderValue::from_static("text/plain")), body.into())
+}
+
+fn typed(status: u16, content_type: HeaderValue, body: Bytes) -> Response {
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let content_type = HeaderValue::from_str(content_type).unwrap_or(HeaderValue::from_static("text/plain"));
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -31,7 +34,7 @@ pub fn empty(status: StatusCode) -> Response {
 
 /// JSON.
 pub fn json(status: u16, body: impl Into<Bytes>) -> Response {
-    whole(status, "application/json", body)
+    typed(status, HeaderValue::from_static("application/json"), body.into())
 }
 
 /// What the dialect says to a denied caller.

@@ -103,6 +103,12 @@ fn what_is_not_a_verify_call_is_refused_without_being_quoted() {
         assert_eq!(reply.status, 400);
         assert!(!reply.body.contains(&key.secret));
     }
+    let mut bytes = Request::new("POST", "/v1/verify").body(&razorpay(&key).to_string()).bytes("h");
+    let last = bytes.len() - 2;
+    bytes[last] = 0xff;
+    let reply = keymint_testkit::http::raw(dev.internal, &bytes).expect("an answer");
+    assert_eq!(reply.status, 400, "it is not UTF-8");
+    assert!(!reply.body.contains(&key.secret));
     let mut nobody = razorpay(&key);
     nobody["product"] = json!("nothing");
     assert_eq!(verify(&dev, &nobody).status, 404);
