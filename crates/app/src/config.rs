@@ -7,6 +7,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::master_key::MasterKeySource;
+use crate::post::{MailConfig, SmsConfig};
 
 /// Everything `serve` needs.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,6 +32,10 @@ pub struct Config {
     /// Limits.
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// Where mail goes out; without it nobody can sign up or set a new password.
+    pub mail: Option<MailConfig>,
+    /// Where text messages go out; without it telephones are no second factor.
+    pub sms: Option<SmsConfig>,
 }
 
 /// Where to listen.

@@ -12,6 +12,7 @@ pub mod master_key;
 pub mod metrics;
 pub mod ops;
 pub mod password;
+pub mod post;
 pub mod products;
 pub mod request_log;
 pub mod sandbox;
@@ -23,9 +24,12 @@ pub mod store_types {
     pub use keymint_store::apps::App as AppRow;
     pub use keymint_store::error::StoreError;
     pub use keymint_store::ledger::AuditRow;
+    pub use keymint_store::letters::{Channel, Letter};
     pub use keymint_store::merchants::{Activation, Merchant};
     pub use keymint_store::people::Membership;
     pub use keymint_store::request_log::{Entry, Filter};
+    pub use keymint_store::sessions::Session;
+    pub use keymint_store::team::{Invitation, Member};
 }
 
 use std::path::Path;
@@ -44,6 +48,7 @@ use thiserror::Error;
 use crate::config::{LimitsConfig, RequestLogConfig};
 use crate::metrics::Metrics;
 use crate::password::Passwords;
+use crate::post::PostOffice;
 use crate::products::Products;
 use crate::request_log::RequestLog;
 use crate::tries::Tries;
@@ -74,6 +79,12 @@ pub struct Shared {
     pub passwords: Passwords,
     /// Tries to sign in.
     pub sign_ins: Tries,
+    /// Codes that were sent.
+    pub sent_codes: Tries,
+    /// Tries to confirm an authenticator app.
+    pub confirmations: Tries,
+    /// Where mail and text messages go.
+    pub post: PostOffice,
     cache: CredentialCache,
     replay: ReplayMemory,
     runtime: tokio::runtime::Handle,
@@ -98,6 +109,8 @@ pub struct Parts<'a> {
     pub request_log: &'a RequestLogConfig,
     /// Limits.
     pub limits: &'a LimitsConfig,
+    /// Where mail and text messages go.
+    pub post: PostOffice,
 }
 
 /// Why an app cannot start.
@@ -162,12 +175,16 @@ impl App {
             log,
             passwords,
             sign_ins: Tries::default(),
+            sent_codes: Tries::default(),
+            confirmations: Tries::default(),
+            post: parts.post,
             cache: CredentialCache::new(parts.limits.cached_credentials_max),
             replay,
             runtime,
             is_serving: AtomicBool::new(true),
         }));
         app.watch_ownership();
+        app.carry_letters();
         Ok(app)
     }
 

@@ -44,12 +44,12 @@ impl Passwords {
         Ok(Self { queue: Arc::new(Semaphore::new(QUEUE_MAX)), at_once: Arc::new(Semaphore::new(AT_ONCE)), nobody })
     }
 
-    /// The hash of a new password, as a PHC string.
+    /// The hash of a new password, as a PHC string. `about` is what others know of the person.
     ///
     /// # Errors
-    /// `Field` when it is too short or too long; `Busy`.
-    pub async fn hash(&self, entropy: &dyn Entropy, password: SecretText) -> Result<String, OpError> {
-        check(&password)?;
+    /// `Field` when it is too short, too long or too easy to guess; `Busy`.
+    pub async fn hash(&self, entropy: &dyn Entropy, password: SecretText, about: &[&str]) -> Result<String, OpError> {
+        check(&password, about)?;
         let salt = salt(entropy)?;
         self.work(move || hash_now(&password, &salt)).await
     }
@@ -99,14 +99,18 @@ fn hash_now(password: &SecretText, salt: &[u8]) -> String {
     hashed.expect("the parameters, the salt's length and the password's bound are fixed and fit").to_string()
 }
 
-/// Length is all that a rule can ask for (NIST SP 800-63B-4, T103).
-fn check(password: &SecretText) -> Result<(), OpError> {
+/// Length is all that a rule can ask for; what is known, or is one word over and over, is refused as well (NIST SP
+/// 800-63B-4 section 3.1.1.2, T103). Lists of known passwords, names and keyboards come with `zxcvbn`.
+fn check(password: &SecretText, about: &[&str]) -> Result<(), OpError> {
     let text = password.expose();
     if text.chars().count() < CHARS_MIN {
         return field("password", format!("must have at least {CHARS_MIN} characters; a few words in a row will do"));
     }
     if text.len() > BYTES_MAX {
         return field("password", format!("may have at most {BYTES_MAX} bytes"));
+    }
+    if zxcvbn::zxcvbn(text, about).score() < zxcvbn::Score::Three {
+        return field("password", "is easy to guess; a few words that do not belong together are hard to");
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use keymint_app::ops::idempotency::Repeat;
 use keymint_app::ops::merchants::{self, NewMerchant};
 use keymint_app::ops::people::{self, NewPerson};
 use keymint_app::ops::{Actor, credentials, tokens};
+use keymint_app::post::PostOffice;
 use keymint_domain::credential::State;
 use keymint_domain::entropy::draw_text;
 use keymint_domain::id::{AppId, MerchantId};
@@ -72,6 +73,8 @@ fn config(arguments: &DevArguments) -> Config {
         product: PRODUCTS.iter().map(|name| product(name)).collect(),
         request_log: RequestLogConfig::default(),
         limits: LimitsConfig::default(),
+        mail: None,
+        sms: None,
     }
 }
 
@@ -84,7 +87,7 @@ pub async fn run(arguments: DevArguments) -> Result<()> {
     let config = config(&arguments);
     std::fs::create_dir_all(&arguments.data).with_context(|| format!("making {}", arguments.data.display()))?;
     master_key::load_or_make(&arguments.data.join("master.key"), &SystemEntropy::default())?;
-    let app = run::open(&config).await?;
+    let app = run::open_with(&config, PostOffice::keeping()).await?;
     let token = token(&app, &arguments.data.join("operator.token")).await?;
     let (merchant, demo) = demo(&app).await?;
     let users = demo_users(&app, merchant, &arguments.data.join("demo-users.json")).await?;
@@ -226,6 +229,7 @@ fn greet(addresses: Addresses, token: &str, demo: &[DemoApp], users: &[DemoUser]
     println!("Keymint is ready.\n");
     println!("  console    http://{console}    sign in here; management API under /api/v1, its reference at /docs");
     println!("  gateway    http://{gateway}    a product is at /{{product}}");
+    println!("  outbox     http://{console}/outbox    the mail and SMS that would have been sent");
     println!("  internal   http://{internal}    verify API, /healthz, /metrics\n");
     println!("The demo merchant's people, who sign in at the console:");
     for DemoUser { role, email, password } in users {

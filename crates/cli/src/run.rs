@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use keymint_app::clock::SystemClock;
 use keymint_app::config::{Config, postgres_is_local};
 use keymint_app::entropy::SystemEntropy;
+use keymint_app::post::PostOffice;
 use keymint_app::products::{Products, load_dialects};
 use keymint_app::{App, Parts, master_key};
 use keymint_store::db::Db;
@@ -57,6 +58,14 @@ pub fn start_logging(shape: LogShape) {
 /// # Errors
 /// What is wrong, and what to do.
 pub async fn open(config: &Config) -> Result<App> {
+    open_with(config, PostOffice::new(config.mail.as_ref(), config.sms.as_ref())?).await
+}
+
+/// The same, with this post office.
+///
+/// # Errors
+/// As `open`.
+pub async fn open_with(config: &Config, post: PostOffice) -> Result<App> {
     let keyring = master_key::load(&config.master_key_source())?;
     let products = Products::new(load_dialects(config.dialects.as_deref())?, &config.product)?;
     let db = open_database(config).await?;
@@ -69,6 +78,7 @@ pub async fn open(config: &Config) -> Result<App> {
         data: &config.data,
         request_log: &config.request_log,
         limits: &config.limits,
+        post,
     };
     Ok(App::start(parts).await?)
 }

@@ -27,8 +27,14 @@ pub enum Act {
     ManageApps,
     /// Issues, rolls, changes and revokes credentials of test mode.
     ManageTestCredentials,
-    /// The same of live mode.
+    /// Issues, rolls and changes credentials of live mode.
     ManageLiveCredentials,
+    /// Revokes one of live mode: that must be quick, so it needs no proof.
+    RevokeLiveCredentials,
+    /// Sees who belongs to the team.
+    SeeTeam,
+    /// Invites people, changes their roles, takes them out.
+    ManageTeam,
     /// Makes merchants, approves them, makes and ends tokens of the management API.
     Operate,
 }
@@ -55,10 +61,30 @@ impl Role {
     /// Whether someone in this role may do it.
     pub fn may(self, act: Act) -> bool {
         match act {
-            Act::See => true,
+            Act::See | Act::SeeTeam => true,
             Act::SeeRequests | Act::ManageApps | Act::ManageTestCredentials => self != Self::Viewer,
-            Act::SeeAudit | Act::ManageLiveCredentials => matches!(self, Self::Owner | Self::Admin),
+            Act::SeeAudit | Act::ManageLiveCredentials | Act::RevokeLiveCredentials => {
+                matches!(self, Self::Owner | Self::Admin)
+            }
+            Act::ManageTeam => self == Self::Owner,
             Act::Operate => false,
+        }
+    }
+}
+
+impl Act {
+    /// Whether a person gives a second proof for it, besides being signed in.
+    pub fn needs_proof(self) -> bool {
+        match self {
+            Self::ManageLiveCredentials | Self::ManageTeam => true,
+            Self::See
+            | Self::SeeTeam
+            | Self::SeeRequests
+            | Self::SeeAudit
+            | Self::ManageApps
+            | Self::ManageTestCredentials
+            | Self::RevokeLiveCredentials
+            | Self::Operate => false,
         }
     }
 }

@@ -153,6 +153,31 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Nonce and sealed bytes.
+    fn close(&self, identity: Vec<u8>, text: &SecretText, entropy: &dyn Entropy) -> Result<Vec<u8>, SealError> {
+        let mut nonce = [0_u8; NONCE_LEN];
+        entropy.fill(&mut nonce)?;
+        let mut sealed = text.expose().as_bytes().to_vec();
+        self.seal
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(identity), &mut sealed)
+            .map_err(|_| SealError::Tampered)?;
+        let mut bytes = nonce.to_vec();
+        bytes.extend_from_slice(&sealed);
+        Ok(bytes)
+    }
+
+    fn open(&self, identity: Vec<u8>, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN).ok_or(SealError::Tampered)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Tampered)?;
+        let mut buffer = Zeroizing::new(sealed.to_vec());
+        let opened = self.seal.open_in_place(nonce, Aad::from(identity), buffer.as_mut_slice());
+        let length = opened.map_err(|_| SealError::Tampered)?.len();
+        buffer.truncate(length);
+        Ok(buffer)
+    }
+}
+
 impl Keyring {
     /// Reads a ring: a line `<name> <64 hexadecimal digits>` per entry, current first; `#` begins a comment.
     ///
@@ -220,16 +245,33 @@ impl Keyring {
         entropy: &dyn Entropy,
     ) -> Result<StoredSecret, SealError> {
         let entry = self.current();
-        let mut nonce = [0_u8; NONCE_LEN];
-        entropy.fill(&mut nonce)?;
-        let mut sealed = secret.expose().as_bytes().to_vec();
-        entry
-            .seal
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(identity(id, key_id)), &mut sealed)
-            .map_err(|_| SealError::Tampered)?;
-        let mut bytes = nonce.to_vec();
-        bytes.extend_from_slice(&sealed);
+        let bytes = entry.close(identity(id, key_id), secret, entropy)?;
         Ok(StoredSecret::Sealed { ring_key: entry.name.clone(), bytes })
+    }
+
+    /// Seals a text for one record that is no credential: the ring entry's name, `:`, and the sealed bytes. `record` says
+    /// which kind and which one; it opens for no other.
+    ///
+    /// # Errors
+    /// As `seal`.
+    pub fn seal_for(&self, record: &str, text: &SecretText, entropy: &dyn Entropy) -> Result<Vec<u8>, SealError> {
+        let entry = self.current();
+        let mut bytes = format!("{}:", entry.name).into_bytes();
+        bytes.extend(entry.close(format!("keymint record v1\0{record}").into_bytes(), text, entropy)?);
+        Ok(bytes)
+    }
+
+    /// Opens what `seal_for` has sealed for this record.
+    ///
+    /// # Errors
+    /// `SealError` when the ring lacks the entry or the bytes are not this record's.
+    pub fn open_for(&self, record: &str, sealed: &[u8]) -> Result<SecretText, SealError> {
+        let at = sealed.iter().position(|byte| *byte == b':').ok_or(SealError::Tampered)?;
+        let (name, bytes) = (sealed.get(..at).unwrap_or_default(), sealed.get(at + 1..).unwrap_or_default());
+        let entry = self.0.iter().find(|entry| entry.name.as_bytes() == name).ok_or(SealError::UnknownRingKey)?;
+        let opened = entry.open(format!("keymint record v1\0{record}").into_bytes(), bytes)?;
+        let text = std::str::from_utf8(opened.as_slice()).map_err(|_| SealError::Tampered)?;
+        Ok(SecretText::new(text.to_owned()))
     }
 
     /// Hashes a secret under the current entry.
@@ -251,13 +293,7 @@ impl Keyring {
             }
             StoredSecret::Sealed { ring_key, bytes } => {
                 let entry = self.0.get(self.position(ring_key)?).ok_or(SealError::UnknownRingKey)?;
-                let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN).ok_or(SealError::Tampered)?;
-                let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Tampered)?;
-                let mut buffer = Zeroizing::new(sealed.to_vec());
-                let opened = entry
-                    .seal
-                    .open_in_place(nonce, Aad::from(identity(id, key_id)), buffer.as_mut_slice())
-                    .map_err(|_| SealError::Tampered)?;
+                let opened = entry.open(identity(id, key_id), bytes)?;
                 if opened.is_empty() {
                     return Err(SealError::Tampered);
                 }

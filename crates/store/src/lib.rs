@@ -5,11 +5,14 @@
 //! a merchant, the tenant next.
 
 pub mod apps;
+pub mod challenges;
 pub mod credentials;
 pub mod db;
 pub mod error;
+pub mod factors;
 pub mod idempotency;
 pub mod ledger;
+pub mod letters;
 mod lite;
 pub mod merchants;
 mod migrate;
@@ -20,22 +23,27 @@ pub mod sandbox;
 pub mod sessions;
 pub mod settings;
 pub mod sql;
+pub mod team;
 pub mod tokens;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 12] = [
+    let lists: [&[&sql::Stmt]; 16] = [
         &migrate::ALL,
         &apps::ALL,
+        &challenges::ALL,
         &credentials::ALL,
+        &factors::ALL,
         &idempotency::ALL,
         &ledger::ALL,
+        &letters::ALL,
         &merchants::ALL,
         &people::ALL,
         &request_log::ALL,
         &sandbox::ALL,
         &sessions::ALL,
         &settings::ALL,
+        &team::ALL,
         &tokens::ALL,
     ];
     lists.into_iter().flat_map(|list| list.iter().copied())

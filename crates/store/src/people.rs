@@ -10,14 +10,20 @@ use crate::sql::{Row, Stmt, Val};
 
 static INSERT: Stmt = Stmt::both(
     "user_account.insert",
-    "INSERT INTO user_account (id, email, name, password, created_at) VALUES ($1, $2, $3, $4, $5)",
+    "INSERT INTO user_account (id, email, name, password, created_at, phone) VALUES ($1, $2, $3, $4, $5, $6)",
 );
-static FIND: Stmt =
-    Stmt::both("user_account.find", "SELECT id, email, name, password, created_at FROM user_account WHERE id = $1");
+static FIND: Stmt = Stmt::both(
+    "user_account.find",
+    "SELECT id, email, name, password, created_at, phone, phone_verified_at FROM user_account WHERE id = $1",
+);
 static BY_EMAIL: Stmt = Stmt::both(
     "user_account.by_email",
-    "SELECT id, email, name, password, created_at FROM user_account WHERE email = $1",
+    "SELECT id, email, name, password, created_at, phone, phone_verified_at FROM user_account WHERE email = $1",
 );
+static SET_PASSWORD: Stmt =
+    Stmt::both("user_account.set_password", "UPDATE user_account SET password = $1 WHERE id = $2");
+static SET_PHONE: Stmt =
+    Stmt::both("user_account.set_phone", "UPDATE user_account SET phone = $1, phone_verified_at = $2 WHERE id = $3");
 static JOIN: Stmt = Stmt::both(
     "membership.insert",
     "INSERT INTO membership (user_id, merchant_id, role, created_at) VALUES ($1, $2, $3, $4)",
@@ -29,7 +35,7 @@ static OF_USER: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 5] = [&INSERT, &FIND, &BY_EMAIL, &JOIN, &OF_USER];
+pub static ALL: [&Stmt; 7] = [&INSERT, &FIND, &BY_EMAIL, &SET_PASSWORD, &SET_PHONE, &JOIN, &OF_USER];
 
 /// A person's account.
 #[derive(Clone)]
@@ -44,6 +50,10 @@ pub struct User {
     pub password: String,
     /// When it was made.
     pub created_at: UnixMs,
+    /// The phone, E.164.
+    pub phone: Option<String>,
+    /// When a code that was sent to it came back.
+    pub phone_verified_at: Option<UnixMs>,
 }
 
 /// What a person is at a merchant.
@@ -65,7 +75,25 @@ pub async fn insert(conn: &mut Conn, user: &User) -> Result<(), StoreError> {
     let id = user.id.to_string();
     let texts = [&id, &user.email, &user.name, &user.password].map(|text| Val::Text(text));
     let [id, email, name, password] = texts;
-    conn.execute(&INSERT, &[id, email, name, password, Val::Int(user.created_at.0)]).await.map(|_| ())
+    let (created_at, phone) = (Val::Int(user.created_at.0), Val::OptText(user.phone.as_deref()));
+    conn.execute(&INSERT, &[id, email, name, password, created_at, phone]).await.map(|_| ())
+}
+
+/// Stores another password's hash.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn set_password(conn: &mut Conn, id: UserId, password: &str) -> Result<(), StoreError> {
+    conn.execute(&SET_PASSWORD, &[Val::Text(password), Val::Text(&id.to_string())]).await.map(|_| ())
+}
+
+/// Stores a phone from which a code came back.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn set_phone(conn: &mut Conn, id: UserId, phone: Option<&str>, now: UnixMs) -> Result<(), StoreError> {
+    let verified = Val::OptInt(phone.map(|_| now.0));
+    conn.execute(&SET_PHONE, &[Val::OptText(phone), verified, Val::Text(&id.to_string())]).await.map(|_| ())
 }
 
 /// An account.
@@ -124,5 +152,7 @@ fn decode(row: &Row) -> Result<User, StoreError> {
         name: row.text("name")?.to_owned(),
         password: row.text("password")?.to_owned(),
         created_at: UnixMs(row.int("created_at")?),
+        phone: row.opt_string("phone")?,
+        phone_verified_at: row.opt_int("phone_verified_at")?.map(UnixMs),
     })
 }

@@ -65,6 +65,7 @@ async fn open(path: &Path) -> App {
         data: &config.data,
         request_log: &config.request_log,
         limits: &config.limits,
+        post: keymint_app::post::PostOffice::keeping(),
     };
     App::start(parts).await.expect("the app starts")
 }

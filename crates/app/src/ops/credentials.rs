@@ -139,6 +139,14 @@ pub fn manage(mode: Mode) -> Act {
     }
 }
 
+/// What is asked of whoever ends one: that must be quick, so it needs no second proof.
+pub fn end(mode: Mode) -> Act {
+    match mode {
+        Mode::Test => Act::ManageTestCredentials,
+        Mode::Live => Act::RevokeLiveCredentials,
+    }
+}
+
 /// Issues a credential for an app.
 ///
 /// # Errors
@@ -249,11 +257,16 @@ async fn store_changed(change: &mut Change<'_>, app: &App, credential: &Credenti
 
 /// A credential that the actor may act on, read inside the change. A row that was edited from outside is not carried
 /// on: that would give it a good check.
-async fn own(change: &mut Change<'_>, app: &App, actor: Actor, key_id: &str) -> Result<Stored, OpError> {
+async fn own(
+    change: &mut Change<'_>,
+    app: &App,
+    (actor, act): (Actor, fn(Mode) -> Act),
+    key_id: &str,
+) -> Result<Stored, OpError> {
     let stored = credentials::find(change.conn(), key_id).await?;
     let stored = stored.filter(|stored| actor.may_act_for(stored.credential.merchant_id));
     let stored = stored.ok_or(OpError::NotFound("credential"))?;
-    actor.require(manage(stored.credential.mode))?;
+    actor.require(act(stored.credential.mode))?;
     if !app.keyring.row_is_intact(&stored.credential.check_bytes(), &stored.row_check) {
         return Err(OpError::Store(StoreError::Corrupt { table: "credential", column: "row_check" }));
     }
@@ -291,7 +304,7 @@ pub async fn list(app: &App, actor: Actor, id: AppId, above: &str, limit: i64) -
 pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Result<View, OpError> {
     let now = app.clock.now();
     let mut change = Change::begin(app, actor, Act::ManageTestCredentials).await?;
-    let stored = own(&mut change, app, actor, key_id).await?;
+    let stored = own(&mut change, app, (actor, manage), key_id).await?;
     let mut credential = stored.credential;
     if matches!(credential.state(now), State::Revoked | State::Expired) {
         return Err(ended());
@@ -351,11 +364,11 @@ pub async fn roll(
     let mut change = Change::begin(app, actor, manage(before.credential.mode)).await?;
     if let Some(successor) = idempotency::find(change.conn(), actor, repeat).await? {
         let made = made_before(&mut change, &successor, now).await?;
-        let previous = own(&mut change, app, actor, key_id).await?;
+        let previous = own(&mut change, app, (actor, manage), key_id).await?;
         change.settle().await?;
         return Ok(Rolled { made, previous: view_stored(previous, now) });
     }
-    let stored = own(&mut change, app, actor, key_id).await?;
+    let stored = own(&mut change, app, (actor, manage), key_id).await?;
     let mut previous = stored.credential;
     let owner = keymint_store::apps::find(change.conn(), previous.app_id).await?.ok_or(OpError::NotFound("app"))?;
     check_owner(&mut change, &owner, previous.mode).await?;
@@ -397,7 +410,7 @@ pub async fn revoke(
     let note = input::optional_text("note", note, credential::NOTE_CHARS_MAX)?;
     let mut change = Change::begin(app, actor, Act::ManageTestCredentials).await?;
     let now = app.clock.now();
-    let stored = own(&mut change, app, actor, key_id).await?;
+    let stored = own(&mut change, app, (actor, end), key_id).await?;
     let mut credential = stored.credential;
     if let Revocation::Before { at } = credential.revoke(now, reason, note.clone()) {
         let seq = change.seq() - 1;

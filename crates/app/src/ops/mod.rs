@@ -1,14 +1,18 @@
 //! The acts of people and tokens: each checks the actor, changes, writes its audit entry and its event, all in one
 //! transaction; the cache lets go of what it concerns before the commit.
 
+pub mod accounts;
 pub mod apps;
 pub mod audit;
+pub mod authenticator;
 pub mod credentials;
 pub mod idempotency;
 pub mod input;
 pub mod merchants;
 pub mod people;
+pub mod proofs;
 pub mod requests;
+pub mod team;
 pub mod tokens;
 
 use aws_lc_rs::digest;
@@ -23,6 +27,15 @@ use thiserror::Error;
 
 use crate::App;
 
+/// Whether a second factor was given in the session a short while ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It was.
+    Fresh,
+    /// It was not.
+    Missing,
+}
+
 /// Who acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -31,7 +44,7 @@ pub enum Actor {
     /// A merchant's token: that merchant alone.
     Merchant(TokenId, MerchantId),
     /// A person at the console, as what they are at that merchant.
-    Member(UserId, MerchantId, Role),
+    Member(UserId, MerchantId, Role, Proof),
     /// The program itself, at set-up.
     System,
 }
@@ -46,12 +59,15 @@ impl Actor {
     /// every reading before it reads.
     ///
     /// # Errors
-    /// `OpError::Forbidden`.
+    /// `OpError::Forbidden`; `OpError::ProofNeeded` for a person who may, once a second factor is given.
     pub fn require(&self, act: Act) -> Result<(), OpError> {
         let may = match self {
             Self::Operator(_) | Self::System => true,
             Self::Merchant(..) => act != Act::Operate,
-            Self::Member(_, _, role) => role.may(act),
+            Self::Member(_, _, role, Proof::Missing) if role.may(act) && act.needs_proof() => {
+                return Err(OpError::ProofNeeded);
+            }
+            Self::Member(_, _, role, _) => role.may(act),
         };
         if may { Ok(()) } else { Err(OpError::Forbidden) }
     }
@@ -59,7 +75,7 @@ impl Actor {
     /// The merchant that the actor is confined to.
     pub fn merchant(&self) -> Option<MerchantId> {
         match self {
-            Self::Merchant(_, own) | Self::Member(_, own, _) => Some(*own),
+            Self::Merchant(_, own) | Self::Member(_, own, ..) => Some(*own),
             Self::Operator(_) | Self::System => None,
         }
     }
@@ -92,6 +108,9 @@ pub enum OpError {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// A second factor has to be given first.
+    #[error("a second factor has to be given first")]
+    ProofNeeded,
     /// The state of things does not allow it.
     #[error("{message}")]
     Conflict {

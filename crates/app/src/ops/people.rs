@@ -10,13 +10,14 @@ use keymint_domain::role::{Act, Role};
 use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
 use keymint_store::error::StoreError;
-use keymint_store::merchants;
 use keymint_store::people::{self, Membership, User};
 use keymint_store::sessions::{self, Session};
+use keymint_store::{factors, merchants};
 use serde_json::json;
 
 use crate::App;
-use crate::ops::{Actor, Change, OpError, Saying, input};
+use crate::ops::proofs::{self, Answered, Factor, Question};
+use crate::ops::{Actor, Change, OpError, Proof, Saying, field, input};
 
 /// A session ends after so long without use (OWASP ASVS 7.3.1, NIST SP 800-63B-4 AAL2). Milliseconds.
 const IDLE_MS: i64 = 30 * 60 * 1000;
@@ -48,16 +49,54 @@ pub struct Person {
     pub name: String,
     /// The address for mail.
     pub email: String,
-    /// The merchants, at least one.
+    /// The merchants.
     pub memberships: Vec<Membership>,
+    /// When a second factor was last given in this session.
+    pub proved_at: Option<UnixMs>,
+    /// Whether an authenticator app is set up.
+    pub has_authenticator: bool,
+    /// The phone that was verified, E.164.
+    pub phone: Option<String>,
+    /// The moment of this request.
+    pub now: UnixMs,
 }
 
 impl Person {
     /// Who acts for a merchant; nobody where the person is no member.
     pub fn actor(&self, merchant: MerchantId) -> Option<Actor> {
         let membership = self.memberships.iter().find(|membership| membership.merchant_id == merchant)?;
-        Some(Actor::Member(self.user, merchant, membership.role))
+        let proof = if self.has_proved() { Proof::Fresh } else { Proof::Missing };
+        Some(Actor::Member(self.user, merchant, membership.role, proof))
     }
+
+    /// Whether a second factor was given in this session a short while ago.
+    pub fn has_proved(&self) -> bool {
+        proofs::is_fresh(self.proved_at, self.now)
+    }
+
+    /// Goes on only with a fresh proof, where the person has a second factor at all.
+    ///
+    /// # Errors
+    /// `OpError::ProofNeeded`.
+    pub fn require_proof(&self) -> Result<(), OpError> {
+        if proofs::factor_of(self).is_none() || self.has_proved() { Ok(()) } else { Err(OpError::ProofNeeded) }
+    }
+}
+
+/// What came of a right password.
+pub enum SignedIn {
+    /// A session: what the cookie is to hold.
+    Session(SecretText),
+    /// The account has a second factor, which is asked for now.
+    Second(Question),
+}
+
+/// What a new session's cookie is to hold.
+///
+/// # Errors
+/// `OpError::Entropy`.
+pub fn cookie_secret(app: &App) -> Result<SecretText, OpError> {
+    Ok(format().draw(Mode::Test, &*app.entropy)?)
 }
 
 fn format() -> KeyFormat {
@@ -65,11 +104,11 @@ fn format() -> KeyFormat {
 }
 
 /// SHA-256 is enough: what is digested has 256 random bits.
-fn digest_of(text: &str) -> Vec<u8> {
+pub fn digest_of(text: &str) -> Vec<u8> {
     digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec()
 }
 
-/// Makes an account that is a member of a merchant. Until people can sign up by themselves, the operator does it.
+/// Makes an account that is a member of a merchant: the operator's way, without a mail to it.
 ///
 /// # Errors
 /// `Forbidden`; `Field`; `NotFound` when there is no such merchant; `Conflict` when the address has an account.
@@ -83,8 +122,9 @@ pub async fn make(
     actor.require(Act::Operate)?;
     let now = app.clock.now();
     let (name, email) = (input::text("name", &new.name, 1..=100)?, input::email("email", &new.email)?);
-    let password = app.passwords.hash(&*app.entropy, new.password).await?;
-    let user = User { id: UserId::fresh(now, &*app.entropy)?, email, name, password, created_at: now };
+    let password = app.passwords.hash(&*app.entropy, new.password, &[&email, &name]).await?;
+    let id = UserId::fresh(now, &*app.entropy)?;
+    let user = User { id, email, name, password, created_at: now, phone: None, phone_verified_at: None };
     let mut change = Change::begin(app, actor, Act::Operate).await?;
     merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
     match people::insert(change.conn(), &user).await {
@@ -111,8 +151,8 @@ pub async fn exists(app: &App, email: &str) -> Result<bool, OpError> {
     Ok(people::find_by_email(&mut conn, &email.to_lowercase()).await?.is_some())
 }
 
-/// Signs in: what the cookie is to hold. `None` for a wrong password and for an unknown address alike, after the same
-/// work (T101). Tries are counted for account and client together, so nobody can lock another out (T102).
+/// Signs in. `None` for a wrong password and for an unknown address alike, after the same work (T101). Tries are counted
+/// for account and client together, so nobody can lock another out (T102).
 ///
 /// # Errors
 /// `TooMany` after too many failures; `Busy` when too many sign in at once.
@@ -121,29 +161,113 @@ pub async fn sign_in(
     email: &str,
     password: SecretText,
     client: IpAddr,
-) -> Result<Option<SecretText>, OpError> {
+) -> Result<Option<SignedIn>, OpError> {
     let (now, email) = (app.clock.now(), email.trim().to_lowercase());
     let attempt = format!("{client} {email}");
     if app.sign_ins.count(&attempt, now) > TRIES_MAX {
         return Err(OpError::TooMany);
     }
-    let user = {
+    let (user, has_authenticator) = {
         let mut conn = app.db.read().await?;
-        people::find_by_email(&mut conn, &email).await?
+        match people::find_by_email(&mut conn, &email).await? {
+            Some(user) => {
+                let authenticator = factors::find(&mut conn, user.id).await?;
+                (Some(user), authenticator.is_some_and(|found| found.confirmed_at.is_some()))
+            }
+            None => (None, false),
+        }
     };
     let hash = user.as_ref().map(|user| user.password.as_str());
     let is_right = app.passwords.matches(hash, password).await?;
     let Some(user) = user.filter(|_| is_right) else { return Ok(None) };
     app.sign_ins.forget(&attempt);
-    let secret = format().draw(Mode::Test, &*app.entropy)?;
-    let session =
-        Session { id: SessionId::fresh(now, &*app.entropy)?, user_id: user.id, created_at: now, seen_at: now };
+    let phone = user.phone.as_deref().filter(|_| user.phone_verified_at.is_some());
+    let factor = match (has_authenticator, phone) {
+        (true, _) => (Factor::Authenticator, None),
+        (false, Some(phone)) => (Factor::Sms, Some(phone)),
+        (false, None) => return begin_session(app, user.id, client, None).await.map(|it| Some(SignedIn::Session(it))),
+    };
+    Ok(Some(SignedIn::Second(proofs::ask(app, (user.id, None), factor, SIGN_IN).await?)))
+}
+
+/// What the answer to a sign-in's second question is good for.
+const SIGN_IN: &str = "sign_in";
+
+/// Answers the second question of a sign-in: what the cookie is to hold. `None` for a wrong answer.
+///
+/// # Errors
+/// `TooMany`.
+pub async fn sign_in_second(
+    app: &App,
+    (id, code): (&str, &str),
+    client: IpAddr,
+) -> Result<Option<SecretText>, OpError> {
+    let Some(answered) = proofs::answer(app, SIGN_IN, id, code).await? else { return Ok(None) };
+    let Some(user) = answered.user else { return Ok(None) };
+    begin_session(app, user, client, Some(answered)).await.map(Some).or_else(|error| match error {
+        OpError::ProofNeeded => Ok(None),
+        other => Err(other),
+    })
+}
+
+/// Begins a session; an answer that led to it is spent in the same transaction.
+async fn begin_session(
+    app: &App,
+    user: UserId,
+    client: IpAddr,
+    answered: Option<Answered>,
+) -> Result<SecretText, OpError> {
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
-    sessions::insert(change.conn(), &session, &digest_of(secret.expose())).await?;
-    let subject = user.id.to_string();
-    let detail = json!({ "session": session.id.to_string() });
+    let now = app.clock.now();
+    if let Some(answered) = &answered
+        && !answered.spend(change.conn(), now).await?
+    {
+        return Err(OpError::ProofNeeded);
+    }
+    let secret = add_session(app, &mut change, user, client, answered.map(|_| now)).await?;
+    let subject = user.to_string();
+    let detail = json!({ "client": client.to_string() });
     change.commit(Saying { action: "user.signed_in", subject: &subject, merchant: None, detail }, Vec::new()).await?;
-    Ok(Some(secret))
+    Ok(secret)
+}
+
+/// Adds a session within a change: what its cookie is to hold.
+///
+/// # Errors
+/// `OpError::Store`, `OpError::Entropy`.
+pub async fn add_session(
+    app: &App,
+    change: &mut Change<'_>,
+    user: UserId,
+    client: IpAddr,
+    proved_at: Option<UnixMs>,
+) -> Result<SecretText, OpError> {
+    let (now, secret) = (app.clock.now(), cookie_secret(app)?);
+    let id = SessionId::fresh(now, &*app.entropy)?;
+    let client = Some(client.to_string());
+    let session = Session { id, user_id: user, created_at: now, seen_at: now, proved_at, client };
+    sessions::insert(change.conn(), &session, &digest_of(secret.expose())).await?;
+    Ok(secret)
+}
+
+/// Goes on only with the account's password.
+///
+/// # Errors
+/// `Field` when it is another; `TooMany`; `Busy`.
+pub async fn check_password(app: &App, person: &Person, password: SecretText) -> Result<(), OpError> {
+    let attempt = format!("again {}", person.user);
+    if app.sign_ins.count(&attempt, app.clock.now()) > TRIES_MAX {
+        return Err(OpError::TooMany);
+    }
+    let user = {
+        let mut conn = app.db.read().await?;
+        people::find(&mut conn, person.user).await?
+    };
+    if !app.passwords.matches(user.as_ref().map(|user| user.password.as_str()), password).await? {
+        return field("password", "is not the one of this account");
+    }
+    app.sign_ins.forget(&attempt);
+    Ok(())
 }
 
 /// Whose session a cookie holds, while it lives.
@@ -160,13 +284,54 @@ pub async fn person_of(app: &App, cookie: &str) -> Result<Option<Person>, OpErro
     let Some(session) = session else { return Ok(None) };
     let Some(user) = people::find(&mut conn, session.user_id).await? else { return Ok(None) };
     let memberships = people::memberships(&mut conn, user.id).await?;
+    let authenticator = factors::find(&mut conn, user.id).await?;
     drop(conn);
     if now.0 - session.seen_at.0 > SEEN_MS {
         let mut tx = app.db.write().await?;
         sessions::see(tx.conn(), session.id, now).await?;
         tx.commit().await?;
     }
-    Ok(Some(Person { session: session.id, user: user.id, name: user.name, email: user.email, memberships }))
+    Ok(Some(Person {
+        session: session.id,
+        user: user.id,
+        name: user.name,
+        email: user.email,
+        memberships,
+        proved_at: session.proved_at,
+        has_authenticator: authenticator.is_some_and(|found| found.confirmed_at.is_some()),
+        phone: user.phone.filter(|_| user.phone_verified_at.is_some()),
+        now,
+    }))
+}
+
+/// A person's sign-ins that live.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn sessions_of(app: &App, person: &Person) -> Result<Vec<Session>, OpError> {
+    let mut conn = app.db.read().await?;
+    let sessions = sessions::of_user(&mut conn, person.user, UnixMs(person.now.0 - ABSOLUTE_MS)).await?;
+    Ok(sessions.into_iter().filter(|session| is_alive(session, person.now)).collect())
+}
+
+/// Ends one of a person's sign-ins; all but this one for `None`.
+///
+/// # Errors
+/// `OpError::Store`; `NotFound` where there is none of that id, or it is another's.
+pub async fn end_sessions(app: &App, person: &Person, which: Option<SessionId>) -> Result<(), OpError> {
+    let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
+    let now = app.clock.now();
+    match which {
+        Some(id) => {
+            if !sessions::end_of(change.conn(), id, person.user, now).await? {
+                return Err(OpError::NotFound("session"));
+            }
+        }
+        None => drop(sessions::end_others(change.conn(), person.user, Some(person.session), now).await?),
+    }
+    let subject = person.user.to_string();
+    let detail = json!({ "session": which.map(|id| id.to_string()) });
+    change.commit(Saying { action: "user.sessions_ended", subject: &subject, merchant: None, detail }, Vec::new()).await
 }
 
 fn is_alive(session: &Session, now: UnixMs) -> bool {

@@ -10,6 +10,7 @@ use keymint_app::ops::apps::{self, NewApp};
 use keymint_app::ops::credentials::{self, Made, NewCredential};
 use keymint_app::ops::merchants::{self, NewMerchant};
 use keymint_app::ops::{Actor, OpError};
+use keymint_app::post::PostOffice;
 use keymint_app::products::{Products, load_dialects};
 use keymint_app::store_types::{Activation, Merchant};
 use keymint_app::verify::Decision;
@@ -102,6 +103,7 @@ pub async fn start(
         data,
         request_log: &plan.request_log,
         limits: &plan.limits,
+        post: PostOffice::keeping(),
     })
     .await
 }

@@ -7,6 +7,7 @@ mod idempotency;
 mod lifecycle;
 mod log;
 mod people;
+mod proofs;
 mod races;
 mod replay;
 mod revocation;
@@ -47,6 +48,12 @@ keymint_testkit::on_both! {
         a_flood_of_sign_ins_is_shed,
         passwords_have_a_length_and_accounts_an_address_of_their_own,
         members_do_what_their_role_may_at_their_own_merchant,;
+    proofs:
+        of_ten_thousand_guesses_at_one_question_five_are_looked_at,
+        an_account_has_ten_tries_in_an_hour_over_all_its_questions,
+        a_question_is_dead_after_ten_minutes,
+        nobody_changes_their_own_role_and_one_owner_stays,
+        what_is_needed_again_after_a_quarter_of_an_hour,;
     races:
         any_mix_of_issue_roll_and_revoke_is_explained_by_some_order,
         whatever_changed_is_written_in_four_places,

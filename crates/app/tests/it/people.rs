@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use keymint_app::ops::people::{self, NewPerson};
-use keymint_app::ops::{Actor, OpError, apps, credentials};
+use keymint_app::ops::{Actor, OpError, Proof, apps, credentials};
 use keymint_domain::id::MerchantId;
 use keymint_domain::mode::Mode;
 use keymint_domain::role::Role;
@@ -27,7 +27,10 @@ async fn person(house: &House, merchant: MerchantId, name: &str, password: &str)
 
 async fn sign_in(house: &House, email: &str, password: &str, client: IpAddr) -> Result<Option<String>, OpError> {
     let signed_in = people::sign_in(&house.app, email, SecretText::new(password.to_owned()), client).await?;
-    Ok(signed_in.map(|secret| secret.expose().to_owned()))
+    Ok(signed_in.map(|it| match it {
+        people::SignedIn::Session(secret) => secret.expose().to_owned(),
+        people::SignedIn::Second(question) => format!("{question:?}"),
+    }))
 }
 
 async fn is_alive(house: &House, cookie: &str) -> bool {
@@ -114,11 +117,19 @@ pub async fn passwords_have_a_length_and_accounts_an_address_of_their_own(it: Te
     };
     assert_eq!(refused("short", "fourteen chars").await, "password");
     assert_eq!(refused("long", &"x".repeat(257)).await, "password");
+    for easy in
+        ["passwordpassword", "aaaaaaaaaaaaaaaaaaaa", "123456789012345678", "qwertyuiopasdfghjkl", "easyeasyeasyeasy"]
+    {
+        assert_eq!(refused("easy", easy).await, "password", "{easy}");
+    }
     assert_eq!(refused("a b", PASSWORD).await, "email");
-    person(&house, merchant.id, "fifteen", "fifteen chars..").await.expect("an account");
-    person(&house, merchant.id, "longest", &"x".repeat(256)).await.expect("an account");
+    person(&house, merchant.id, "fifteen", "ox tin 7 gym fe").await.expect("an account");
+    person(&house, merchant.id, "longest", &"otter battery lamp canyon rhubarb".repeat(8)[..256])
+        .await
+        .expect("an account");
     assert_eq!(refused("FIFTEEN", PASSWORD).await, "email_taken");
-    let foreign = Actor::Member("usr_00000000000000000000000000".parse().expect("an id"), merchant.id, Role::Owner);
+    let foreign =
+        Actor::Member("usr_00000000000000000000000000".parse().expect("an id"), merchant.id, Role::Owner, Proof::Fresh);
     let new =
         NewPerson { email: "c@people.example".into(), name: "c".into(), password: SecretText::new(PASSWORD.into()) };
     let made = people::make(&house.app, foreign, merchant.id, Role::Owner, new).await;
@@ -131,7 +142,7 @@ pub async fn members_do_what_their_role_may_at_their_own_merchant(it: TestDb) {
     let (own, app) = house.approved("keymint", "own").await;
     let (_, foreign) = house.approved("keymint", "foreign").await;
     for role in Role::ALL {
-        let actor = Actor::Member("usr_00000000000000000000000000".parse().expect("an id"), own, role);
+        let actor = Actor::Member("usr_00000000000000000000000000".parse().expect("an id"), own, role, Proof::Fresh);
         let outcome = async |id, mode| match credentials::issue(&house.app, actor, id, &plain(mode), None).await {
             Ok(_) => "made",
             Err(OpError::Forbidden) => "forbidden",

@@ -17,6 +17,8 @@ fn user(n: u64) -> User {
         name: HARD_TEXT.to_owned(),
         password: "$argon2id$…".to_owned(),
         created_at: NOW,
+        phone: None,
+        phone_verified_at: None,
     }
 }
 
@@ -63,6 +65,8 @@ pub async fn a_session_is_found_by_its_digest_until_it_is_ended(it: TestDb) {
         user_id: user(1).id,
         created_at: NOW,
         seen_at: NOW,
+        proved_at: None,
+        client: Some("203.0.113.1".to_owned()),
     };
     let mut tx = it.db.write().await.expect("it begins");
     people::insert(tx.conn(), &user(1)).await.expect("it is stored");

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::credentials::{self, Made, NewCredential, View};
 use keymint_app::ops::idempotency::Repeat;
@@ -15,13 +15,11 @@ use keymint_domain::mode::Mode;
 use keymint_domain::role::Act;
 use serde::Deserialize;
 
+use super::proof::{self, Carry, Gate, Given, Waiting};
 use super::session::{SignedIn, Visitor};
 use super::{Frame, Problem, day, page};
 use crate::api::extract::rfc3339;
 
-/// Live keys are made after a second factor alone. Until the console asks for one, it makes none.
-const LIVE_NEEDS_MORE: &str = "Live keys need a second factor, which the console does not ask for yet. Until then the \
-                               operator issues them over the management API.";
 /// Keys on one page.
 const KEYS_MAX: i64 = 1000;
 
@@ -48,7 +46,7 @@ struct KeysPage {
     tab: &'static str,
     may_see_logs: bool,
     may_manage: bool,
-    live_needs_more: &'static str,
+    may_end: bool,
     keys: Vec<KeyLine>,
     /// What makes two sendings of one form one act.
     once: String,
@@ -137,8 +135,9 @@ async fn listed(
         mode_word: word(mode),
         tab: "keys",
         may_see_logs: actor.require(Act::SeeRequests).is_ok(),
-        may_manage: actor.require(credentials::manage(mode)).is_ok(),
-        live_needs_more: if mode == Mode::Live { LIVE_NEEDS_MORE } else { "" },
+        // With a second factor, which is asked for when it comes to it.
+        may_manage: !matches!(actor.require(credentials::manage(mode)), Err(OpError::Forbidden)),
+        may_end: actor.require(credentials::end(mode)).is_ok(),
         keys: keys.into_iter().filter(|key| key.credential.mode == mode).map(line).collect(),
         once: once(app)?,
         name: said.name,
@@ -188,6 +187,25 @@ pub struct NewKeyForm {
     mode: Mode,
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    challenge: String,
+    #[serde(default)]
+    code: String,
+}
+
+/// Lets through who may do it in test mode, and in live mode with a proof.
+async fn gate(
+    app: &App,
+    visitor: &mut Visitor,
+    (actor, mode): (Actor, Mode),
+    given: Given<'_>,
+    waiting: Waiting<'_>,
+) -> Result<Gate, Problem> {
+    match actor.require(credentials::manage(mode)) {
+        Ok(()) => Ok(Gate::Open(Carry::nothing())),
+        Err(OpError::ProofNeeded) => proof::gate(app, visitor, given, waiting).await,
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// What a person is told who sent a form that was refused.
@@ -202,34 +220,40 @@ fn refusal(error: OpError) -> Result<String, Problem> {
 /// Issues a key and shows it, this once.
 pub async fn generate(
     State(app): State<App>,
-    SignedIn(visitor): SignedIn,
+    SignedIn(mut visitor): SignedIn,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Form(form): Form<NewKeyForm>,
 ) -> Result<Response, Problem> {
     visitor.check(&form.csrf)?;
     let (row, actor) = own(&app, &visitor, &id).await?;
-    actor.require(credentials::manage(form.mode))?;
-    if form.mode == Mode::Live {
-        let said = Said { problem: LIVE_NEEDS_MORE.to_owned(), name: form.name, ..Said::default() };
-        return listed(&app, &visitor, (row, actor), Mode::Live, said).await;
-    }
-    let name = (!form.name.trim().is_empty()).then(|| form.name.clone());
+    let NewKeyForm { csrf, once, mode, name, challenge, code } = form;
+    let fields =
+        vec![("csrf", csrf), ("once", once.clone()), ("mode", mode.as_str().to_owned()), ("name", name.clone())];
+    let waiting = Waiting { to: format!("/apps/{}/keys", row.id), fields, act: "Generate the Live key" };
+    let given = Given { challenge: &challenge, code: &code };
+    let carry = match gate(&app, &mut visitor, (actor, mode), given, waiting).await? {
+        Gate::Asks(response) => return Ok(response),
+        Gate::Open(carry) => carry,
+    };
+    let (_, actor) = visitor.at(row.merchant_id)?;
     let new = NewCredential {
-        mode: form.mode,
-        name,
+        mode,
+        name: (!name.trim().is_empty()).then(|| name.clone()),
         expires_at: None,
         scopes: Vec::new(),
         allowed_ips: Vec::new(),
         allowed_origins: Vec::new(),
     };
-    let repeat = repeat(&format!("issue.{}", row.id), &form.once)?;
-    match credentials::issue(&app, actor, row.id, &new, Some(&repeat)).await {
-        Ok(made) => shown(&visitor, &made, String::new()),
+    let repeat = repeat(&format!("issue.{}", row.id), &once)?;
+    let response = match credentials::issue(&app, actor, row.id, &new, Some(&repeat)).await {
+        Ok(made) => shown(&visitor, &made, String::new())?,
         Err(error) => {
-            let said = Said { problem: refusal(error)?, name: form.name, ..Said::default() };
-            listed(&app, &visitor, (row, actor), form.mode, said).await
+            let said = Said { problem: refusal(error)?, name, ..Said::default() };
+            listed(&app, &visitor, (row, actor), mode, said).await?
         }
-    }
+    };
+    Ok(carry.onto(response, &headers))
 }
 
 fn shown(visitor: &Visitor, made: &Made, predecessor: String) -> Result<Response, Problem> {
@@ -270,35 +294,43 @@ pub struct RollForm {
     csrf: String,
     once: String,
     grace_seconds: u32,
+    #[serde(default)]
+    challenge: String,
+    #[serde(default)]
+    code: String,
 }
 
 /// Issues a successor and shows it, this once.
 pub async fn roll(
     State(app): State<App>,
-    SignedIn(visitor): SignedIn,
+    SignedIn(mut visitor): SignedIn,
     Path(key_id): Path<String>,
+    headers: HeaderMap,
     Form(form): Form<RollForm>,
 ) -> Result<Response, Problem> {
     visitor.check(&form.csrf)?;
     let (before, actor) = own_key(&app, &visitor, &key_id).await?;
-    let mode = before.credential.mode;
-    actor.require(credentials::manage(mode))?;
-    if mode == Mode::Live {
-        let said = Said { problem: LIVE_NEEDS_MORE.to_owned(), ..Said::default() };
-        let own = own(&app, &visitor, &before.credential.app_id.to_string()).await?;
-        return listed(&app, &visitor, own, mode, said).await;
-    }
-    let repeat = repeat(&format!("roll.{key_id}"), &form.once)?;
-    match credentials::roll(&app, actor, &key_id, form.grace_seconds, Some(&repeat)).await {
+    let RollForm { csrf, once, grace_seconds, challenge, code } = form;
+    let fields = vec![("csrf", csrf), ("once", once.clone()), ("grace_seconds", grace_seconds.to_string())];
+    let waiting = Waiting { to: format!("/keys/{key_id}/roll"), fields, act: "Regenerate the Live key" };
+    let given = Given { challenge: &challenge, code: &code };
+    let carry = match gate(&app, &mut visitor, (actor, before.credential.mode), given, waiting).await? {
+        Gate::Asks(response) => return Ok(response),
+        Gate::Open(carry) => carry,
+    };
+    let (_, actor) = visitor.at(before.credential.merchant_id)?;
+    let repeat = repeat(&format!("roll.{key_id}"), &once)?;
+    let response = match credentials::roll(&app, actor, &key_id, grace_seconds, Some(&repeat)).await {
         Ok(rolled) => {
             let predecessor = match line(rolled.previous).ends_at {
                 ends if ends.is_empty() => format!("{key_id} has stopped working."),
                 ends => format!("{key_id} works until {ends}."),
             };
-            shown(&visitor, &rolled.made, predecessor)
+            shown(&visitor, &rolled.made, predecessor)?
         }
-        Err(error) => refused(&app, &visitor, &before, error).await,
-    }
+        Err(error) => refused(&app, &visitor, &before, error).await?,
+    };
+    Ok(carry.onto(response, &headers))
 }
 
 /// What the form of a revocation sends.

@@ -1,10 +1,15 @@
 //! The console's pages: every route in one list, who is asked at each, and what every page has in common. A page is a
 //! handler and a view struct; what may be done is decided by the use cases, never here.
 
+mod account;
 mod apps;
 mod keys;
 mod logs;
+mod outbox;
+mod proof;
+mod security;
 mod session;
+mod team;
 
 use askama::Template;
 use axum::Router;
@@ -31,7 +36,18 @@ pub fn router(app: &App) -> Router<App> {
     Router::new()
         .route("/", get(home))
         .route("/sign-in", get(session::form).post(session::sign_in))
+        .route("/sign-in/second", post(session::second))
         .route("/sign-out", post(session::sign_out))
+        .route("/sign-up", get(account::sign_up_form).post(account::sign_up))
+        .route("/sign-up/confirm", post(account::confirm_sign_up))
+        .route("/forgot", get(account::forgot_form).post(account::forgot))
+        .route("/forgot/confirm", post(account::confirm_forgot))
+        .route("/outbox", get(outbox::list))
+        .merge(personal())
+        .route("/merchants/{id}/team", get(team::list).post(team::invite))
+        .route("/merchants/{id}/team/leave", post(team::leave))
+        .route("/merchants/{id}/team/invitations/{invitation}/withdraw", post(team::withdraw))
+        .route("/merchants/{id}/team/members/{user}", post(team::set_role))
         .route("/merchants/{id}/apps", get(apps::list))
         .route("/merchants/{id}/apps/new", get(apps::form).post(apps::make))
         .route("/apps/{id}/keys", get(keys::list).post(keys::generate))
@@ -51,6 +67,24 @@ pub fn router(app: &App) -> Router<App> {
         )
 }
 
+/// What a person does about themselves.
+fn personal() -> Router<App> {
+    Router::new()
+        .route("/security", get(security::show))
+        .route("/security/prove", get(security::prove_form).post(security::prove))
+        .route("/security/password", post(security::password))
+        .route("/security/authenticator", post(security::begin_authenticator))
+        .route("/security/authenticator/confirm", post(security::confirm_authenticator))
+        .route("/security/authenticator/remove", post(security::remove_authenticator))
+        .route("/security/recovery-codes", post(security::renew_codes))
+        .route("/security/phone", post(security::begin_phone))
+        .route("/security/phone/confirm", post(security::confirm_phone))
+        .route("/security/sessions/end-others", post(security::end_others))
+        .route("/security/sessions/{id}/end", post(security::end_session))
+        .route("/invitations", get(team::invitations))
+        .route("/invitations/{id}", post(team::answer))
+}
+
 async fn asset(content_type: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, "public, max-age=300")], text).into_response()
 }
@@ -64,7 +98,7 @@ async fn private(State(_): State<App>, request: Request, next: Next) -> Response
 }
 
 async fn home(SignedIn(visitor): SignedIn) -> Result<Redirect, Problem> {
-    let first = visitor.person.memberships.first().ok_or(Problem::NotFound)?;
+    let Some(first) = visitor.person.memberships.first() else { return Ok(Redirect::to("/invitations")) };
     Ok(Redirect::to(&format!("/merchants/{}/apps", first.merchant_id)))
 }
 
@@ -79,9 +113,29 @@ pub struct Frame {
     email: String,
     csrf: String,
     mode_is_test: bool,
+    /// The person's other merchants: id and name.
+    others: Vec<(String, String)>,
 }
 
 impl Frame {
+    /// The frame of a page about the person: at no merchant, or at the first one.
+    fn personal(visitor: &session::Visitor, place: &'static str) -> Self {
+        match visitor.person.memberships.first() {
+            Some(membership) => Self::new(visitor, membership, place),
+            None => Self {
+                place,
+                merchant_id: String::new(),
+                merchant_name: String::new(),
+                role: "",
+                name: visitor.person.name.clone(),
+                email: visitor.person.email.clone(),
+                csrf: visitor.csrf.clone(),
+                mode_is_test: false,
+                others: Vec::new(),
+            },
+        }
+    }
+
     fn new(visitor: &session::Visitor, membership: &Membership, place: &'static str) -> Self {
         Self {
             place,
@@ -92,6 +146,13 @@ impl Frame {
             email: visitor.person.email.clone(),
             csrf: visitor.csrf.clone(),
             mode_is_test: false,
+            others: visitor
+                .person
+                .memberships
+                .iter()
+                .filter(|other| other.merchant_id != membership.merchant_id)
+                .map(|other| (other.merchant_id.to_string(), other.merchant_name.clone()))
+                .collect(),
         }
     }
 }
@@ -115,6 +176,8 @@ pub enum Problem {
     Forbidden,
     /// The form is not from this session.
     Stale,
+    /// Too many attempts.
+    TooMany,
     /// Come back later.
     Unavailable,
     /// Our fault.
@@ -145,6 +208,11 @@ impl IntoResponse for Problem {
                 "Form out of date",
                 "This form is not from the session you are signed in with. Go back, reload the page and send it again.",
             ),
+            Self::TooMany => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many attempts",
+                "Nothing was changed. Wait an hour, then try again.",
+            ),
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "Not available now", "Nothing was changed. Try again in a moment.")
             }
@@ -161,7 +229,10 @@ impl From<OpError> for Problem {
         match error {
             OpError::NotFound(_) => Self::NotFound,
             OpError::Forbidden => Self::Forbidden,
-            OpError::Busy | OpError::TooMany | OpError::Store(StoreError::Unavailable(_)) => Self::Unavailable,
+            OpError::TooMany => Self::TooMany,
+            OpError::Busy | OpError::Store(StoreError::Unavailable(_)) => Self::Unavailable,
+            // A page that can ask for a proof does so before it comes to this.
+            OpError::ProofNeeded => Self::Forbidden,
             OpError::Field { .. }
             | OpError::Conflict { .. }
             | OpError::Entropy(_)

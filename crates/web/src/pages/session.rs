@@ -1,7 +1,7 @@
 //! Signing in and out, and who sends a request.
 
 use askama::Template;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
 use http::header::{COOKIE, HOST, SET_COOKIE};
@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::people::{self, Person};
 use keymint_app::ops::{Actor, OpError};
-use keymint_app::store_types::Membership;
+use keymint_app::store_types::{Channel, Membership};
 use keymint_domain::id::MerchantId;
 use keymint_domain::secret::SecretText;
 use serde::Deserialize;
@@ -95,7 +95,8 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
-fn with_cookie(response: impl IntoResponse, headers: &HeaderMap, value: &str, rest: &str) -> Response {
+/// The same response, with the session's cookie.
+pub fn with_cookie(response: impl IntoResponse, headers: &HeaderMap, value: &str, rest: &str) -> Response {
     let name = cookie_name(headers);
     let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{rest}");
     let mut response = response.into_response();
@@ -110,13 +111,31 @@ fn with_cookie(response: impl IntoResponse, headers: &HeaderMap, value: &str, re
 struct SignInPage<'a> {
     email: &'a str,
     problem: &'a str,
+    notice: &'static str,
+    has_mail: bool,
+}
+
+fn sign_in_page<'a>(app: &App, email: &'a str, problem: &'a str) -> SignInPage<'a> {
+    SignInPage { email, problem, notice: "", has_mail: app.post.carries(Channel::Mail) }
+}
+
+/// What was just done.
+#[derive(Deserialize)]
+pub struct SignInQuery {
+    #[serde(default)]
+    done: String,
 }
 
 /// The form; whoever has signed in already goes on.
-pub async fn form(signed_in: Result<SignedIn, Problem>) -> Result<Response, Problem> {
+pub async fn form(
+    State(app): State<App>,
+    Query(asked): Query<SignInQuery>,
+    signed_in: Result<SignedIn, Problem>,
+) -> Result<Response, Problem> {
+    let notice = if asked.done == "reset" { "The password is set. Sign in with it." } else { "" };
     match signed_in {
         Ok(_) => Ok(Redirect::to("/").into_response()),
-        Err(Problem::SignIn) => page(StatusCode::OK, &SignInPage { email: "", problem: "" }),
+        Err(Problem::SignIn) => page(StatusCode::OK, &SignInPage { notice, ..sign_in_page(&app, "", "") }),
         Err(other) => Err(other),
     }
 }
@@ -136,9 +155,13 @@ pub async fn sign_in(
     Form(form): Form<SignInForm>,
 ) -> Result<Response, Problem> {
     let SignInForm { email, password } = form;
-    let signed_in = people::sign_in(&app, &email, SecretText::new(password), client).await;
-    let (status, problem) = match signed_in {
-        Ok(Some(secret)) => return Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), "")),
+    let (status, problem) = match people::sign_in(&app, &email, SecretText::new(password), client).await {
+        Ok(Some(people::SignedIn::Session(secret))) => {
+            return Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), ""));
+        }
+        Ok(Some(people::SignedIn::Second(question))) => {
+            return page(StatusCode::OK, &second_page(&question.id.to_string(), &question.sent_to, ""));
+        }
         Ok(None) => (StatusCode::UNPROCESSABLE_ENTITY, "Email and password do not belong together."),
         Err(OpError::TooMany) => {
             (StatusCode::TOO_MANY_REQUESTS, "Too many failed attempts. Wait half an hour, then try again.")
@@ -148,13 +171,62 @@ pub async fn sign_in(
         }
         Err(other) => return Err(other.into()),
     };
-    page(status, &SignInPage { email: &email, problem })
+    page(status, &sign_in_page(&app, &email, problem))
+}
+
+#[derive(Template)]
+#[template(path = "second.html")]
+struct SecondPage<'a> {
+    challenge: &'a str,
+    sent_to: &'a str,
+    problem: &'a str,
+}
+
+fn second_page<'a>(challenge: &'a str, sent_to: &'a str, problem: &'a str) -> SecondPage<'a> {
+    SecondPage { challenge, sent_to, problem }
+}
+
+/// What the second step sends.
+#[derive(Deserialize)]
+pub struct SecondForm {
+    challenge: String,
+    #[serde(default)]
+    sent_to: String,
+    code: String,
+}
+
+/// The second step of a sign-in.
+pub async fn second(
+    State(app): State<App>,
+    Extension(Client(client)): Extension<Client>,
+    headers: HeaderMap,
+    Form(form): Form<SecondForm>,
+) -> Result<Response, Problem> {
+    let (status, problem) = match people::sign_in_second(&app, (&form.challenge, &form.code), client).await {
+        Ok(Some(secret)) => return Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), "")),
+        Ok(None) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "This code is not right, or was used, or is too old. After five tries sign in anew.",
+        ),
+        Err(OpError::TooMany) => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many wrong codes. Wait an hour, then sign in anew.")
+        }
+        Err(other) => return Err(other.into()),
+    };
+    page(status, &second_page(&form.challenge, &form.sent_to, problem))
 }
 
 /// A form with nothing but its token.
 #[derive(Deserialize)]
 pub struct BareForm {
     csrf: String,
+}
+
+impl BareForm {
+    /// The token.
+    pub fn csrf(&self) -> &str {
+        &self.csrf
+    }
 }
 
 /// Ends the session, on our side first.

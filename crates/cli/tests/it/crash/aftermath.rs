@@ -241,6 +241,7 @@ async fn open(folder: &Path) -> App {
         data: &config.data,
         request_log: &config.request_log,
         limits: &config.limits,
+        post: keymint_app::post::PostOffice::keeping(),
     };
     App::start(parts).await.expect("it starts")
 }

@@ -1,0 +1,280 @@
+//! Second proofs: codes that were sent, codes of an authenticator app, recovery codes. A question is good for one act in
+//! one session, is answered once, and is tried five times at most; tries are counted in a transaction of their own, before
+//! they are looked at, whichever page they come from (T98, T99).
+
+use keymint_domain::entropy::draw_text;
+use keymint_domain::id::{ChallengeId, SessionId, UserId};
+use keymint_domain::role::Act;
+use keymint_domain::secret::{self, SecretText};
+use keymint_domain::time::UnixMs;
+use keymint_store::challenges::{self, Challenge};
+use keymint_store::db::Conn;
+use keymint_store::letters::Channel;
+use keymint_store::{factors, sessions};
+use serde_json::{Value, json};
+
+use crate::App;
+use crate::ops::authenticator;
+use crate::ops::people::{self, Person};
+use crate::ops::{Actor, Change, OpError, Saying};
+
+/// How long a question may be answered. Milliseconds.
+const LIFE_MS: i64 = 10 * 60 * 1000;
+/// How long a proof that was given covers further acts of its session. Milliseconds.
+pub const FRESH_MS: i64 = 15 * 60 * 1000;
+/// Tries of one question.
+const TRIES_MAX: i64 = 5;
+/// Tries of one account in one hour, over all its questions.
+const HOUR_TRIES_MAX: i64 = 10;
+const HOUR_MS: i64 = 3_600_000;
+/// Questions that send something, of one account in half an hour.
+const SENT_MAX: u32 = 10;
+/// Digits of a code for someone who has signed in.
+pub const DIGITS: usize = 6;
+/// Digits of one for someone who has not.
+pub const OPEN_DIGITS: usize = 8;
+
+/// With what a person answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Factor {
+    /// The authenticator app; a recovery code does as well.
+    Authenticator,
+    /// A code sent to the phone.
+    Sms,
+}
+
+/// A question that was asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Its id, for the answer.
+    pub id: ChallengeId,
+    /// With what it is answered.
+    pub factor: Factor,
+    /// Where the code went, most of it hidden; empty for an authenticator app.
+    pub sent_to: String,
+}
+
+/// A question to be asked.
+pub struct Ask<'a> {
+    /// What the answer is good for.
+    pub purpose: &'a str,
+    /// Whose answer; nobody's: none is right.
+    pub user: Option<UserId>,
+    /// In which session.
+    pub session: Option<SessionId>,
+    /// What happens then.
+    pub detail: Value,
+}
+
+/// What is compared with an answer.
+fn check_of(app: &App, id: ChallengeId, code: &str) -> Vec<u8> {
+    app.keyring.token_mac(format!("code {id} {code}").as_bytes()).1.to_vec()
+}
+
+/// A code as it was typed: without what people and telephones put between digits.
+pub fn plain(code: &str) -> String {
+    code.chars().filter(|character| character.is_ascii_alphanumeric()).take(32).collect::<String>().to_ascii_uppercase()
+}
+
+/// Asks with a code of so many digits; gives the code, which is to be sent.
+///
+/// # Errors
+/// `OpError::Store`, `OpError::Entropy`.
+pub async fn ask_with_code(
+    app: &App,
+    conn: &mut Conn,
+    ask: Ask<'_>,
+    digits: usize,
+) -> Result<(ChallengeId, SecretText), OpError> {
+    let code = SecretText::new(draw_text(&*app.entropy, b"0123456789", digits)?);
+    let id = insert(app, conn, ask, Some(&code)).await?;
+    Ok((id, code))
+}
+
+async fn insert(app: &App, conn: &mut Conn, ask: Ask<'_>, code: Option<&SecretText>) -> Result<ChallengeId, OpError> {
+    let now = app.clock.now();
+    let id = ChallengeId::fresh(now, &*app.entropy)?;
+    let check = code.map(|code| check_of(app, id, code.expose()));
+    let challenge = Challenge {
+        id,
+        purpose: ask.purpose,
+        user: ask.user,
+        session: ask.session,
+        code_check: check.as_deref(),
+        detail: &ask.detail.to_string(),
+        created_at: now,
+        expires_at: UnixMs(now.0 + LIFE_MS),
+    };
+    challenges::prune(conn, UnixMs(now.0 - HOUR_MS)).await?;
+    challenges::insert(conn, &challenge).await?;
+    Ok(id)
+}
+
+/// A right answer, which has yet to be spent.
+pub struct Answered {
+    /// The question.
+    pub id: ChallengeId,
+    /// Whose.
+    pub user: Option<UserId>,
+    /// In which session it was asked.
+    pub session: Option<SessionId>,
+    /// What happens now.
+    pub detail: Value,
+    subject: String,
+    used: Used,
+}
+
+enum Used {
+    Code,
+    Step(UserId, i64),
+    Recovery(UserId, Vec<u8>),
+}
+
+impl Answered {
+    /// Spends it, in the transaction of the act it is for. False when another request was quicker with the same answer.
+    ///
+    /// # Errors
+    /// `OpError::Store`.
+    pub async fn spend(&self, conn: &mut Conn, now: UnixMs) -> Result<bool, OpError> {
+        let is_first = challenges::spend(conn, self.id, now).await?
+            && match &self.used {
+                Used::Code => true,
+                Used::Step(user, step) => factors::use_step(conn, *user, *step).await?,
+                Used::Recovery(user, check) => factors::use_code(conn, *user, check, now).await?,
+            };
+        if is_first {
+            challenges::forget_count(conn, &self.subject).await?;
+        }
+        Ok(is_first)
+    }
+}
+
+/// Looks at an answer. `None`: wrong, too late, of another purpose, or tried too often; which of them is not told.
+///
+/// # Errors
+/// `TooMany` when the account has had its tries of this hour.
+pub async fn answer(app: &App, purpose: &str, id: &str, code: &str) -> Result<Option<Answered>, OpError> {
+    let (Ok(id), now, code) = (id.parse::<ChallengeId>(), app.clock.now(), plain(code)) else { return Ok(None) };
+    let mut tx = app.db.write().await?;
+    let asked = challenges::count_try(tx.conn(), (id, purpose), TRIES_MAX, now).await?;
+    let subject = match asked.as_ref().and_then(|asked| asked.user) {
+        // Whoever has not signed in must not use up the tries of someone who has.
+        Some(user) if asked.as_ref().is_some_and(|asked| asked.session.is_some()) => format!("signed in {user}"),
+        Some(user) => format!("{purpose} {user}"),
+        None => format!("question {id}"),
+    };
+    let hour = UnixMs(now.0 - now.0.rem_euclid(HOUR_MS));
+    let count = if asked.is_some() { challenges::count_of(tx.conn(), &subject, hour).await? } else { 0 };
+    tx.commit().await?;
+    let Some(asked) = asked else { return Ok(None) };
+    if count > HOUR_TRIES_MAX {
+        return Err(OpError::TooMany);
+    }
+    let used = if asked.code_check.is_empty() {
+        match asked.user {
+            Some(user) => authenticator_use(app, user, &code).await?,
+            None => None,
+        }
+    } else {
+        secret::equal(&check_of(app, id, &code), &asked.code_check).then_some(Used::Code)
+    };
+    let detail = serde_json::from_str(&asked.detail).unwrap_or_default();
+    Ok(used.map(|used| Answered { id, user: asked.user, session: asked.session, detail, subject, used }))
+}
+
+async fn authenticator_use(app: &App, user: UserId, code: &str) -> Result<Option<Used>, OpError> {
+    if code.len() != DIGITS {
+        return Ok(Some(Used::Recovery(user, authenticator::recovery_check(app, user, code))));
+    }
+    let step = authenticator::step_of(app, user, code).await?;
+    Ok(step.map(|step| Used::Step(user, step)))
+}
+
+/// With what this person proves an act; nothing where a second factor is yet to be set up.
+pub fn factor_of(person: &Person) -> Option<Factor> {
+    if person.has_authenticator { Some(Factor::Authenticator) } else { person.phone.as_ref().map(|_| Factor::Sms) }
+}
+
+/// Most of a number hidden.
+pub fn hidden(phone: &str) -> String {
+    let tail = phone.len().saturating_sub(3);
+    format!("{}…{}", phone.get(..3).unwrap_or_default(), phone.get(tail..).unwrap_or_default())
+}
+
+/// Asks a person to prove an act: sends a code where the factor needs one.
+///
+/// # Errors
+/// `Conflict` with `no_factor`; `TooMany` when too many codes were sent.
+pub async fn ask(
+    app: &App,
+    (user, session): (UserId, Option<SessionId>),
+    (factor, phone): (Factor, Option<&str>),
+    purpose: &str,
+) -> Result<Question, OpError> {
+    let ask = Ask { purpose, user: Some(user), session, detail: json!({}) };
+    let mut tx;
+    let question = match (factor, phone) {
+        (Factor::Authenticator, _) => {
+            tx = app.db.write().await?;
+            let id = insert(app, tx.conn(), ask, None).await?;
+            Question { id, factor, sent_to: String::new() }
+        }
+        (Factor::Sms, Some(phone)) => {
+            if app.sent_codes.count(&user.to_string(), app.clock.now()) > SENT_MAX {
+                return Err(OpError::TooMany);
+            }
+            tx = app.db.write().await?;
+            let (id, code) = ask_with_code(app, tx.conn(), ask, DIGITS).await?;
+            let body = SecretText::new(format!(
+                "{} is your Keymint code. It is good for 10 minutes and for one act. Nobody of us asks for it.",
+                code.expose()
+            ));
+            app.write_letter(tx.conn(), (Channel::Sms, phone), "Your code", &body).await?;
+            Question { id, factor, sent_to: hidden(phone) }
+        }
+        (Factor::Sms, None) => return Err(no_factor()),
+    };
+    tx.commit().await?;
+    app.post.wake();
+    Ok(question)
+}
+
+/// What a person without a second factor is told.
+pub fn no_factor() -> OpError {
+    let message = "Set up a second factor first.".to_owned();
+    OpError::Conflict { code: "no_factor", message }
+}
+
+/// Whether a proof given in this session still covers its acts.
+pub fn is_fresh(proved_at: Option<UnixMs>, now: UnixMs) -> bool {
+    proved_at.is_some_and(|at| now.0 - at.0 < FRESH_MS)
+}
+
+/// Gives a proof for an act of this session. From then on the session has another cookie, which is returned; `None` for a
+/// wrong answer.
+///
+/// # Errors
+/// `TooMany`.
+pub async fn give(
+    app: &App,
+    person: &Person,
+    purpose: &str,
+    (id, code): (&str, &str),
+) -> Result<Option<SecretText>, OpError> {
+    let Some(answered) = answer(app, purpose, id, code).await? else { return Ok(None) };
+    if answered.user != Some(person.user) || answered.session != Some(person.session) {
+        return Ok(None);
+    }
+    let (now, secret) = (app.clock.now(), people::cookie_secret(app)?);
+    let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
+    let digest = people::digest_of(secret.expose());
+    if !answered.spend(change.conn(), now).await?
+        || !sessions::prove(change.conn(), person.session, &digest, now).await?
+    {
+        return Ok(None);
+    }
+    let subject = person.user.to_string();
+    let detail = json!({ "session": person.session.to_string(), "for": purpose });
+    change.commit(Saying { action: "user.proved", subject: &subject, merchant: None, detail }, Vec::new()).await?;
+    Ok(Some(secret))
+}

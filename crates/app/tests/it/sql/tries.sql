@@ -1,0 +1,1 @@
+SELECT tries FROM challenge WHERE id = $1

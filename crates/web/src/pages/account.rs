@@ -1,0 +1,203 @@
+//! Signing up, and setting a forgotten password anew: for people who are not signed in. Each page is the same whether the
+//! address has an account or not (T101).
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
+use http::{HeaderMap, StatusCode};
+use keymint_app::App;
+use keymint_app::ops::OpError;
+use keymint_app::ops::accounts::{self, SignUp};
+use keymint_app::store_types::Channel;
+use keymint_domain::secret::SecretText;
+use serde::Deserialize;
+
+use super::session::with_cookie;
+use super::{Problem, page};
+use crate::console::Client;
+
+/// What a person is told who tried too often.
+const TOO_MANY: &str = "Too many attempts. Wait half an hour, then try again.";
+const WRONG_CODE: &str = "This code is not right, or was used, or is too old. After five tries ask for another.";
+
+#[derive(Default, Template)]
+#[template(path = "sign_up.html")]
+struct SignUpPage {
+    name: String,
+    business: String,
+    email: String,
+    country: String,
+    phone: String,
+    is_invited: bool,
+    field: &'static str,
+    problem: String,
+}
+
+#[derive(Template)]
+#[template(path = "code.html")]
+struct CodePage<'a> {
+    title: &'static str,
+    to: &'static str,
+    email: &'a str,
+    challenge: &'a str,
+    asks_password: bool,
+    field: &'static str,
+    problem: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "forgot.html")]
+struct ForgotPage<'a> {
+    email: &'a str,
+    problem: &'a str,
+}
+
+fn needs_mail(app: &App) -> Result<(), Problem> {
+    if app.post.carries(Channel::Mail) { Ok(()) } else { Err(Problem::NotFound) }
+}
+
+/// Whether the form is for somebody who was invited.
+#[derive(Deserialize)]
+pub struct SignUpQuery {
+    #[serde(default)]
+    invited: u8,
+}
+
+/// The form of a sign-up.
+pub async fn sign_up_form(
+    State(app): State<App>,
+    axum::extract::Query(asked): axum::extract::Query<SignUpQuery>,
+) -> Result<Response, Problem> {
+    needs_mail(&app)?;
+    page(StatusCode::OK, &SignUpPage { is_invited: asked.invited == 1, ..SignUpPage::default() })
+}
+
+/// What it sends. No `Debug`: a password is in it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct SignUpForm {
+    name: String,
+    business: String,
+    email: String,
+    country: String,
+    phone: String,
+    password: String,
+    invited: String,
+}
+
+/// Begins a sign-up.
+pub async fn sign_up(
+    State(app): State<App>,
+    Extension(Client(client)): Extension<Client>,
+    Form(form): Form<SignUpForm>,
+) -> Result<Response, Problem> {
+    needs_mail(&app)?;
+    let is_invited = form.invited == "1";
+    let new = SignUp {
+        name: form.name.clone(),
+        business: if is_invited { String::new() } else { form.business.clone() },
+        email: form.email.clone(),
+        country: form.country.clone(),
+        phone: form.phone.clone(),
+        password: SecretText::new(form.password),
+    };
+    let begun = if !is_invited && form.business.trim().is_empty() {
+        Err(OpError::Field { field: "business", problem: "must have 1 to 256 characters".to_owned() })
+    } else {
+        accounts::sign_up(&app, new, client).await
+    };
+    let (status, field, problem) = match begun {
+        Ok(question) => {
+            let (id, email) = (question.id.to_string(), question.sent_to);
+            return page(StatusCode::OK, &sign_up_code(&id, &email, ""));
+        }
+        Err(OpError::Field { field, problem }) => (StatusCode::UNPROCESSABLE_ENTITY, field, problem),
+        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, "", TOO_MANY.to_owned()),
+        Err(other) => return Err(other.into()),
+    };
+    let SignUpForm { name, business, email, country, phone, .. } = form;
+    page(status, &SignUpPage { name, business, email, country, phone, is_invited, field, problem })
+}
+
+fn sign_up_code<'a>(challenge: &'a str, email: &'a str, problem: &'a str) -> CodePage<'a> {
+    let (title, to) = ("Confirm your address", "/sign-up/confirm");
+    CodePage { title, to, email, challenge, asks_password: false, field: "code", problem }
+}
+
+fn reset_code<'a>(challenge: &'a str, email: &'a str, (field, problem): (&'static str, &'a str)) -> CodePage<'a> {
+    let (title, to) = ("Set a new password", "/forgot/confirm");
+    CodePage { title, to, email, challenge, asks_password: true, field, problem }
+}
+
+/// What a page with a code sends. No `Debug`: a password may be in it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct CodeForm {
+    challenge: String,
+    email: String,
+    code: String,
+    password: String,
+}
+
+/// Ends a sign-up, and signs in.
+pub async fn confirm_sign_up(
+    State(app): State<App>,
+    Extension(Client(client)): Extension<Client>,
+    headers: HeaderMap,
+    Form(form): Form<CodeForm>,
+) -> Result<Response, Problem> {
+    let (status, problem) = match accounts::confirm_sign_up(&app, (&form.challenge, &form.code), client).await {
+        Ok(Some(secret)) => return Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), "")),
+        Ok(None) => (StatusCode::UNPROCESSABLE_ENTITY, WRONG_CODE.to_owned()),
+        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY.to_owned()),
+        Err(OpError::Conflict { message, .. }) => (StatusCode::CONFLICT, message),
+        Err(other) => return Err(other.into()),
+    };
+    page(status, &sign_up_code(&form.challenge, &form.email, &problem))
+}
+
+/// The form for a forgotten password.
+pub async fn forgot_form(State(app): State<App>) -> Result<Response, Problem> {
+    needs_mail(&app)?;
+    page(StatusCode::OK, &ForgotPage { email: "", problem: "" })
+}
+
+/// What it sends.
+#[derive(Deserialize)]
+pub struct ForgotForm {
+    #[serde(default)]
+    email: String,
+}
+
+/// Sends a code, where the address has an account.
+pub async fn forgot(
+    State(app): State<App>,
+    Extension(Client(client)): Extension<Client>,
+    Form(form): Form<ForgotForm>,
+) -> Result<Response, Problem> {
+    needs_mail(&app)?;
+    match accounts::forgot(&app, &form.email, client).await {
+        Ok(question) => {
+            let (id, email) = (question.id.to_string(), question.sent_to);
+            page(StatusCode::OK, &reset_code(&id, &email, ("", "")))
+        }
+        Err(OpError::TooMany) => {
+            page(StatusCode::TOO_MANY_REQUESTS, &ForgotPage { email: &form.email, problem: TOO_MANY })
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Sets the new password; then one signs in with it.
+pub async fn confirm_forgot(State(app): State<App>, Form(form): Form<CodeForm>) -> Result<Response, Problem> {
+    let password = SecretText::new(form.password);
+    let (status, wrong) = match accounts::reset(&app, (&form.challenge, &form.code), password).await {
+        Ok(true) => return Ok(Redirect::to("/sign-in?done=reset").into_response()),
+        Ok(false) => (StatusCode::UNPROCESSABLE_ENTITY, ("code", WRONG_CODE.to_owned())),
+        Err(OpError::Field { field, problem }) => (StatusCode::UNPROCESSABLE_ENTITY, (field, problem)),
+        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, ("", TOO_MANY.to_owned())),
+        Err(other) => return Err(other.into()),
+    };
+    page(status, &reset_code(&form.challenge, &form.email, (wrong.0, &wrong.1)))
+}

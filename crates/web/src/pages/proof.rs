@@ -1,0 +1,129 @@
+//! Second proofs on pages. A form whose act needs one is answered with a page that asks for it and carries the form
+//! along; sent again with the answer, the act goes on. Works without scripts, and nothing typed is lost.
+
+use askama::Template;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{HeaderMap, StatusCode};
+use keymint_app::App;
+use keymint_app::ops::OpError;
+use keymint_app::ops::people;
+use keymint_app::ops::proofs::{self, Factor, Question};
+use keymint_domain::time::UnixMs;
+
+use super::session::{Visitor, with_cookie};
+use super::{Problem, page};
+
+/// The form that waits for a proof.
+pub struct Waiting<'a> {
+    /// Where it goes.
+    pub to: String,
+    /// What it sends, but the answer.
+    pub fields: Vec<(&'static str, String)>,
+    /// What is about to be done, in the words of the button.
+    pub act: &'a str,
+}
+
+/// The answer that a form brings.
+pub struct Given<'a> {
+    /// The question.
+    pub challenge: &'a str,
+    /// The code.
+    pub code: &'a str,
+}
+
+/// What comes of asking.
+pub enum Gate {
+    /// The act goes on; its response has to carry this.
+    Open(Carry),
+    /// The page that asks.
+    Asks(Response),
+}
+
+/// The session's new cookie, where a proof was given with this request.
+pub struct Carry(Option<keymint_domain::secret::SecretText>);
+
+impl Carry {
+    /// Nothing to carry.
+    pub fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// Adds the cookie to a response.
+    pub fn onto(self, response: Response, headers: &HeaderMap) -> Response {
+        match self.0 {
+            Some(secret) => with_cookie(response, headers, secret.expose(), ""),
+            None => response,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "proof.html")]
+struct ProofPage<'a> {
+    act: &'a str,
+    to: &'a str,
+    fields: &'a [(&'static str, String)],
+    challenge: String,
+    is_sms: bool,
+    sent_to: String,
+    problem: &'a str,
+    cancel: &'a str,
+}
+
+/// Lets through whoever has given a proof in this session a short while ago, or gives it now.
+///
+/// # Errors
+/// `Problem` of the store.
+pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: Waiting<'_>) -> Result<Gate, Problem> {
+    if visitor.person.has_proved() {
+        return Ok(Gate::Open(Carry(None)));
+    }
+    let Some(factor) = proofs::factor_of(&visitor.person) else {
+        return Ok(Gate::Asks(Redirect::to("/security?needed=1").into_response()));
+    };
+    // One act of one form: the address says which.
+    let purpose = format!("step_up {}", waiting.to);
+    let mut problem = "";
+    if !given.challenge.is_empty() {
+        match proofs::give(app, &visitor.person, &purpose, (given.challenge, given.code)).await {
+            Ok(Some(secret)) => {
+                visitor.person.proved_at = Some(visitor.person.now);
+                return Ok(Gate::Open(Carry(Some(secret))));
+            }
+            Ok(None) => problem = "This code is not right, or was used, or is too old.",
+            Err(OpError::TooMany) => return Err(Problem::TooMany),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    let question = match (problem.is_empty(), factor) {
+        // Still the same question: a wrong code uses up one of its tries.
+        (false, _) => Question {
+            id: given.challenge.parse().map_err(|_| Problem::Stale)?,
+            factor,
+            sent_to: visitor.person.phone.as_deref().map(proofs::hidden).unwrap_or_default(),
+        },
+        (true, _) => {
+            let (user, session) = (visitor.person.user, visitor.person.session);
+            let phone = visitor.person.phone.as_deref();
+            proofs::ask(app, (user, Some(session)), (factor, phone), &purpose).await?
+        }
+    };
+    let view = ProofPage {
+        act: waiting.act,
+        to: &waiting.to,
+        fields: &waiting.fields,
+        challenge: question.id.to_string(),
+        is_sms: question.factor == Factor::Sms,
+        sent_to: question.sent_to,
+        problem,
+        cancel: "/",
+    };
+    let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    page(status, &view).map(Gate::Asks)
+}
+
+/// The minutes for which a proof still covers further acts; nothing where there is none.
+pub fn minutes_left(person: &people::Person) -> Option<i64> {
+    let UnixMs(at) = person.proved_at.filter(|_| person.has_proved())?;
+    Some((at + proofs::FRESH_MS - person.now.0) / 60_000 + 1)
+}

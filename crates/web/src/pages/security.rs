@@ -1,0 +1,416 @@
+//! A person's own security: password, second factors, recovery codes, sign-ins.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{HeaderMap, StatusCode};
+use keymint_app::App;
+use keymint_app::ops::authenticator::{self, Setup};
+use keymint_app::ops::{OpError, accounts, people, proofs};
+use keymint_app::store_types::Channel;
+use keymint_domain::id::SessionId;
+use keymint_domain::secret::SecretText;
+use qrcode::QrCode;
+use qrcode::render::svg;
+use serde::Deserialize;
+
+use super::proof::{self, Gate, Given, Waiting};
+use super::session::{BareForm, SignedIn, Visitor};
+use super::{Frame, Problem, page};
+use crate::api::extract::rfc3339;
+
+const TOO_MANY: &str = "Too many attempts. Wait half an hour, then try again.";
+
+struct SessionLine {
+    id: String,
+    client: String,
+    since: String,
+    seen: String,
+    is_this: bool,
+}
+
+#[derive(Template)]
+#[template(path = "security.html")]
+struct SecurityPage {
+    frame: Frame,
+    has_authenticator: bool,
+    phone: String,
+    has_sms: bool,
+    sessions: Vec<SessionLine>,
+    is_needed: bool,
+    proved_minutes: i64,
+    notice: &'static str,
+    /// Which form is wrong, and how.
+    form: &'static str,
+    field: &'static str,
+    problem: String,
+    typed_phone: String,
+}
+
+#[derive(Template)]
+#[template(path = "authenticator.html")]
+struct AuthenticatorPage {
+    frame: Frame,
+    secret: String,
+    picture: String,
+    problem: String,
+}
+
+#[derive(Template)]
+#[template(path = "recovery.html")]
+struct RecoveryPage {
+    frame: Frame,
+    codes: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "phone.html")]
+struct PhonePage {
+    frame: Frame,
+    challenge: String,
+    sent_to: String,
+    problem: &'static str,
+}
+
+/// What is wrong with which form.
+#[derive(Default)]
+struct Wrong {
+    form: &'static str,
+    field: &'static str,
+    problem: String,
+    typed_phone: String,
+}
+
+async fn shown(app: &App, visitor: &Visitor, wrong: Wrong, asked: &SecurityQuery) -> Result<Response, Problem> {
+    let person = &visitor.person;
+    let line = |session: keymint_app::store_types::Session| SessionLine {
+        is_this: session.id == person.session,
+        id: session.id.to_string(),
+        client: session.client.unwrap_or_default(),
+        since: rfc3339(session.created_at),
+        seen: rfc3339(session.seen_at),
+    };
+    let notice = match asked.done.as_str() {
+        "password" => "The password is changed. Every other sign-in has ended.",
+        "sessions" => "Ended.",
+        "authenticator" => "The authenticator app is removed.",
+        "phone" => "The phone is verified.",
+        _ => "",
+    };
+    let status = if wrong.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let view = SecurityPage {
+        frame: Frame::personal(visitor, "security"),
+        has_authenticator: person.has_authenticator,
+        phone: person.phone.as_deref().map(proofs::hidden).unwrap_or_default(),
+        has_sms: app.post.carries(Channel::Sms),
+        sessions: people::sessions_of(app, person).await?.into_iter().map(line).collect(),
+        is_needed: asked.needed == 1 && proofs::factor_of(person).is_none(),
+        proved_minutes: proof::minutes_left(person).unwrap_or(0),
+        notice,
+        form: wrong.form,
+        field: wrong.field,
+        problem: wrong.problem,
+        typed_phone: wrong.typed_phone,
+    };
+    page(status, &view)
+}
+
+/// What was just done, or is needed.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct SecurityQuery {
+    done: String,
+    needed: u8,
+}
+
+/// The page.
+pub async fn show(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Query(asked): Query<SecurityQuery>,
+) -> Result<Response, Problem> {
+    shown(&app, &visitor, Wrong::default(), &asked).await
+}
+
+/// A refusal that stands in a form.
+async fn refused(
+    app: &App,
+    visitor: &Visitor,
+    form: &'static str,
+    error: OpError,
+    typed_phone: String,
+) -> Result<Response, Problem> {
+    let (field, problem) = match error {
+        OpError::Field { field, problem } => (field, problem),
+        OpError::Conflict { message, .. } => ("", message),
+        OpError::TooMany => ("", TOO_MANY.to_owned()),
+        other => return Err(other.into()),
+    };
+    shown(app, visitor, Wrong { form, field, problem, typed_phone }, &SecurityQuery::default()).await
+}
+
+/// Lets a change of security through: with a proof, where there is a second factor to give one with.
+async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: Waiting<'_>) -> Result<Gate, Problem> {
+    if proofs::factor_of(&visitor.person).is_none() {
+        return Ok(Gate::Open(proof::Carry::nothing()));
+    }
+    proof::gate(app, visitor, given, waiting).await
+}
+
+/// What the form of a new password sends. No `Debug`: passwords are in it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct PasswordForm {
+    csrf: String,
+    password: String,
+    new_password: String,
+}
+
+/// Changes the password.
+pub async fn password(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Form(form): Form<PasswordForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let (old, new) = (SecretText::new(form.password), SecretText::new(form.new_password));
+    match accounts::change_password(&app, &visitor.person, old, new).await {
+        Ok(()) => Ok(Redirect::to("/security?done=password").into_response()),
+        // Passwords are not carried along in a page: the proof is given first, and then they are typed again.
+        Err(OpError::ProofNeeded) => Ok(Redirect::to("/security/prove").into_response()),
+        Err(error) => refused(&app, &visitor, "password", error, String::new()).await,
+    }
+}
+
+/// What the form of a bare proof sends.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct ProveForm {
+    csrf: String,
+    challenge: String,
+    code: String,
+}
+
+/// Asks for a proof that covers the changes on this page for a while.
+pub async fn prove_form(State(app): State<App>, SignedIn(mut visitor): SignedIn) -> Result<Response, Problem> {
+    let csrf = visitor.csrf.clone();
+    proved(&app, &mut visitor, &HeaderMap::new(), ProveForm { csrf, ..ProveForm::default() }).await
+}
+
+/// Takes it.
+pub async fn prove(
+    State(app): State<App>,
+    SignedIn(mut visitor): SignedIn,
+    headers: HeaderMap,
+    Form(form): Form<ProveForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    proved(&app, &mut visitor, &headers, form).await
+}
+
+async fn proved(app: &App, visitor: &mut Visitor, headers: &HeaderMap, form: ProveForm) -> Result<Response, Problem> {
+    let waiting =
+        Waiting { to: "/security/prove".to_owned(), fields: vec![("csrf", form.csrf)], act: "Confirm it is you" };
+    let given = Given { challenge: &form.challenge, code: &form.code };
+    match proof::gate(app, visitor, given, waiting).await? {
+        Gate::Asks(response) => Ok(response),
+        Gate::Open(carry) => Ok(carry.onto(Redirect::to("/security").into_response(), headers)),
+    }
+}
+
+/// What the form of a new authenticator app sends. No `Debug`: a password is in it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct BeginForm {
+    csrf: String,
+    password: String,
+}
+
+/// The picture of an address, as inline SVG without a prologue.
+fn picture(address: &str) -> Result<String, Problem> {
+    let code = QrCode::new(address.as_bytes()).map_err(|_| Problem::Internal)?;
+    let text = code.render::<svg::Color<'_>>().min_dimensions(200, 200).build();
+    Ok(text.find("<svg").and_then(|at| text.get(at..)).unwrap_or_default().to_owned())
+}
+
+fn setup_page(visitor: &Visitor, setup: &Setup, problem: String) -> Result<Response, Problem> {
+    let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let groups: Vec<String> =
+        setup.secret.expose().as_bytes().chunks(4).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+    let view = AuthenticatorPage {
+        frame: Frame::personal(visitor, "security"),
+        secret: groups.join(" "),
+        picture: picture(setup.address.expose())?,
+        problem,
+    };
+    page(status, &view)
+}
+
+/// Begins to set up an authenticator app.
+pub async fn begin_authenticator(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Form(form): Form<BeginForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    match authenticator::begin(&app, &visitor.person, SecretText::new(form.password)).await {
+        Ok(setup) => setup_page(&visitor, &setup, String::new()),
+        Err(OpError::ProofNeeded) => Ok(Redirect::to("/security/prove").into_response()),
+        Err(error) => refused(&app, &visitor, "authenticator", error, String::new()).await,
+    }
+}
+
+/// What the first code of a new authenticator app comes with.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct ConfirmForm {
+    csrf: String,
+    challenge: String,
+    code: String,
+}
+
+fn recovery_page(visitor: &Visitor, codes: &[SecretText]) -> Result<Response, Problem> {
+    let codes = codes.iter().map(|code| in_groups(code.expose())).collect();
+    page(StatusCode::CREATED, &RecoveryPage { frame: Frame::personal(visitor, "security"), codes })
+}
+
+fn in_groups(code: &str) -> String {
+    code.as_bytes().chunks(4).map(|part| String::from_utf8_lossy(part).into_owned()).collect::<Vec<_>>().join("-")
+}
+
+/// Confirms it, and shows the recovery codes.
+pub async fn confirm_authenticator(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Form(form): Form<ConfirmForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let problem = match authenticator::confirm(&app, &visitor.person, &form.code).await {
+        Ok(codes) => return recovery_page(&visitor, &codes),
+        Err(OpError::Field { problem, .. }) => format!("This code {problem}."),
+        Err(OpError::TooMany) => TOO_MANY.to_owned(),
+        Err(other) => return Err(other.into()),
+    };
+    setup_page(&visitor, &authenticator::begun(&app, &visitor.person).await?, problem)
+}
+
+/// Makes new recovery codes.
+pub async fn renew_codes(
+    State(app): State<App>,
+    SignedIn(mut visitor): SignedIn,
+    headers: HeaderMap,
+    Form(form): Form<ConfirmForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let to = "/security/recovery-codes".to_owned();
+    let waiting = Waiting { to, fields: vec![("csrf", form.csrf)], act: "Make new recovery codes" };
+    let given = Given { challenge: &form.challenge, code: &form.code };
+    match gate(&app, &mut visitor, given, waiting).await? {
+        Gate::Asks(response) => Ok(response),
+        Gate::Open(carry) => {
+            let codes = authenticator::renew_codes(&app, &visitor.person).await?;
+            Ok(carry.onto(recovery_page(&visitor, &codes)?, &headers))
+        }
+    }
+}
+
+/// Takes the authenticator app away.
+pub async fn remove_authenticator(
+    State(app): State<App>,
+    SignedIn(mut visitor): SignedIn,
+    headers: HeaderMap,
+    Form(form): Form<ConfirmForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let to = "/security/authenticator/remove".to_owned();
+    let waiting = Waiting { to, fields: vec![("csrf", form.csrf)], act: "Remove the authenticator app" };
+    let given = Given { challenge: &form.challenge, code: &form.code };
+    match gate(&app, &mut visitor, given, waiting).await? {
+        Gate::Asks(response) => Ok(response),
+        Gate::Open(carry) => {
+            authenticator::remove(&app, &visitor.person).await?;
+            Ok(carry.onto(Redirect::to("/security?done=authenticator").into_response(), &headers))
+        }
+    }
+}
+
+/// What the form of a phone sends. No `Debug`: a password is in it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct PhoneForm {
+    csrf: String,
+    phone: String,
+    password: String,
+}
+
+/// Sends a code to a phone.
+pub async fn begin_phone(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Form(form): Form<PhoneForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    match accounts::begin_phone(&app, &visitor.person, &form.phone, SecretText::new(form.password)).await {
+        Ok(question) => {
+            let (challenge, sent_to) = (question.id.to_string(), question.sent_to);
+            let frame = Frame::personal(&visitor, "security");
+            page(StatusCode::OK, &PhonePage { frame, challenge, sent_to, problem: "" })
+        }
+        Err(OpError::ProofNeeded) => Ok(Redirect::to("/security/prove").into_response()),
+        Err(error) => refused(&app, &visitor, "phone", error, form.phone).await,
+    }
+}
+
+/// What the code of a phone comes with.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct PhoneCodeForm {
+    csrf: String,
+    challenge: String,
+    sent_to: String,
+    code: String,
+}
+
+/// Makes the phone the account's.
+pub async fn confirm_phone(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Form(form): Form<PhoneCodeForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let (status, problem) = match accounts::confirm_phone(&app, &visitor.person, (&form.challenge, &form.code)).await {
+        Ok(true) => return Ok(Redirect::to("/security?done=phone").into_response()),
+        Ok(false) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "This code is not right, or was used, or is too old. Ask for another.")
+        }
+        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
+        Err(other) => return Err(other.into()),
+    };
+    let frame = Frame::personal(&visitor, "security");
+    page(status, &PhonePage { frame, challenge: form.challenge, sent_to: form.sent_to, problem })
+}
+
+/// Ends one sign-in.
+pub async fn end_session(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<BareForm>,
+) -> Result<Response, Problem> {
+    visitor.check(form.csrf())?;
+    let id: SessionId = id.parse().map_err(|_| Problem::NotFound)?;
+    people::end_sessions(&app, &visitor.person, Some(id)).await?;
+    Ok(Redirect::to("/security?done=sessions").into_response())
+}
+
+/// Ends every sign-in but this one.
+pub async fn end_others(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Form(form): Form<BareForm>,
+) -> Result<Response, Problem> {
+    visitor.check(form.csrf())?;
+    people::end_sessions(&app, &visitor.person, None).await?;
+    Ok(Redirect::to("/security?done=sessions").into_response())
+}

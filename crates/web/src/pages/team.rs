@@ -1,0 +1,316 @@
+//! A merchant's team, the invitations to it, and the invitations that a person has got.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{HeaderMap, StatusCode};
+use keymint_app::App;
+use keymint_app::ops::{OpError, team};
+use keymint_domain::id::{InvitationId, MerchantId, UserId};
+use keymint_domain::role::{Act, Role};
+use serde::Deserialize;
+
+use super::proof::{self, Carry, Gate, Given, Waiting};
+use super::session::{BareForm, SignedIn, Visitor};
+use super::{Frame, Problem, day, page};
+use crate::api::extract::rfc3339;
+
+struct MemberLine {
+    id: String,
+    name: String,
+    email: String,
+    role: &'static str,
+    since_on: String,
+    since: String,
+    is_own: bool,
+}
+
+struct InvitationLine {
+    id: String,
+    email: String,
+    role: &'static str,
+    sent_on: String,
+    sent_at: String,
+    is_over: bool,
+}
+
+#[derive(Template)]
+#[template(path = "team.html")]
+struct TeamPage {
+    frame: Frame,
+    members: Vec<MemberLine>,
+    invitations: Vec<InvitationLine>,
+    may_manage: bool,
+    roles: [&'static str; 4],
+    email: String,
+    role: String,
+    field: &'static str,
+    problem: String,
+    notice: &'static str,
+}
+
+/// What is wrong with the form, and what was typed.
+#[derive(Default)]
+struct Said {
+    email: String,
+    role: String,
+    field: &'static str,
+    problem: String,
+    notice: &'static str,
+}
+
+fn merchant(id: &str) -> Result<MerchantId, Problem> {
+    id.parse().map_err(|_| Problem::NotFound)
+}
+
+/// Whether a person may, with a proof or yet without.
+fn may_manage(visitor: &Visitor, id: MerchantId) -> Result<bool, Problem> {
+    let (_, actor) = visitor.at(id)?;
+    Ok(!matches!(actor.require(Act::ManageTeam), Err(OpError::Forbidden)))
+}
+
+async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Result<Response, Problem> {
+    let (membership, actor) = visitor.at(id)?;
+    let (members, invitations) = team::list(app, actor, id).await?;
+    let own = visitor.person.user;
+    let member = |member: keymint_app::store_types::Member| MemberLine {
+        id: member.user.to_string(),
+        name: member.name,
+        email: member.email,
+        role: member.role.as_str(),
+        since_on: day(member.since),
+        since: rfc3339(member.since),
+        is_own: member.user == own,
+    };
+    let invitation = |invitation: keymint_app::store_types::Invitation| InvitationLine {
+        id: invitation.id.to_string(),
+        email: invitation.email,
+        role: invitation.role.as_str(),
+        sent_on: day(invitation.sent_at),
+        sent_at: rfc3339(invitation.sent_at),
+        is_over: invitation.expires_at <= visitor.person.now,
+    };
+    let status = if said.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let view = TeamPage {
+        frame: Frame::new(visitor, membership, "team"),
+        members: members.into_iter().map(member).collect(),
+        invitations: invitations.into_iter().map(invitation).collect(),
+        may_manage: may_manage(visitor, id)?,
+        roles: Role::ALL.map(Role::as_str),
+        email: said.email,
+        role: said.role,
+        field: said.field,
+        problem: said.problem,
+        notice: said.notice,
+    };
+    page(status, &view)
+}
+
+/// What was just done.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct TeamQuery {
+    done: String,
+}
+
+/// The team.
+pub async fn list(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+    Query(asked): Query<TeamQuery>,
+) -> Result<Response, Problem> {
+    let notice = match asked.done.as_str() {
+        "invited" => "The invitation is on its way.",
+        "withdrawn" => "The invitation is withdrawn.",
+        "changed" => "The role is changed.",
+        "removed" => "Taken out of the team.",
+        _ => "",
+    };
+    shown(&app, &visitor, merchant(&id)?, Said { notice, ..Said::default() }).await
+}
+
+/// What the forms of this page send.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct TeamForm {
+    csrf: String,
+    email: String,
+    role: String,
+    challenge: String,
+    code: String,
+}
+
+/// Lets a change of the team through, for those who may make one, with a proof.
+async fn gate(
+    app: &App,
+    visitor: &mut Visitor,
+    (id, path): (MerchantId, &str),
+    form: &TeamForm,
+    act: &'static str,
+) -> Result<Gate, Problem> {
+    visitor.check(&form.csrf)?;
+    if !may_manage(visitor, id)? {
+        return Err(Problem::Forbidden);
+    }
+    let fields = [("csrf", &form.csrf), ("email", &form.email), ("role", &form.role)];
+    let fields = fields.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.clone()));
+    let waiting = Waiting { to: format!("/merchants/{id}/team{path}"), fields: fields.collect(), act };
+    proof::gate(app, visitor, Given { challenge: &form.challenge, code: &form.code }, waiting).await
+}
+
+async fn ended(
+    app: &App,
+    visitor: &Visitor,
+    (id, done): (MerchantId, &str),
+    result: Result<(), OpError>,
+    (carry, headers, form): (Carry, &HeaderMap, TeamForm),
+) -> Result<Response, Problem> {
+    let (field, problem) = match result {
+        Ok(()) => {
+            let to = format!("/merchants/{id}/team?done={done}");
+            return Ok(carry.onto(Redirect::to(&to).into_response(), headers));
+        }
+        Err(OpError::Field { field, problem }) => (field, problem),
+        Err(OpError::Conflict { message, .. }) => ("", message),
+        Err(other) => return Err(other.into()),
+    };
+    let said = Said { email: form.email, role: form.role, field, problem, notice: "" };
+    Ok(carry.onto(shown(app, visitor, id, said).await?, headers))
+}
+
+/// Invites somebody, or once more.
+pub async fn invite(
+    State(app): State<App>,
+    SignedIn(mut visitor): SignedIn,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<TeamForm>,
+) -> Result<Response, Problem> {
+    let id = merchant(&id)?;
+    let carry = match gate(&app, &mut visitor, (id, ""), &form, "Invite").await? {
+        Gate::Asks(response) => return Ok(response),
+        Gate::Open(carry) => carry,
+    };
+    let (_, actor) = visitor.at(id)?;
+    let result = match team::role(&form.role) {
+        Ok(role) => team::invite(&app, actor, id, &visitor.person, (&form.email, role)).await,
+        Err(error) => Err(error),
+    };
+    ended(&app, &visitor, (id, "invited"), result, (carry, &headers, form)).await
+}
+
+/// Withdraws an invitation.
+pub async fn withdraw(
+    State(app): State<App>,
+    SignedIn(mut visitor): SignedIn,
+    Path((id, invitation)): Path<(String, String)>,
+    headers: HeaderMap,
+    Form(form): Form<TeamForm>,
+) -> Result<Response, Problem> {
+    let (id, invitation) = (merchant(&id)?, invitation.parse::<InvitationId>().map_err(|_| Problem::NotFound)?);
+    let path = format!("/invitations/{invitation}/withdraw");
+    let carry = match gate(&app, &mut visitor, (id, &path), &form, "Withdraw the invitation").await? {
+        Gate::Asks(response) => return Ok(response),
+        Gate::Open(carry) => carry,
+    };
+    let (_, actor) = visitor.at(id)?;
+    let result = team::withdraw(&app, actor, id, invitation).await;
+    ended(&app, &visitor, (id, "withdrawn"), result, (carry, &headers, form)).await
+}
+
+/// Changes a role, or takes a member out: role `none`.
+pub async fn set_role(
+    State(app): State<App>,
+    SignedIn(mut visitor): SignedIn,
+    Path((id, user)): Path<(String, String)>,
+    headers: HeaderMap,
+    Form(form): Form<TeamForm>,
+) -> Result<Response, Problem> {
+    let (id, user) = (merchant(&id)?, user.parse::<UserId>().map_err(|_| Problem::NotFound)?);
+    let (act, done) =
+        if form.role == "none" { ("Take out of the team", "removed") } else { ("Change the role", "changed") };
+    let carry = match gate(&app, &mut visitor, (id, &format!("/members/{user}")), &form, act).await? {
+        Gate::Asks(response) => return Ok(response),
+        Gate::Open(carry) => carry,
+    };
+    let (_, actor) = visitor.at(id)?;
+    let role = if form.role == "none" { Ok(None) } else { team::role(&form.role).map(Some) };
+    let result = match role {
+        Ok(role) => team::set_role(&app, actor, id, user, role).await,
+        Err(error) => Err(error),
+    };
+    ended(&app, &visitor, (id, done), result, (carry, &headers, form)).await
+}
+
+/// Leaves the team.
+pub async fn leave(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<BareForm>,
+) -> Result<Response, Problem> {
+    visitor.check(form.csrf())?;
+    let id = merchant(&id)?;
+    match team::leave(&app, &visitor.person, id).await {
+        Ok(()) => Ok(Redirect::to("/").into_response()),
+        Err(OpError::Conflict { message, .. }) => {
+            shown(&app, &visitor, id, Said { problem: message, ..Said::default() }).await
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+struct Invited {
+    id: String,
+    merchant: String,
+    role: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "invitations.html")]
+struct InvitationsPage {
+    frame: Frame,
+    invitations: Vec<Invited>,
+}
+
+/// The invitations that a person has got.
+pub async fn invitations(State(app): State<App>, SignedIn(visitor): SignedIn) -> Result<Response, Problem> {
+    let invited = team::invitations_to(&app, &visitor.person).await?.into_iter().map(|invitation| Invited {
+        id: invitation.id.to_string(),
+        merchant: invitation.merchant_name,
+        role: invitation.role.as_str(),
+    });
+    let invitations = invited.collect();
+    page(StatusCode::OK, &InvitationsPage { frame: Frame::personal(&visitor, "invitations"), invitations })
+}
+
+/// What a person says to an invitation.
+#[derive(Deserialize)]
+pub struct AnswerForm {
+    csrf: String,
+    answer: String,
+}
+
+/// Accepts an invitation, or declines it.
+pub async fn answer(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<AnswerForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let id = id.parse().map_err(|_| Problem::NotFound)?;
+    let said = match form.answer.as_str() {
+        "accept" => team::Answer::Accept,
+        "decline" => team::Answer::Decline,
+        _ => return Err(Problem::Stale),
+    };
+    let merchant = team::answer(&app, &visitor.person, id, said).await?;
+    let to = match said {
+        team::Answer::Accept => format!("/merchants/{merchant}/apps"),
+        team::Answer::Decline => "/".to_owned(),
+    };
+    Ok(Redirect::to(&to).into_response())
+}
