@@ -61,6 +61,11 @@ fn set_up(binary: &str, arguments: &[&str]) -> String {
 impl Dev {
     /// Starts `keymint serve` in a folder that stays: sets it up the first time, and starts over what is there later.
     pub fn serve_in(binary: &str, folder: &Path, database: Database<'_>) -> Self {
+        Self::serve_with(binary, folder, database, "")
+    }
+
+    /// The same, with more settings.
+    pub fn serve_with(binary: &str, folder: &Path, database: Database<'_>, more: &str) -> Self {
         let (config, master_key) = (folder.join("keymint.toml"), folder.join("master.key"));
         let token = folder.join("operator.token");
         if !master_key.exists() {
@@ -68,7 +73,7 @@ impl Dev {
         }
         for _ in 0..5 {
             let base = free_ports();
-            write_private(&config, &configuration(folder, database, base));
+            write_private(&config, &format!("{}{more}", configuration(folder, database, base)));
             if !token.exists() {
                 let made = set_up(binary, &["operator-token", "--config", &config.display().to_string()]);
                 write_private(&token, &made);

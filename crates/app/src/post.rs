@@ -28,7 +28,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Letters of one look.
 const LETTERS_MAX: i64 = 20;
 /// Tries, the last about a day after the first. Codes are dead long before; notices are not.
-const TRIES_MAX: i64 = 12;
+const TRIES_MAX: i64 = 18;
 
 /// Where mail goes out.
 #[derive(Clone, Debug, Deserialize)]
@@ -196,9 +196,9 @@ fn record(id: LetterId) -> String {
     format!("letter {id}")
 }
 
-/// When the next try is due: a minute after the first, then twice as long each time, three hours at the most.
+/// When the next try is due: five seconds after the first, then twice as long each time, three hours at the most.
 fn next_try(tries: i64, now: UnixMs) -> Option<UnixMs> {
-    (tries + 1 < TRIES_MAX).then(|| UnixMs(now.0 + (60_000_i64 << tries.clamp(0, 8)).min(3 * 3_600_000)))
+    (tries + 1 < TRIES_MAX).then(|| UnixMs(now.0 + (5_000_i64 << tries.clamp(0, 12)).min(3 * 3_600_000)))
 }
 
 impl App {

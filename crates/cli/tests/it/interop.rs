@@ -5,6 +5,7 @@
 mod kpay;
 mod kspay;
 mod kwikpaisa;
+mod letters;
 mod razorpay;
 mod rfc9421;
 mod vectors;
