@@ -133,6 +133,9 @@ pub enum MoveError {
     /// It already has a successor.
     #[error("the credential is retiring already")]
     Retiring,
+    /// It has no successor yet, and so no end to be moved.
+    #[error("the credential has no successor")]
+    Active,
 }
 
 impl Status {
@@ -175,6 +178,24 @@ impl Credential {
         match self.state(now) {
             State::Active => {}
             State::Retiring => return Err(MoveError::Retiring),
+            State::Revoked | State::Expired => return Err(MoveError::Ended),
+        }
+        self.status = if ends_at <= now {
+            Status::Revoked { at: now, reason: RevokeReason::Superseded, note: None }
+        } else {
+            Status::Retiring { ends_at }
+        };
+        Ok(())
+    }
+
+    /// Moves the end of its grace: to `ends_at`, or to now when that is not after `now`.
+    ///
+    /// # Errors
+    /// `MoveError` when it is not retiring.
+    pub fn move_end(&mut self, ends_at: UnixMs, now: UnixMs) -> Result<(), MoveError> {
+        match self.state(now) {
+            State::Retiring => {}
+            State::Active => return Err(MoveError::Active),
             State::Revoked | State::Expired => return Err(MoveError::Ended),
         }
         self.status = if ends_at <= now {

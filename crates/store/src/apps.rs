@@ -30,10 +30,16 @@ static LIST: Stmt = Stmt::both(
             created_at
      FROM app WHERE merchant_id = $1 AND id > $2 ORDER BY id LIMIT $3",
 );
+static UPDATE: Stmt = Stmt::both(
+    "app.update",
+    "UPDATE app SET name = $1, email = $2, phone = $3, address = $4, country = $5, state = $6, city = $7,
+                    postal_code = $8
+     WHERE id = $9",
+);
 static SET_ENABLED: Stmt = Stmt::both("app.set_enabled", "UPDATE app SET enabled = $1 WHERE id = $2");
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 5] = [&INSERT, &FIND, &STANDING, &LIST, &SET_ENABLED];
+pub static ALL: [&Stmt; 6] = [&INSERT, &FIND, &STANDING, &LIST, &UPDATE, &SET_ENABLED];
 
 /// An app.
 #[derive(Clone, Debug)]
@@ -115,6 +121,26 @@ pub async fn standing(conn: &mut Conn, id: AppId) -> Result<Option<(bool, Activa
 pub async fn list(conn: &mut Conn, merchant: MerchantId, above: &str, limit: i64) -> Result<Vec<App>, StoreError> {
     let merchant = merchant.to_string();
     conn.rows(&LIST, &[Val::Text(&merchant), Val::Text(above), Val::Int(limit)]).await?.iter().map(decode).collect()
+}
+
+/// Stores what may change of an app.
+///
+/// # Errors
+/// `StoreError::Unique` when another of the merchant's apps of that product has the name.
+pub async fn update(conn: &mut Conn, app: &App) -> Result<(), StoreError> {
+    let id = app.id.to_string();
+    let values = [
+        Val::Text(&app.name),
+        Val::Text(&app.email),
+        Val::OptText(app.phone.as_deref()),
+        Val::Text(&app.address),
+        Val::Text(&app.country),
+        Val::OptText(app.state.as_deref()),
+        Val::OptText(app.city.as_deref()),
+        Val::Text(&app.postal_code),
+        Val::Text(&id),
+    ];
+    conn.execute(&UPDATE, &values).await.map(|_| ())
 }
 
 /// Lets an app's credentials work, or not.

@@ -82,10 +82,7 @@ pub async fn make(
     }
     merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
     match apps::insert(change.conn(), &row).await {
-        Err(StoreError::Unique { .. }) => {
-            let message = "This merchant has an app of that name for this product.".to_owned();
-            return Err(OpError::Conflict { code: "app_name_taken", message });
-        }
+        Err(StoreError::Unique { .. }) => return Err(name_taken()),
         other => other?,
     }
     let subject = row.id.to_string();
@@ -118,6 +115,33 @@ pub async fn list(app: &App, actor: Actor, merchant: MerchantId, above: &str, li
     actor.require(Act::See)?;
     let mut conn = app.db.read().await?;
     Ok(apps::list(&mut conn, merchant, above, limit).await?)
+}
+
+/// Changes what an app is called and where it is reached; its product and its keys stay.
+///
+/// # Errors
+/// `NotFound`; `Field`; `Conflict` when the name is taken.
+pub async fn edit(app: &App, actor: Actor, id: AppId, new: &NewApp) -> Result<Row, OpError> {
+    let before = find(app, actor, id).await?;
+    let new = NewApp { product: before.product, ..new.clone() };
+    let checked = checked(app, before.merchant_id, &new)?;
+    let mut change = Change::begin(app, actor, Act::ManageApps).await?;
+    let before = apps::find(change.conn(), id).await?.ok_or(OpError::NotFound("app"))?;
+    let (is_enabled, created_at) = (before.is_enabled, before.created_at);
+    let row = Row { id, is_enabled, created_at, ..checked };
+    match apps::update(change.conn(), &row).await {
+        Err(StoreError::Unique { .. }) => return Err(name_taken()),
+        other => other?,
+    }
+    let (subject, detail) = (id.to_string(), json!({ "name": row.name, "before": before.name }));
+    let saying = Saying { action: "app.changed", subject: &subject, merchant: Some(row.merchant_id), detail };
+    change.commit(saying, Vec::new()).await?;
+    Ok(row)
+}
+
+fn name_taken() -> OpError {
+    let message = "This merchant has an app of that name for this product.".to_owned();
+    OpError::Conflict { code: "app_name_taken", message }
 }
 
 /// Whether an app's credentials work.

@@ -376,13 +376,7 @@ pub async fn roll(
     issued.credential.name.clone_from(&previous.name);
     issued.credential.expires_at = previous.expires_at;
     issued.credential.restrictions = previous.restrictions.clone();
-    previous.retire(now.plus_seconds(i64::from(grace_seconds)), now).map_err(|error| match error {
-        MoveError::Ended => ended(),
-        MoveError::Retiring => OpError::Conflict {
-            code: "credential_retiring",
-            message: "This credential has a successor already. Roll that one, or revoke this one.".to_owned(),
-        },
-    })?;
+    previous.retire(now.plus_seconds(i64::from(grace_seconds)), now).map_err(|error| not_moved(&error))?;
     store_changed(&mut change, app, &previous).await?;
     store_new(&mut change, app, product, &issued.credential, now).await?;
     idempotency::remember(change.conn(), app, actor, repeat, &issued.credential.key_id).await?;
@@ -393,6 +387,41 @@ pub async fn roll(
     change.commit(saying, vec![key_id.to_owned(), successor.key_id.clone()]).await?;
     let made = Made { view: view(successor, None, now), secret: Some(issued.secret) };
     Ok(Rolled { made, previous: view(previous, stored.last_used_at, now) })
+}
+
+fn not_moved(error: &MoveError) -> OpError {
+    let (code, message) = match error {
+        MoveError::Ended => return ended(),
+        MoveError::Retiring => {
+            ("credential_retiring", "This credential has a successor already. Roll that one, or revoke this one.")
+        }
+        MoveError::Active => ("credential_active", "This credential has no successor, and so no end. Roll it first."),
+    };
+    OpError::Conflict { code, message: message.to_owned() }
+}
+
+/// Moves the end of a retiring credential: so many seconds from now, or now for 0. Brought to now, it is refused before
+/// this returns.
+///
+/// # Errors
+/// `NotFound`; `Field`; `Conflict` with `credential_active` or `credential_ended`.
+pub async fn move_end(app: &App, actor: Actor, key_id: &str, seconds: u32) -> Result<View, OpError> {
+    let now = app.clock.now();
+    let mut change = Change::begin(app, actor, Act::ManageTestCredentials).await?;
+    let act = if seconds == 0 { end } else { manage };
+    let stored = own(&mut change, app, (actor, act), key_id).await?;
+    let mut credential = stored.credential;
+    let product = product_of(app, &credential.product)?;
+    if seconds > product.dialect.grace_seconds_max {
+        let most = product.dialect.grace_seconds_max;
+        return field("grace_seconds", format!("must be 0 to {most} for {}", product.dialect.title));
+    }
+    credential.move_end(now.plus_seconds(i64::from(seconds)), now).map_err(|error| not_moved(&error))?;
+    store_changed(&mut change, app, &credential).await?;
+    let (merchant, detail) = (Some(credential.merchant_id), json!({ "seconds": seconds }));
+    let saying = Saying { action: "credential.end_moved", subject: key_id, merchant, detail };
+    change.commit(saying, vec![key_id.to_owned()]).await?;
+    Ok(view(credential, stored.last_used_at, now))
 }
 
 /// Ends a credential. When this returns, no node accepts it for any request that arrives afterwards: it is committed to

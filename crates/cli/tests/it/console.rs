@@ -342,3 +342,104 @@ fn a_live_key_is_revoked_without_a_second_factor_and_neither_made_nor_rolled() {
     assert_eq!(revoke.status, 303);
     assert_eq!(dev.api("GET", &format!("/credentials/{key_id}"), &Value::Null).text("/status"), "revoked");
 }
+
+#[test]
+fn an_app_is_edited_disabled_and_enabled_by_those_who_may() {
+    let dev = dev();
+    let app = app_of(&dev, "razorpay");
+    let owner = Browser::signed_in(&dev, "owner");
+    let csrf = owner.csrf();
+    let (keys, settings) = (format!("/apps/{app}/keys"), format!("/apps/{app}/settings"));
+    let made = owner.post(&keys, &[("csrf", &csrf), ("once", "s"), ("mode", "test")]).body;
+    let key =
+        Key { key_id: cell(&made, "key-id").to_owned(), secret: cell(&made, "secret").to_owned(), app_id: app.clone() };
+    let form = [
+        ("csrf", csrf.as_str()),
+        ("name", "Renamed shop"),
+        ("email", "new@shop.example"),
+        ("address", "1 New Road"),
+        ("country", "DE"),
+        ("postal_code", "10115"),
+    ];
+    for (field, value) in [("name", "ab"), ("country", "XX"), ("email", "x"), ("address", ""), ("postal_code", "")] {
+        let reply = owner.post(&settings, &form.map(|(name, old)| (name, if name == field { value } else { old })));
+        assert_eq!((reply.status, reply.body.contains(&format!("id=\"{field}-error\""))), (422, true), "{field}");
+    }
+    assert!(owner.get(&settings).body.contains("value=\"Demo app\""), "a refused form changes nothing");
+    assert_eq!(owner.post(&settings, &form).status, 303);
+    let page = owner.get(&settings).body;
+    assert!(page.contains("value=\"Renamed shop\"") && page.contains("value=\"DE\"") && page.contains(&app));
+    assert_eq!(orders(&dev, &key), 200, "editing keeps the keys");
+    let state = |browser: &Browser<'_>, csrf: &str, state: &str| {
+        browser.post(&format!("/apps/{app}/state"), &[("csrf", csrf), ("state", state)]).status
+    };
+    let viewer = Browser::signed_in(&dev, "viewer");
+    let theirs = viewer.csrf();
+    assert_eq!(state(&viewer, &theirs, "disabled"), 403);
+    assert_eq!(
+        viewer.post(&settings, &form.map(|(n, v)| (n, if n == "csrf" { theirs.as_str() } else { v }))).status,
+        403
+    );
+    assert_eq!(state(&owner, &csrf, "off"), 403);
+    assert_eq!(orders(&dev, &key), 200);
+    assert_eq!((state(&owner, &csrf, "disabled"), orders(&dev, &key)), (303, 401));
+    assert_eq!((state(&owner, &csrf, "enabled"), orders(&dev, &key)), (303, 200));
+}
+
+#[test]
+fn the_end_of_a_grace_is_moved_and_a_key_is_narrowed() {
+    let dev = dev();
+    let app = app_of(&dev, "razorpay");
+    let owner = Browser::signed_in(&dev, "owner");
+    let csrf = owner.csrf();
+    let made = owner.post(&format!("/apps/{app}/keys"), &[("csrf", &csrf), ("once", "g"), ("mode", "test")]).body;
+    let shown = |page: &str| Key {
+        key_id: cell(page, "key-id").to_owned(),
+        secret: cell(page, "secret").to_owned(),
+        app_id: app.clone(),
+    };
+    let old = shown(&made);
+    let end = |key: &Key, seconds: &str| {
+        let form = [("csrf", csrf.as_str()), ("once", "m"), ("grace_seconds", seconds)];
+        owner.post(&format!("/keys/{}/end", key.key_id), &form).status
+    };
+    assert_eq!(end(&old, "0"), 422, "it has no successor");
+    let roll = [("csrf", csrf.as_str()), ("once", "r"), ("grace_seconds", "86400")];
+    let new = shown(&owner.post(&format!("/keys/{}/roll", old.key_id), &roll).body);
+    assert_eq!((end(&old, "604800"), end(&old, "99999999")), (303, 422));
+    assert_eq!((orders(&dev, &old), orders(&dev, &new)), (200, 200));
+    assert_eq!(end(&old, "0"), 303);
+    assert_eq!((orders(&dev, &old), orders(&dev, &new)), (401, 200), "brought to now");
+    assert_eq!(end(&old, "86400"), 422, "nothing brings it back");
+
+    let path = format!("/keys/{}", new.key_id);
+    let change = |field: &str, value: &str| {
+        let form = ["name", "expires_on", "allowed_ips", "allowed_origins", "scopes"]
+            .map(|name| (name, if name == field { value } else { "" }));
+        let form: Vec<_> = form.into_iter().chain([("csrf", csrf.as_str())]).collect();
+        owner.post(&path, &form)
+    };
+    for (field, wrong) in [
+        ("expires_on", "31.01.2027"),
+        ("expires_on", "2020-01-01"),
+        ("allowed_ips", "10.0.0.0/33"),
+        ("allowed_origins", "shop"),
+    ] {
+        let reply = change(field, wrong);
+        assert_eq!((reply.status, reply.body.contains(&format!("id=\"{field}-error\""))), (422, true), "{field}");
+        assert!(reply.body.contains(wrong), "nothing typed is lost");
+    }
+    assert_eq!(orders(&dev, &new), 200);
+    assert_eq!(
+        (change("allowed_ips", "203.0.113.0/24\n198.51.100.7").status, orders(&dev, &new)),
+        (303, 400),
+        "as Razorpay says it"
+    );
+    assert!(owner.get(&path).body.contains("203.0.113.0/24\n198.51.100.7"));
+    assert_eq!((change("allowed_ips", "127.0.0.1").status, orders(&dev, &new)), (303, 200));
+    assert_eq!(change("expires_on", "2099-12-31").status, 303);
+    assert!(owner.get(&path).body.contains("value=\"2099-12-31\""));
+    assert_eq!(change("expires_on", "2099-12-31").status, 303);
+    let ends = dev.api("GET", &format!("/credentials/{}", new.key_id), &Value::Null).text("/expires_at");
+    assert_eq!(ends, "2100-01-01T00:00:00.000Z");
+}

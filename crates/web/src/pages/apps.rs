@@ -2,17 +2,18 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use keymint_app::App;
 use keymint_app::ops::OpError;
-use keymint_app::ops::apps::{self, NewApp};
+use keymint_app::ops::apps::{self, AppState, NewApp};
 use keymint_app::store_types::AppRow;
 use keymint_domain::id::MerchantId;
 use keymint_domain::role::Act;
 use serde::Deserialize;
 
+use super::keys::own;
 use super::session::{SignedIn, Visitor};
 use super::{Frame, Problem, day, page};
 use crate::api::extract::rfc3339;
@@ -87,6 +88,23 @@ struct Field {
 }
 
 #[derive(Template)]
+#[template(path = "app_settings.html")]
+struct SettingsPage {
+    frame: Frame,
+    app_id: String,
+    app_name: String,
+    tab: &'static str,
+    may_see_logs: bool,
+    may_manage: bool,
+    is_enabled: bool,
+    product: String,
+    created_at: String,
+    fields: Vec<Field>,
+    problem: String,
+    notice: &'static str,
+}
+
+#[derive(Template)]
 #[template(path = "app_new.html")]
 struct NewAppPage {
     frame: Frame,
@@ -118,7 +136,8 @@ struct Wrong {
     problem: String,
 }
 
-fn new_page(app: &App, frame: Frame, form: &NewAppForm, wrong: Wrong) -> NewAppPage {
+/// The fields with what was typed, and what is wrong beside the one it is wrong with; else it comes back.
+fn fields(form: &NewAppForm, wrong: Wrong) -> (Vec<Field>, String) {
     let fields = [
         ("name", "App Name", "text", true, &form.name),
         ("email", "Email", "email", true, &form.email),
@@ -138,17 +157,17 @@ fn new_page(app: &App, frame: Frame, form: &NewAppForm, wrong: Wrong) -> NewAppP
         value: value.clone(),
         error: if name == wrong.field { format!("{label} {}.", wrong.problem) } else { String::new() },
     });
+    (fields.into(), if is_beside { String::new() } else { wrong.problem })
+}
+
+fn new_page(app: &App, frame: Frame, form: &NewAppForm, wrong: Wrong) -> NewAppPage {
+    let (fields, problem) = fields(form, wrong);
     let choice = |product: &std::sync::Arc<keymint_app::products::Product>| Choice {
         name: product.name.to_string(),
         title: product.dialect.title.to_string(),
         is_chosen: *product.name == *form.product,
     };
-    NewAppPage {
-        frame,
-        products: app.products.iter().map(choice).collect(),
-        fields: fields.into(),
-        problem: if is_beside { String::new() } else { wrong.problem },
-    }
+    NewAppPage { frame, products: app.products.iter().map(choice).collect(), fields, problem }
 }
 
 /// The empty form.
@@ -173,31 +192,151 @@ pub async fn make(
     visitor.check(&form.csrf)?;
     let wrong = match register(&app, &visitor, merchant(&id)?, &form).await {
         Ok(row) => return Ok(Redirect::to(&format!("/apps/{}/keys?mode=test", row.id)).into_response()),
-        Err(OpError::Field { field, problem }) => Wrong { field, problem },
-        Err(OpError::Conflict { code: "app_name_taken", .. }) => {
-            Wrong { field: "name", problem: "is taken: another app of this product has it".to_owned() }
-        }
-        Err(OpError::Conflict { message, .. }) => Wrong { field: "", problem: message },
-        Err(other) => return Err(other.into()),
+        Err(error) => wrong_with(error)?,
     };
     let (membership, _) = visitor.at(merchant(&id)?)?;
     let frame = Frame::new(&visitor, membership, "apps");
     page(StatusCode::UNPROCESSABLE_ENTITY, &new_page(&app, frame, &form, wrong))
 }
 
+fn wrong_with(error: OpError) -> Result<Wrong, Problem> {
+    match error {
+        OpError::Field { field, problem } => Ok(Wrong { field, problem }),
+        OpError::Conflict { code: "app_name_taken", .. } => {
+            Ok(Wrong { field: "name", problem: "is taken: another app of this product has it".to_owned() })
+        }
+        OpError::Conflict { message, .. } => Ok(Wrong { field: "", problem: message }),
+        other => Err(other.into()),
+    }
+}
+
+impl NewAppForm {
+    fn app(&self) -> NewApp {
+        let optional = |text: &str| (!text.trim().is_empty()).then(|| text.to_owned());
+        NewApp {
+            product: self.product.clone(),
+            name: self.name.clone(),
+            email: self.email.clone(),
+            phone: optional(&self.phone),
+            address: self.address.clone(),
+            country: self.country.clone(),
+            state: optional(&self.state),
+            city: optional(&self.city),
+            postal_code: self.postal_code.clone(),
+        }
+    }
+
+    fn of(row: &AppRow) -> Self {
+        let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+        Self {
+            csrf: String::new(),
+            product: row.product.clone(),
+            name: row.name.clone(),
+            email: row.email.clone(),
+            phone: optional(&row.phone),
+            address: row.address.clone(),
+            country: row.country.clone(),
+            state: optional(&row.state),
+            city: optional(&row.city),
+            postal_code: row.postal_code.clone(),
+        }
+    }
+}
+
 async fn register(app: &App, visitor: &Visitor, merchant: MerchantId, form: &NewAppForm) -> Result<AppRow, OpError> {
     let actor = visitor.person.actor(merchant).ok_or(OpError::NotFound("merchant"))?;
-    let optional = |text: &str| (!text.trim().is_empty()).then(|| text.to_owned());
-    let new = NewApp {
-        product: form.product.clone(),
-        name: form.name.clone(),
-        email: form.email.clone(),
-        phone: optional(&form.phone),
-        address: form.address.clone(),
-        country: form.country.clone(),
-        state: optional(&form.state),
-        city: optional(&form.city),
-        postal_code: form.postal_code.clone(),
+    apps::make(app, actor, merchant, &form.app(), None).await
+}
+
+fn settings_page(
+    app: &App,
+    visitor: &Visitor,
+    (row, form): (AppRow, &NewAppForm),
+    wrong: Wrong,
+    notice: &'static str,
+) -> Result<Response, Problem> {
+    let (membership, actor) = visitor.at(row.merchant_id)?;
+    let status = if wrong.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let (fields, problem) = fields(form, wrong);
+    let shown = line(app, row);
+    let view = SettingsPage {
+        frame: Frame::new(visitor, membership, "apps"),
+        app_id: shown.id,
+        app_name: shown.name,
+        tab: "settings",
+        may_see_logs: actor.require(Act::SeeRequests).is_ok(),
+        may_manage: actor.require(Act::ManageApps).is_ok(),
+        is_enabled: shown.state == "enabled",
+        product: shown.product,
+        created_at: shown.created_at,
+        fields,
+        problem,
+        notice,
     };
-    apps::make(app, actor, merchant, &new, None).await
+    page(status, &view)
+}
+
+/// What was just done.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct SettingsQuery {
+    done: String,
+}
+
+/// An app's settings.
+pub async fn settings(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+    Query(asked): Query<SettingsQuery>,
+) -> Result<Response, Problem> {
+    let (row, _) = own(&app, &visitor, &id).await?;
+    let notice = match asked.done.as_str() {
+        "saved" => "Saved.",
+        "enabled" => "The application is enabled. Its keys work.",
+        "disabled" => "The application is disabled. No request with its keys is accepted.",
+        _ => "",
+    };
+    let form = NewAppForm::of(&row);
+    settings_page(&app, &visitor, (row, &form), Wrong::default(), notice)
+}
+
+/// Changes an app.
+pub async fn edit(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<NewAppForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let (row, actor) = own(&app, &visitor, &id).await?;
+    match apps::edit(&app, actor, row.id, &form.app()).await {
+        Ok(row) => Ok(Redirect::to(&format!("/apps/{}/settings?done=saved", row.id)).into_response()),
+        Err(error) => settings_page(&app, &visitor, (row, &form), wrong_with(error)?, ""),
+    }
+}
+
+/// What the switch of an app sends.
+#[derive(Deserialize)]
+pub struct StateForm {
+    csrf: String,
+    state: String,
+}
+
+/// Enables an app, or disables it: its keys stop before the next page is there.
+pub async fn set_state(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<StateForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let (row, actor) = own(&app, &visitor, &id).await?;
+    let state = match form.state.as_str() {
+        "enabled" => AppState::Enabled,
+        "disabled" => AppState::Disabled,
+        _ => return Err(Problem::Stale),
+    };
+    apps::set_state(&app, actor, row.id, state).await?;
+    Ok(Redirect::to(&format!("/apps/{}/settings?done={}", row.id, form.state)).into_response())
 }

@@ -29,6 +29,7 @@ struct KeyLine {
     status: &'static str,
     tone: &'static str,
     is_alive: bool,
+    is_retiring: bool,
     ends_at: String,
     created_at: String,
     created_on: String,
@@ -88,7 +89,8 @@ fn line(view: View) -> KeyLine {
     KeyLine {
         status,
         tone,
-        is_alive: view.state == KeyState::Active,
+        is_alive: matches!(view.state, KeyState::Active | KeyState::Retiring),
+        is_retiring: view.state == KeyState::Retiring,
         ends_at,
         created_at: rfc3339(view.credential.created_at),
         created_on: day(view.credential.created_at),
@@ -164,6 +166,8 @@ pub async fn list(
     let own = own(&app, &visitor, &id).await?;
     let notice = match asked.done.as_deref() {
         Some("shown") => "This key has been shown already, once. Regenerate it if its secret was not saved.",
+        Some("changed") => "Saved. What is narrower now is so for every request from here on.",
+        Some("moved") => "The end is moved.",
         Some("revoked") => "The key is revoked. No request with it is accepted any more.",
         _ => "",
     };
@@ -194,7 +198,10 @@ pub struct NewKeyForm {
 }
 
 /// Lets through who may do it in test mode, and in live mode with a proof.
-async fn gate(
+///
+/// # Errors
+/// `Forbidden`.
+pub async fn gate(
     app: &App,
     visitor: &mut Visitor,
     (actor, mode): (Actor, Mode),
@@ -276,7 +283,10 @@ fn shown(visitor: &Visitor, made: &Made, predecessor: String) -> Result<Response
 }
 
 /// The key that a visitor may see, and who acts there.
-async fn own_key(app: &App, visitor: &Visitor, key_id: &str) -> Result<(View, Actor), Problem> {
+///
+/// # Errors
+/// `NotFound`: whether there is such a key is not told.
+pub async fn own_key(app: &App, visitor: &Visitor, key_id: &str) -> Result<(View, Actor), Problem> {
     let view = credentials::find(app, Actor::System, key_id).await?;
     let (_, actor) = visitor.at(view.credential.merchant_id)?;
     Ok((view, actor))
@@ -327,6 +337,41 @@ pub async fn roll(
                 ends => format!("{key_id} works until {ends}."),
             };
             shown(&visitor, &rolled.made, predecessor)?
+        }
+        Err(error) => refused(&app, &visitor, &before, error).await?,
+    };
+    Ok(carry.onto(response, &headers))
+}
+
+/// Moves the end of a retiring key: to a time from now, or to now, which needs no proof.
+pub async fn move_end(
+    State(app): State<App>,
+    SignedIn(mut visitor): SignedIn,
+    Path(key_id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<RollForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let (before, actor) = own_key(&app, &visitor, &key_id).await?;
+    let RollForm { csrf, once, grace_seconds, challenge, code } = form;
+    let mode = before.credential.mode;
+    let carry = if grace_seconds == 0 {
+        actor.require(credentials::end(mode))?;
+        Carry::nothing()
+    } else {
+        let fields = vec![("csrf", csrf), ("once", once), ("grace_seconds", grace_seconds.to_string())];
+        let waiting = Waiting { to: format!("/keys/{key_id}/end"), fields, act: "Move the end of the Live key" };
+        let given = Given { challenge: &challenge, code: &code };
+        match gate(&app, &mut visitor, (actor, mode), given, waiting).await? {
+            Gate::Asks(response) => return Ok(response),
+            Gate::Open(carry) => carry,
+        }
+    };
+    let (_, actor) = visitor.at(before.credential.merchant_id)?;
+    let response = match credentials::move_end(&app, actor, &key_id, grace_seconds).await {
+        Ok(_) => {
+            let to = format!("/apps/{}/keys?mode={}&done=moved", before.credential.app_id, mode.as_str());
+            Redirect::to(&to).into_response()
         }
         Err(error) => refused(&app, &visitor, &before, error).await?,
     };

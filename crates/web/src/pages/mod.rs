@@ -7,6 +7,7 @@ mod keys;
 mod logs;
 mod outbox;
 mod proof;
+mod restrictions;
 mod security;
 mod session;
 mod team;
@@ -50,9 +51,13 @@ pub fn router(app: &App) -> Router<App> {
         .route("/merchants/{id}/team/members/{user}", post(team::set_role))
         .route("/merchants/{id}/apps", get(apps::list))
         .route("/merchants/{id}/apps/new", get(apps::form).post(apps::make))
+        .route("/apps/{id}/settings", get(apps::settings).post(apps::edit))
+        .route("/apps/{id}/state", post(apps::set_state))
         .route("/apps/{id}/keys", get(keys::list).post(keys::generate))
         .route("/apps/{id}/logs", get(logs::list))
+        .route("/keys/{key_id}", get(restrictions::show).post(restrictions::change))
         .route("/keys/{key_id}/roll", post(keys::roll))
+        .route("/keys/{key_id}/end", post(keys::move_end))
         .route("/keys/{key_id}/revoke", post(keys::revoke))
         .layer(middleware::from_fn_with_state(app.clone(), private))
         .layer(CsrfLayer::new())

@@ -1,0 +1,166 @@
+//! One key's name, expiry and restrictions.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{HeaderMap, StatusCode};
+use keymint_app::App;
+use keymint_app::ops::OpError;
+use keymint_app::ops::credentials::{self, Patch, View};
+use keymint_domain::mode::Mode;
+use keymint_domain::time::UnixMs;
+use serde::Deserialize;
+
+use super::keys::{gate, own_key};
+use super::proof::{Gate, Given, Waiting};
+use super::session::{SignedIn, Visitor};
+use super::{Frame, Problem, day, page};
+
+#[derive(Template)]
+#[template(path = "restrictions.html")]
+struct RestrictionsPage {
+    frame: Frame,
+    app_id: String,
+    key_id: String,
+    mode: &'static str,
+    status: &'static str,
+    may_manage: bool,
+    form: RestrictionsForm,
+    field: &'static str,
+    problem: String,
+}
+
+/// What the form sends: lists with one entry a line.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct RestrictionsForm {
+    csrf: String,
+    name: String,
+    expires_on: String,
+    allowed_ips: String,
+    allowed_origins: String,
+    scopes: String,
+    challenge: String,
+    code: String,
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.split(['\n', ',']).map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+impl RestrictionsForm {
+    fn of(view: &View) -> Self {
+        let credential = &view.credential;
+        let restrictions = &credential.restrictions;
+        let joined = |list: &[Box<str>]| list.join("\n");
+        let ips: Vec<String> = restrictions.allowed_ips.iter().map(ToString::to_string).collect();
+        Self {
+            name: credential.name.clone().unwrap_or_default(),
+            expires_on: credential.expires_at.map(|at| day(UnixMs(at.0 - 1))).unwrap_or_default(),
+            allowed_ips: ips.join("\n"),
+            allowed_origins: joined(&restrictions.allowed_origins),
+            scopes: joined(&restrictions.scopes),
+            ..Self::default()
+        }
+    }
+
+    /// The change. A day is over at its end, in UTC; the day that stood there is left as exact as it was.
+    fn patch(&self, before: &Self) -> Result<Patch, OpError> {
+        let expires_at = match self.expires_on.trim() {
+            day if day == before.expires_on => None,
+            "" => Some(None),
+            day => {
+                let wrong =
+                    |_| OpError::Field { field: "expires_on", problem: "must be a day such as 2027-01-31".to_owned() };
+                let date: jiff::civil::Date = day.parse().map_err(wrong)?;
+                let end = date.tomorrow().and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC)).map_err(wrong)?;
+                Some(Some(UnixMs(end.timestamp().as_millisecond())))
+            }
+        };
+        Ok(Patch {
+            name: Some((!self.name.trim().is_empty()).then(|| self.name.clone())),
+            expires_at,
+            scopes: Some(lines(&self.scopes)),
+            allowed_ips: Some(lines(&self.allowed_ips)),
+            allowed_origins: Some(lines(&self.allowed_origins)),
+        })
+    }
+}
+
+fn shown(
+    visitor: &Visitor,
+    view: &View,
+    form: RestrictionsForm,
+    (field, problem): (&'static str, String),
+) -> Result<Response, Problem> {
+    let credential = &view.credential;
+    let (membership, actor) = visitor.at(credential.merchant_id)?;
+    let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let manage = actor.require(credentials::manage(credential.mode));
+    let page_of = RestrictionsPage {
+        frame: Frame { mode_is_test: credential.mode == Mode::Test, ..Frame::new(visitor, membership, "apps") },
+        app_id: credential.app_id.to_string(),
+        key_id: credential.key_id.clone(),
+        mode: credential.mode.as_str(),
+        status: view.state.as_str(),
+        may_manage: !matches!(manage, Err(OpError::Forbidden)),
+        form,
+        field,
+        problem,
+    };
+    page(status, &page_of)
+}
+
+/// The page.
+pub async fn show(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(key_id): Path<String>,
+) -> Result<Response, Problem> {
+    let (view, _) = own_key(&app, &visitor, &key_id).await?;
+    shown(&visitor, &view, RestrictionsForm::of(&view), ("", String::new()))
+}
+
+/// Changes them; what is narrower is so before the next page is there.
+pub async fn change(
+    State(app): State<App>,
+    SignedIn(mut visitor): SignedIn,
+    Path(key_id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<RestrictionsForm>,
+) -> Result<Response, Problem> {
+    visitor.check(&form.csrf)?;
+    let (view, actor) = own_key(&app, &visitor, &key_id).await?;
+    let mode = view.credential.mode;
+    let fields = vec![
+        ("csrf", form.csrf.clone()),
+        ("name", form.name.clone()),
+        ("expires_on", form.expires_on.clone()),
+        ("allowed_ips", form.allowed_ips.clone()),
+        ("allowed_origins", form.allowed_origins.clone()),
+        ("scopes", form.scopes.clone()),
+    ];
+    let waiting = Waiting { to: format!("/keys/{key_id}"), fields, act: "Change the Live key" };
+    let given = Given { challenge: &form.challenge, code: &form.code };
+    let carry = match gate(&app, &mut visitor, (actor, mode), given, waiting).await? {
+        Gate::Asks(response) => return Ok(response),
+        Gate::Open(carry) => carry,
+    };
+    let (_, actor) = visitor.at(view.credential.merchant_id)?;
+    let done = match form.patch(&RestrictionsForm::of(&view)) {
+        Ok(patch) => credentials::patch(&app, actor, &key_id, &patch).await,
+        Err(error) => Err(error),
+    };
+    let wrong = match done {
+        Ok(_) => {
+            let to = format!("/apps/{}/keys?mode={}&done=changed", view.credential.app_id, mode.as_str());
+            return Ok(carry.onto(Redirect::to(&to).into_response(), &headers));
+        }
+        Err(OpError::Field { field: "expires_at", problem }) => ("expires_on", problem),
+        Err(OpError::Field { field, problem }) => (field, problem),
+        Err(OpError::Conflict { message, .. }) => ("", message),
+        Err(other) => return Err(other.into()),
+    };
+    Ok(carry.onto(shown(&visitor, &view, form, wrong)?, &headers))
+}
