@@ -443,3 +443,36 @@ fn the_end_of_a_grace_is_moved_and_a_key_is_narrowed() {
     let ends = dev.api("GET", &format!("/credentials/{}", new.key_id), &Value::Null).text("/expires_at");
     assert_eq!(ends, "2100-01-01T00:00:00.000Z");
 }
+
+#[test]
+fn the_audit_log_is_for_owners_and_admins_and_the_activation_for_all() {
+    let dev = dev();
+    let app = app_of(&dev, "razorpay");
+    let merchant = dev.api("GET", &format!("/apps/{app}"), &Value::Null).text("/merchant_id");
+    let foreign = dev.merchant("foreign-audit");
+    let owner = Browser::signed_in(&dev, "owner");
+    let csrf = owner.csrf();
+    let form = [("csrf", csrf.as_str()), ("once", "au"), ("mode", "test"), ("name", "<b>bold</b>")];
+    let made = owner.post(&format!("/apps/{app}/keys"), &form).body;
+    let (key_id, secret) = (cell(&made, "key-id"), cell(&made, "secret"));
+    let log = format!("/merchants/{merchant}/audit");
+    let page = owner.get(&log).body;
+    assert!(page.contains("credential.issued") && page.contains(key_id) && page.contains("user:usr_"));
+    assert!(!page.contains(secret) && !page.contains("<b>bold"));
+    for (role, status) in [("admin", 200), ("developer", 403), ("viewer", 403)] {
+        let browser = Browser::signed_in(&dev, role);
+        assert_eq!(browser.get(&log).status, status, "{role}");
+        assert_eq!(browser.get(&format!("/merchants/{merchant}/activation")).status, 200, "{role}");
+    }
+    assert_eq!(owner.get(&format!("/merchants/{foreign}/audit")).status, 404);
+    assert_eq!(owner.get(&format!("/merchants/{foreign}/activation")).status, 404);
+    let decide = |state: &str, reason: &str| {
+        let body = serde_json::json!({ "state": state, "reason": reason });
+        assert_eq!(dev.api("PUT", &format!("/merchants/{merchant}/activation"), &body).status, 200);
+        owner.get(&format!("/merchants/{merchant}/activation")).body
+    };
+    assert!(
+        decide("rejected", "The <i>licence</i> is missing.").contains("The &#60;i&#62;licence&#60;/i&#62; is missing.")
+    );
+    assert!(decide("approved", "checked").contains(">approved<"));
+}

@@ -5,6 +5,7 @@ mod account;
 mod apps;
 mod keys;
 mod logs;
+mod merchant;
 mod outbox;
 mod proof;
 mod restrictions;
@@ -23,6 +24,7 @@ use http::{HeaderValue, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::OpError;
 use keymint_app::store_types::{Membership, StoreError};
+use keymint_domain::role::Act;
 use keymint_domain::time::UnixMs;
 use tower_http::csrf::CsrfLayer;
 
@@ -45,6 +47,8 @@ pub fn router(app: &App) -> Router<App> {
         .route("/forgot/confirm", post(account::confirm_forgot))
         .route("/outbox", get(outbox::list))
         .merge(personal())
+        .route("/merchants/{id}/activation", get(merchant::activation))
+        .route("/merchants/{id}/audit", get(merchant::audit_log))
         .route("/merchants/{id}/team", get(team::list).post(team::invite))
         .route("/merchants/{id}/team/leave", post(team::leave))
         .route("/merchants/{id}/team/invitations/{invitation}/withdraw", post(team::withdraw))
@@ -118,6 +122,7 @@ pub struct Frame {
     email: String,
     csrf: String,
     mode_is_test: bool,
+    may_see_audit: bool,
     /// The person's other merchants: id and name.
     others: Vec<(String, String)>,
 }
@@ -136,6 +141,7 @@ impl Frame {
                 email: visitor.person.email.clone(),
                 csrf: visitor.csrf.clone(),
                 mode_is_test: false,
+                may_see_audit: false,
                 others: Vec::new(),
             },
         }
@@ -151,6 +157,7 @@ impl Frame {
             email: visitor.person.email.clone(),
             csrf: visitor.csrf.clone(),
             mode_is_test: false,
+            may_see_audit: membership.role.may(Act::SeeAudit),
             others: visitor
                 .person
                 .memberships
