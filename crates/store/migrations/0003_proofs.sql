@@ -1,5 +1,7 @@
 ALTER TABLE user_account ADD COLUMN phone TEXT;
 ALTER TABLE user_account ADD COLUMN phone_verified_at INTEGER;
+ALTER TABLE user_account ADD COLUMN row_check BLOB;
+ALTER TABLE membership ADD COLUMN row_check BLOB;
 
 ALTER TABLE session ADD COLUMN proved_at INTEGER;
 ALTER TABLE session ADD COLUMN client TEXT;
@@ -46,7 +48,8 @@ CREATE TABLE invitation (
     role TEXT NOT NULL,
     invited_by TEXT NOT NULL,
     sent_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    row_check BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX invitation_email ON invitation (merchant_id, email);
 CREATE INDEX invitation_of ON invitation (email, id);

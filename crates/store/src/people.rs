@@ -10,32 +10,32 @@ use crate::sql::{Row, Stmt, Val};
 
 static INSERT: Stmt = Stmt::both(
     "user_account.insert",
-    "INSERT INTO user_account (id, email, name, password, created_at, phone) VALUES ($1, $2, $3, $4, $5, $6)",
+    "INSERT INTO user_account (id, email, name, password, created_at, phone, row_check) VALUES ($1, $2, $3, $4, $5, $6, $7)",
 );
 static FIND: Stmt = Stmt::both(
     "user_account.find",
-    "SELECT id, email, name, password, created_at, phone, phone_verified_at FROM user_account WHERE id = $1",
+    "SELECT id, email, name, password, created_at, phone, phone_verified_at, row_check FROM user_account WHERE id = $1",
 );
 static BY_EMAIL: Stmt = Stmt::both(
     "user_account.by_email",
-    "SELECT id, email, name, password, created_at, phone, phone_verified_at FROM user_account WHERE email = $1",
+    "SELECT id, email, name, password, created_at, phone, phone_verified_at, row_check FROM user_account WHERE email = $1",
 );
-static SET_PASSWORD: Stmt =
-    Stmt::both("user_account.set_password", "UPDATE user_account SET password = $1 WHERE id = $2");
-static SET_PHONE: Stmt =
-    Stmt::both("user_account.set_phone", "UPDATE user_account SET phone = $1, phone_verified_at = $2 WHERE id = $3");
+static UPDATE: Stmt = Stmt::both(
+    "user_account.update",
+    "UPDATE user_account SET password = $1, phone = $2, phone_verified_at = $3, row_check = $4 WHERE id = $5",
+);
 static JOIN: Stmt = Stmt::both(
     "membership.insert",
-    "INSERT INTO membership (user_id, merchant_id, role, created_at) VALUES ($1, $2, $3, $4)",
+    "INSERT INTO membership (user_id, merchant_id, role, created_at, row_check) VALUES ($1, $2, $3, $4, $5)",
 );
 static OF_USER: Stmt = Stmt::both(
     "membership.of_user",
-    "SELECT m.merchant_id, m.role, b.name FROM membership m JOIN merchant b ON b.id = m.merchant_id
+    "SELECT m.merchant_id, m.role, m.row_check, b.name FROM membership m JOIN merchant b ON b.id = m.merchant_id
      WHERE m.user_id = $1 ORDER BY m.merchant_id",
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 7] = [&INSERT, &FIND, &BY_EMAIL, &SET_PASSWORD, &SET_PHONE, &JOIN, &OF_USER];
+pub static ALL: [&Stmt; 6] = [&INSERT, &FIND, &BY_EMAIL, &UPDATE, &JOIN, &OF_USER];
 
 /// A person's account.
 #[derive(Clone)]
@@ -54,6 +54,18 @@ pub struct User {
     pub phone: Option<String>,
     /// When a code that was sent to it came back.
     pub phone_verified_at: Option<UnixMs>,
+    /// The keyed check over what decides who may sign in.
+    pub row_check: Vec<u8>,
+}
+
+impl User {
+    /// What the check is over.
+    pub fn check_bytes(&self) -> Vec<u8> {
+        let verified = self.phone_verified_at.map_or(0, |at| at.0);
+        let phone = self.phone.as_deref().unwrap_or_default();
+        let Self { id, email, password, .. } = self;
+        format!("keymint account v1\0{id}\0{email}\0{password}\0{phone}\0{verified}").into_bytes()
+    }
 }
 
 /// What a person is at a merchant.
@@ -65,6 +77,13 @@ pub struct Membership {
     pub merchant_name: String,
     /// The role.
     pub role: Role,
+    /// The keyed check over it.
+    pub row_check: Vec<u8>,
+}
+
+/// What the check of a membership is over.
+pub fn membership_bytes(user: UserId, merchant: MerchantId, role: Role) -> Vec<u8> {
+    format!("keymint membership v1\0{user}\0{merchant}\0{}", role.as_str()).into_bytes()
 }
 
 /// Stores an account.
@@ -76,24 +95,24 @@ pub async fn insert(conn: &mut Conn, user: &User) -> Result<(), StoreError> {
     let texts = [&id, &user.email, &user.name, &user.password].map(|text| Val::Text(text));
     let [id, email, name, password] = texts;
     let (created_at, phone) = (Val::Int(user.created_at.0), Val::OptText(user.phone.as_deref()));
-    conn.execute(&INSERT, &[id, email, name, password, created_at, phone]).await.map(|_| ())
+    let check = Val::Blob(&user.row_check);
+    conn.execute(&INSERT, &[id, email, name, password, created_at, phone, check]).await.map(|_| ())
 }
 
-/// Stores another password's hash.
+/// Stores what may change of an account: password, phone, and the check over them.
 ///
 /// # Errors
 /// `StoreError` as the database answers.
-pub async fn set_password(conn: &mut Conn, id: UserId, password: &str) -> Result<(), StoreError> {
-    conn.execute(&SET_PASSWORD, &[Val::Text(password), Val::Text(&id.to_string())]).await.map(|_| ())
-}
-
-/// Stores a phone from which a code came back.
-///
-/// # Errors
-/// `StoreError` as the database answers.
-pub async fn set_phone(conn: &mut Conn, id: UserId, phone: Option<&str>, now: UnixMs) -> Result<(), StoreError> {
-    let verified = Val::OptInt(phone.map(|_| now.0));
-    conn.execute(&SET_PHONE, &[Val::OptText(phone), verified, Val::Text(&id.to_string())]).await.map(|_| ())
+pub async fn update(conn: &mut Conn, user: &User) -> Result<(), StoreError> {
+    let id = user.id.to_string();
+    let values = [
+        Val::Text(&user.password),
+        Val::OptText(user.phone.as_deref()),
+        Val::OptInt(user.phone_verified_at.map(|at| at.0)),
+        Val::Blob(&user.row_check),
+        Val::Text(&id),
+    ];
+    conn.execute(&UPDATE, &values).await.map(|_| ())
 }
 
 /// An account.
@@ -120,11 +139,12 @@ pub async fn join(
     conn: &mut Conn,
     user: UserId,
     merchant: MerchantId,
-    role: Role,
+    (role, row_check): (Role, &[u8]),
     now: UnixMs,
 ) -> Result<(), StoreError> {
     let (user, merchant) = (user.to_string(), merchant.to_string());
-    let values = [Val::Text(&user), Val::Text(&merchant), Val::Text(role.as_str()), Val::Int(now.0)];
+    let (role, now) = (Val::Text(role.as_str()), Val::Int(now.0));
+    let values = [Val::Text(&user), Val::Text(&merchant), role, now, Val::Blob(row_check)];
     conn.execute(&JOIN, &values).await.map(|_| ())
 }
 
@@ -140,6 +160,7 @@ pub async fn memberships(conn: &mut Conn, user: UserId) -> Result<Vec<Membership
                 merchant_id: row.parsed("merchant_id")?,
                 merchant_name: row.text("name")?.to_owned(),
                 role: Role::parse(row.text("role")?).ok_or(row.corrupt("role"))?,
+                row_check: row.blob("row_check").map(<[u8]>::to_vec).unwrap_or_default(),
             })
         })
         .collect()
@@ -154,5 +175,6 @@ fn decode(row: &Row) -> Result<User, StoreError> {
         created_at: UnixMs(row.int("created_at")?),
         phone: row.opt_string("phone")?,
         phone_verified_at: row.opt_int("phone_verified_at")?.map(UnixMs),
+        row_check: row.blob("row_check").map(<[u8]>::to_vec).unwrap_or_default(),
     })
 }

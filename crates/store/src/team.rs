@@ -13,24 +13,27 @@ static MEMBERS: Stmt = Stmt::both(
     "SELECT u.id, u.name, u.email, m.role, m.created_at FROM membership m JOIN user_account u ON u.id = m.user_id
      WHERE m.merchant_id = $1 ORDER BY m.created_at, u.id",
 );
-static SET_ROLE: Stmt =
-    Stmt::both("membership.set_role", "UPDATE membership SET role = $1 WHERE user_id = $2 AND merchant_id = $3");
+static SET_ROLE: Stmt = Stmt::both(
+    "membership.set_role",
+    "UPDATE membership SET role = $1, row_check = $2 WHERE user_id = $3 AND merchant_id = $4",
+);
 static LEAVE: Stmt = Stmt::both("membership.delete", "DELETE FROM membership WHERE user_id = $1 AND merchant_id = $2");
 static INVITE: Stmt = Stmt::both(
     "invitation.upsert",
-    "INSERT INTO invitation (id, merchant_id, email, role, invited_by, sent_at, expires_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)
+    "INSERT INTO invitation (id, merchant_id, email, role, invited_by, sent_at, expires_at, row_check)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
      ON CONFLICT (merchant_id, email) DO UPDATE SET id = excluded.id, role = excluded.role,
-         invited_by = excluded.invited_by, sent_at = excluded.sent_at, expires_at = excluded.expires_at",
+         invited_by = excluded.invited_by, sent_at = excluded.sent_at, expires_at = excluded.expires_at,
+         row_check = excluded.row_check",
 );
 static OF_MERCHANT: Stmt = Stmt::both(
     "invitation.of_merchant",
-    "SELECT i.id, i.merchant_id, b.name, i.email, i.role, i.sent_at, i.expires_at
+    "SELECT i.id, i.merchant_id, b.name, i.email, i.role, i.sent_at, i.expires_at, i.row_check
      FROM invitation i JOIN merchant b ON b.id = i.merchant_id WHERE i.merchant_id = $1 ORDER BY i.sent_at, i.id",
 );
 static OF_EMAIL: Stmt = Stmt::both(
     "invitation.of_email",
-    "SELECT i.id, i.merchant_id, b.name, i.email, i.role, i.sent_at, i.expires_at
+    "SELECT i.id, i.merchant_id, b.name, i.email, i.role, i.sent_at, i.expires_at, i.row_check
      FROM invitation i JOIN merchant b ON b.id = i.merchant_id WHERE i.email = $1 ORDER BY i.id",
 );
 static CANCEL: Stmt = Stmt::both("invitation.delete", "DELETE FROM invitation WHERE id = $1");
@@ -70,6 +73,17 @@ pub struct Invitation {
     pub sent_at: UnixMs,
     /// Until when it can be accepted.
     pub expires_at: UnixMs,
+    /// The keyed check over it.
+    pub row_check: Vec<u8>,
+}
+
+impl Invitation {
+    /// What the check is over.
+    pub fn check_bytes(&self) -> Vec<u8> {
+        let Self { id, merchant_id, email, role, expires_at, .. } = self;
+        let (role, ends) = (role.as_str(), expires_at.0);
+        format!("keymint invitation v1\0{id}\0{merchant_id}\0{email}\0{role}\0{ends}").into_bytes()
+    }
 }
 
 /// The team.
@@ -95,9 +109,14 @@ pub async fn members(conn: &mut Conn, merchant: MerchantId) -> Result<Vec<Member
 ///
 /// # Errors
 /// `StoreError` as the database answers.
-pub async fn set_role(conn: &mut Conn, user: UserId, merchant: MerchantId, role: Role) -> Result<bool, StoreError> {
+pub async fn set_role(
+    conn: &mut Conn,
+    user: UserId,
+    merchant: MerchantId,
+    (role, row_check): (Role, &[u8]),
+) -> Result<bool, StoreError> {
     let (user, merchant) = (user.to_string(), merchant.to_string());
-    let values = [Val::Text(role.as_str()), Val::Text(&user), Val::Text(&merchant)];
+    let values = [Val::Text(role.as_str()), Val::Blob(row_check), Val::Text(&user), Val::Text(&merchant)];
     Ok(conn.execute(&SET_ROLE, &values).await? == 1)
 }
 
@@ -125,6 +144,7 @@ pub async fn invite(conn: &mut Conn, invitation: &Invitation, invited_by: UserId
         Val::Text(&by),
         Val::Int(invitation.sent_at.0),
         Val::Int(invitation.expires_at.0),
+        Val::Blob(&invitation.row_check),
     ];
     conn.execute(&INVITE, &values).await.map(|_| ())
 }
@@ -162,5 +182,6 @@ fn decode(row: &Row) -> Result<Invitation, StoreError> {
         role: Role::parse(row.text("role")?).ok_or(row.corrupt("role"))?,
         sent_at: UnixMs(row.int("sent_at")?),
         expires_at: UnixMs(row.int("expires_at")?),
+        row_check: row.blob("row_check")?.to_vec(),
     })
 }

@@ -118,7 +118,9 @@ pub async fn confirm_sign_up(
         created_at: now,
         phone: text("phone"),
         phone_verified_at: None,
+        row_check: Vec::new(),
     };
+    let user = people::checked(app, user);
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
     if !answered.spend(change.conn(), now).await? {
         return Ok(None);
@@ -146,7 +148,7 @@ pub async fn confirm_sign_up(
             Err(StoreError::Unique { .. }) => return Err(taken()),
             other => other?,
         }
-        store::join(change.conn(), user.id, merchant.id, Role::Owner, now).await?;
+        people::join(app, &mut change, user.id, merchant.id, Role::Owner).await?;
         own = Some(merchant.id);
     }
     let secret = people::add_session(app, &mut change, user.id, client, None).await?;
@@ -206,9 +208,11 @@ async fn set_password(
     (user, kept): (UserId, Option<keymint_domain::id::SessionId>),
     password: &str,
 ) -> Result<(), OpError> {
-    store::set_password(change.conn(), user, password).await?;
     sessions::end_others(change.conn(), user, kept, app.clock.now()).await?;
     if let Some(row) = store::find(change.conn(), user).await? {
+        let row = User { password: password.to_owned(), ..people::intact(app, row)? };
+        let row = people::checked(app, row);
+        store::update(change.conn(), &row).await?;
         let text = "The password of your Keymint account was changed, and every other sign-in was ended. If that was \
                     not you, set a new one and write to your owner.";
         let body = SecretText::new(text.to_owned());
@@ -279,7 +283,10 @@ pub async fn confirm_phone(app: &App, person: &Person, (id, code): (&str, &str))
     if !answered.spend(change.conn(), now).await? {
         return Ok(false);
     }
-    store::set_phone(change.conn(), person.user, Some(number), now).await?;
+    let row = store::find(change.conn(), person.user).await?.ok_or(OpError::NotFound("account"))?;
+    let (phone, phone_verified_at) = (Some(number.to_owned()), Some(now));
+    let row = User { phone, phone_verified_at, ..people::intact(app, row)? };
+    store::update(change.conn(), &people::checked(app, row)).await?;
     let body = SecretText::new(format!("{} is now the phone of your Keymint account.", proofs::hidden(number)));
     app.write_letter(change.conn(), (Channel::Mail, &person.email), "Your phone was changed", &body).await?;
     let subject = person.user.to_string();

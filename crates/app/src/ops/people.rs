@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use aws_lc_rs::digest;
 use keymint_domain::dialect::format::{Alphabet, Checksum, KeyFormat};
 use keymint_domain::id::{MerchantId, SessionId, UserId};
 use keymint_domain::mode::Mode;
@@ -103,9 +102,43 @@ fn format() -> KeyFormat {
     KeyFormat::new("kms_", Alphabet::Base62, 43, Checksum::None)
 }
 
-/// SHA-256 is enough: what is digested has 256 random bits.
-pub fn digest_of(text: &str) -> Vec<u8> {
-    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec()
+/// What a session is found by: keyed, so that whoever can write to the database can make no session. It is not for ever;
+/// another current key of the ring ends every session.
+pub fn digest_of(app: &App, text: &str) -> Vec<u8> {
+    app.keyring.token_mac(format!("session {text}").as_bytes()).1.to_vec()
+}
+
+/// Gives an account its check.
+pub fn checked(app: &App, user: User) -> User {
+    User { row_check: app.keyring.row_check(&user.check_bytes()), ..user }
+}
+
+/// Goes on only with an account that Keymint has written (T56).
+///
+/// # Errors
+/// `StoreError::Corrupt`.
+pub fn intact(app: &App, user: User) -> Result<User, OpError> {
+    if app.keyring.row_is_intact(&user.check_bytes(), &user.row_check) {
+        return Ok(user);
+    }
+    tracing::error!(user = %user.id, "the account was not written by this Keymint; it is refused");
+    Err(OpError::Store(StoreError::Corrupt { table: "user_account", column: "row_check" }))
+}
+
+/// Makes a person a member, with the check of it.
+///
+/// # Errors
+/// `StoreError::Unique` when it is one.
+pub async fn join(
+    app: &App,
+    change: &mut Change<'_>,
+    user: UserId,
+    merchant: MerchantId,
+    role: Role,
+) -> Result<(), StoreError> {
+    let check = app.keyring.row_check(&people::membership_bytes(user, merchant, role));
+    let now = app.clock.now();
+    people::join(change.conn(), user, merchant, (role, &check), now).await
 }
 
 /// Makes an account that is a member of a merchant: the operator's way, without a mail to it.
@@ -124,7 +157,17 @@ pub async fn make(
     let (name, email) = (input::text("name", &new.name, 1..=100)?, input::email("email", &new.email)?);
     let password = app.passwords.hash(&*app.entropy, new.password, &[&email, &name]).await?;
     let id = UserId::fresh(now, &*app.entropy)?;
-    let user = User { id, email, name, password, created_at: now, phone: None, phone_verified_at: None };
+    let user = User {
+        id,
+        email,
+        name,
+        password,
+        created_at: now,
+        phone: None,
+        phone_verified_at: None,
+        row_check: Vec::new(),
+    };
+    let user = checked(app, user);
     let mut change = Change::begin(app, actor, Act::Operate).await?;
     merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
     match people::insert(change.conn(), &user).await {
@@ -134,7 +177,7 @@ pub async fn make(
         }
         other => other?,
     }
-    people::join(change.conn(), user.id, merchant, role, now).await?;
+    join(app, &mut change, user.id, merchant, role).await?;
     let subject = user.id.to_string();
     let detail = json!({ "role": role.as_str() });
     let saying = Saying { action: "user.made", subject: &subject, merchant: Some(merchant), detail };
@@ -171,6 +214,7 @@ pub async fn sign_in(
         let mut conn = app.db.read().await?;
         match people::find_by_email(&mut conn, &email).await? {
             Some(user) => {
+                let user = intact(app, user)?;
                 let authenticator = factors::find(&mut conn, user.id).await?;
                 (Some(user), authenticator.is_some_and(|found| found.confirmed_at.is_some()))
             }
@@ -246,7 +290,7 @@ pub async fn add_session(
     let id = SessionId::fresh(now, &*app.entropy)?;
     let client = Some(client.to_string());
     let session = Session { id, user_id: user, created_at: now, seen_at: now, proved_at, client };
-    sessions::insert(change.conn(), &session, &digest_of(secret.expose())).await?;
+    sessions::insert(change.conn(), &session, &digest_of(app, secret.expose())).await?;
     Ok(secret)
 }
 
@@ -261,7 +305,7 @@ pub async fn check_password(app: &App, person: &Person, password: SecretText) ->
     }
     let user = {
         let mut conn = app.db.read().await?;
-        people::find(&mut conn, person.user).await?
+        people::find(&mut conn, person.user).await?.map(|user| intact(app, user)).transpose()?
     };
     if !app.passwords.matches(user.as_ref().map(|user| user.password.as_str()), password).await? {
         return field("password", "is not the one of this account");
@@ -280,10 +324,15 @@ pub async fn person_of(app: &App, cookie: &str) -> Result<Option<Person>, OpErro
     }
     let now = app.clock.now();
     let mut conn = app.db.read().await?;
-    let session = sessions::find(&mut conn, &digest_of(cookie)).await?.filter(|session| is_alive(session, now));
+    let session = sessions::find(&mut conn, &digest_of(app, cookie)).await?.filter(|session| is_alive(session, now));
     let Some(session) = session else { return Ok(None) };
     let Some(user) = people::find(&mut conn, session.user_id).await? else { return Ok(None) };
-    let memberships = people::memberships(&mut conn, user.id).await?;
+    let user = intact(app, user)?;
+    let mut memberships = people::memberships(&mut conn, user.id).await?;
+    memberships.retain(|one| {
+        let bytes = people::membership_bytes(user.id, one.merchant_id, one.role);
+        app.keyring.row_is_intact(&bytes, &one.row_check)
+    });
     let authenticator = factors::find(&mut conn, user.id).await?;
     drop(conn);
     if now.0 - session.seen_at.0 > SEEN_MS {

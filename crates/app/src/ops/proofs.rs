@@ -267,7 +267,7 @@ pub async fn give(
     }
     let (now, secret) = (app.clock.now(), people::cookie_secret(app)?);
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
-    let digest = people::digest_of(secret.expose());
+    let digest = people::digest_of(app, secret.expose());
     if !answered.spend(change.conn(), now).await?
         || !sessions::prove(change.conn(), person.session, &digest, now).await?
     {

@@ -7,12 +7,13 @@ use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
 use keymint_store::error::StoreError;
 use keymint_store::letters::Channel;
+use keymint_store::merchants;
+use keymint_store::people::membership_bytes;
 use keymint_store::team::{self, Invitation, Member};
-use keymint_store::{merchants, people};
 use serde_json::json;
 
 use crate::App;
-use crate::ops::people::Person;
+use crate::ops::people::{Person, join};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
 
 /// How long an invitation can be accepted. Milliseconds.
@@ -73,7 +74,10 @@ pub async fn invite(
         role,
         sent_at: now,
         expires_at: UnixMs(now.0 + INVITATION_MS),
+        row_check: Vec::new(),
     };
+    let row_check = app.keyring.row_check(&invitation.check_bytes());
+    let invitation = Invitation { row_check, ..invitation };
     team::invite(change.conn(), &invitation, by.user).await?;
     let body = SecretText::new(format!(
         "{} invites you to the Keymint team of {} as {}. Sign in with this address, or create an account with it, and \
@@ -113,7 +117,13 @@ pub async fn withdraw(app: &App, actor: Actor, merchant: MerchantId, id: Invitat
 pub async fn invitations_to(app: &App, person: &Person) -> Result<Vec<Invitation>, OpError> {
     let mut conn = app.db.read().await?;
     let all = team::invitations_to(&mut conn, &person.email).await?;
-    Ok(all.into_iter().filter(|invitation| invitation.expires_at > person.now).collect())
+    Ok(all.into_iter().filter(|invitation| is_open(app, invitation)).collect())
+}
+
+/// Whether it can be accepted: it is young enough, and Keymint has written it (T56).
+fn is_open(app: &App, invitation: &Invitation) -> bool {
+    invitation.expires_at > app.clock.now()
+        && app.keyring.row_is_intact(&invitation.check_bytes(), &invitation.row_check)
 }
 
 /// What a person says to an invitation.
@@ -132,12 +142,12 @@ pub enum Answer {
 pub async fn answer(app: &App, person: &Person, id: InvitationId, said: Answer) -> Result<MerchantId, OpError> {
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
     let all = team::invitations_to(change.conn(), &person.email).await?;
-    let invitation = all.into_iter().find(|invitation| invitation.id == id && invitation.expires_at > app.clock.now());
+    let invitation = all.into_iter().find(|invitation| invitation.id == id && is_open(app, invitation));
     let invitation = invitation.ok_or(OpError::NotFound("invitation"))?;
     team::remove_invitation(change.conn(), id).await?;
     let merchant = invitation.merchant_id;
     if said == Answer::Accept {
-        match people::join(change.conn(), person.user, merchant, invitation.role, app.clock.now()).await {
+        match join(app, &mut change, person.user, merchant, invitation.role).await {
             Err(StoreError::Unique { .. }) => return conflict("is_member", "You are in this team already."),
             other => other?,
         }
@@ -173,7 +183,10 @@ pub async fn set_role(
         return conflict("last_owner", "The last owner stays. Make somebody else an owner first.");
     }
     match role {
-        Some(role) => drop(team::set_role(change.conn(), user, merchant, role).await?),
+        Some(role) => {
+            let check = app.keyring.row_check(&membership_bytes(user, merchant, role));
+            team::set_role(change.conn(), user, merchant, (role, &check)).await?;
+        }
         None => drop(team::leave(change.conn(), user, merchant).await?),
     }
     let action = if role.is_some() { "team.role_changed" } else { "team.removed" };

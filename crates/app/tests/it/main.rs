@@ -53,7 +53,8 @@ keymint_testkit::on_both! {
         an_account_has_ten_tries_in_an_hour_over_all_its_questions,
         a_question_is_dead_after_ten_minutes,
         nobody_changes_their_own_role_and_one_owner_stays,
-        what_is_needed_again_after_a_quarter_of_an_hour,;
+        what_is_needed_again_after_a_quarter_of_an_hour,
+        an_edited_account_membership_session_or_invitation_is_worth_nothing,;
     races:
         any_mix_of_issue_roll_and_revoke_is_explained_by_some_order,
         whatever_changed_is_written_in_four_places,

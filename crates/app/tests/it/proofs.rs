@@ -41,6 +41,7 @@ async fn person(house: &House, name: &str) -> Person {
     let (id, code) = (question.id.to_string(), code_to(house, &email).await);
     let cookie = accounts::confirm_sign_up(&house.app, (&id, &code), HERE).await.expect("it ends").expect("right");
     let signed_in = people::person_of(&house.app, cookie.expose()).await.expect("it reads").expect("signed in");
+    house.clock.pass_ms(1);
     let password = SecretText::new(PASSWORD.to_owned());
     let question = accounts::begin_phone(&house.app, &signed_in, PHONE, password).await.expect("it begins");
     let (id, code) = (question.id.to_string(), code_to(house, PHONE).await);
@@ -50,6 +51,8 @@ async fn person(house: &House, name: &str) -> Person {
 
 /// A question to this person about an act, and its code.
 async fn asked(house: &House, person: &Person, act: &str) -> (String, String) {
+    // Letters of one moment have no order.
+    house.clock.pass_ms(1);
     let who = (person.user, Some(person.session));
     let question = proofs::ask(&house.app, who, (Factor::Sms, Some(PHONE)), act).await.expect("it is asked");
     (question.id.to_string(), code_to(house, PHONE).await)
@@ -177,4 +180,47 @@ pub async fn what_is_needed_again_after_a_quarter_of_an_hour(it: TestDb) {
     assert!(may().await.is_ok(), "to the second");
     house.clock.pass_seconds(1);
     assert!(matches!(may().await, Err(OpError::ProofNeeded)));
+}
+
+/// Whoever can write to the database can make nobody sign in, and nobody mightier (T56).
+pub async fn an_edited_account_membership_session_or_invitation_is_worth_nothing(it: TestDb) {
+    let house = House::over(it).await;
+    let (one, two) = (person(&house, "one").await, person(&house, "two").await);
+    let (merchant, owner) = owner_of(&one, Proof::Fresh);
+    let viewer = team::invite(&house.app, owner, merchant, &one, (&two.email, Role::Viewer)).await;
+    viewer.expect("invited");
+    let open = async || team::invitations_to(&house.app, &two).await.expect("it reads").len();
+    assert_eq!(open().await, 1);
+    house.edit("UPDATE invitation SET role = 'owner'").await;
+    assert_eq!(open().await, 0, "an invitation that was edited");
+    house.edit("UPDATE invitation SET role = 'viewer'").await;
+    let id = team::invitations_to(&house.app, &two).await.expect("it reads").first().expect("one").id;
+    team::answer(&house.app, &two, id, team::Answer::Accept).await.expect("joined");
+
+    let cookie = async |name: &str| {
+        let email = format!("{name}@proofs.example");
+        let password = SecretText::new(PASSWORD.to_owned());
+        // Letters of one moment have no order.
+        house.clock.pass_ms(1);
+        let asked = people::sign_in(&house.app, &email, password, HERE).await;
+        let Some(people::SignedIn::Second(question)) = asked.expect("looked at") else { panic!("it has a phone") };
+        let (id, code) = (question.id.to_string(), code_to(&house, PHONE).await);
+        people::sign_in_second(&house.app, (&id, &code), HERE).await.expect("looked at").expect("right")
+    };
+    let roles = async |cookie: &SecretText| {
+        let person = people::person_of(&house.app, cookie.expose()).await.expect("it reads").expect("signed in");
+        person.memberships.iter().map(|one| (one.merchant_id, one.role)).collect::<Vec<_>>()
+    };
+    let session = cookie("two").await;
+    assert!(roles(&session).await.contains(&(merchant, Role::Viewer)));
+    house.edit("UPDATE membership SET role = 'owner' WHERE role = 'viewer'").await;
+    assert!(!roles(&session).await.iter().any(|(of, _)| *of == merchant), "an edited role is none");
+    house.edit("UPDATE membership SET role = 'viewer' WHERE row_check IN (SELECT row_check FROM membership)").await;
+    house.edit("UPDATE user_account SET email = 'evil@proofs.example' WHERE email = 'one@proofs.example'").await;
+    let moved = people::sign_in(&house.app, "evil@proofs.example", SecretText::new(PASSWORD.to_owned()), HERE).await;
+    assert!(matches!(moved, Err(OpError::Store(_))), "an account that was given another address");
+    house.edit("UPDATE user_account SET email = 'one@proofs.example' WHERE email = 'evil@proofs.example'").await;
+    house.edit("UPDATE user_account SET phone_verified_at = NULL WHERE email = 'one@proofs.example'").await;
+    let without = people::sign_in(&house.app, "one@proofs.example", SecretText::new(PASSWORD.to_owned()), HERE).await;
+    assert!(matches!(without, Err(OpError::Store(_))), "an account whose second factor was taken away");
 }

@@ -19,6 +19,7 @@ fn user(n: u64) -> User {
         created_at: NOW,
         phone: None,
         phone_verified_at: None,
+        row_check: b"k1:check".to_vec(),
     }
 }
 
@@ -45,7 +46,7 @@ pub async fn a_person_is_one_thing_at_each_merchant(it: TestDb) {
     people::insert(tx.conn(), &user(1)).await.expect("it is stored");
     people::insert(tx.conn(), &user(2)).await.expect("it is stored");
     for (merchant, role) in [(1, Role::Owner), (2, Role::Viewer)] {
-        people::join(tx.conn(), user(1).id, ids(merchant).merchant, role, NOW).await.expect("it joins");
+        people::join(tx.conn(), user(1).id, ids(merchant).merchant, (role, b"check"), NOW).await.expect("it joins");
     }
     tx.commit().await.expect("it commits");
     let mut conn = it.db.read().await.expect("a connection");
@@ -55,7 +56,7 @@ pub async fn a_person_is_one_thing_at_each_merchant(it: TestDb) {
     assert!(people::memberships(&mut conn, user(2).id).await.expect("it reads").is_empty());
     drop(conn);
     let mut tx = it.db.write().await.expect("it begins");
-    let twice = people::join(tx.conn(), user(1).id, ids(1).merchant, Role::Admin, NOW).await;
+    let twice = people::join(tx.conn(), user(1).id, ids(1).merchant, (Role::Admin, b"check"), NOW).await;
     assert!(matches!(twice, Err(StoreError::Unique { .. })));
 }
 
