@@ -191,9 +191,9 @@ pub async fn an_edited_account_membership_session_or_invitation_is_worth_nothing
     viewer.expect("invited");
     let open = async || team::invitations_to(&house.app, &two).await.expect("it reads").len();
     assert_eq!(open().await, 1);
-    house.edit("UPDATE invitation SET role = 'owner'").await;
+    house.edit(include_str!("sql/invitation_edited.sql")).await;
     assert_eq!(open().await, 0, "an invitation that was edited");
-    house.edit("UPDATE invitation SET role = 'viewer'").await;
+    house.edit(include_str!("sql/invitation_restored.sql")).await;
     let id = team::invitations_to(&house.app, &two).await.expect("it reads").first().expect("one").id;
     team::answer(&house.app, &two, id, team::Answer::Accept).await.expect("joined");
 
@@ -213,14 +213,14 @@ pub async fn an_edited_account_membership_session_or_invitation_is_worth_nothing
     };
     let session = cookie("two").await;
     assert!(roles(&session).await.contains(&(merchant, Role::Viewer)));
-    house.edit("UPDATE membership SET role = 'owner' WHERE role = 'viewer'").await;
+    house.edit(include_str!("sql/membership_edited.sql")).await;
     assert!(!roles(&session).await.iter().any(|(of, _)| *of == merchant), "an edited role is none");
-    house.edit("UPDATE membership SET role = 'viewer' WHERE row_check IN (SELECT row_check FROM membership)").await;
-    house.edit("UPDATE user_account SET email = 'evil@proofs.example' WHERE email = 'one@proofs.example'").await;
+    house.edit(include_str!("sql/membership_restored.sql")).await;
+    house.edit(include_str!("sql/account_moved.sql")).await;
     let moved = people::sign_in(&house.app, "evil@proofs.example", SecretText::new(PASSWORD.to_owned()), HERE).await;
     assert!(matches!(moved, Err(OpError::Store(_))), "an account that was given another address");
-    house.edit("UPDATE user_account SET email = 'one@proofs.example' WHERE email = 'evil@proofs.example'").await;
-    house.edit("UPDATE user_account SET phone_verified_at = NULL WHERE email = 'one@proofs.example'").await;
+    house.edit(include_str!("sql/account_restored.sql")).await;
+    house.edit(include_str!("sql/account_unproved.sql")).await;
     let without = people::sign_in(&house.app, "one@proofs.example", SecretText::new(PASSWORD.to_owned()), HERE).await;
     assert!(matches!(without, Err(OpError::Store(_))), "an account whose second factor was taken away");
 }

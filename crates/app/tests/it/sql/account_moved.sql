@@ -1,0 +1,1 @@
+UPDATE user_account SET email = 'evil@proofs.example' WHERE email = 'one@proofs.example'

@@ -1,0 +1,1 @@
+UPDATE user_account SET phone_verified_at = NULL WHERE email = 'one@proofs.example'

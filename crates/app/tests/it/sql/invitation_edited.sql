@@ -1,0 +1,1 @@
+UPDATE invitation SET role = 'owner'

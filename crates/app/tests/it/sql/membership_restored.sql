@@ -1,0 +1,1 @@
+UPDATE membership SET role = 'viewer' WHERE row_check IN (SELECT row_check FROM membership)
