@@ -41,6 +41,9 @@ pub struct ListenConfig {
     pub console: SocketAddr,
     /// The gateway.
     pub gateway: SocketAddr,
+    /// The address under which merchants' servers reach the gateway, for the samples in the console:
+    /// `https://pay.example.com`. Without it the console shows the host names of the product, or where it listens.
+    pub gateway_url: Option<String>,
     /// The verify API, health, metrics. Has no authentication of its own.
     pub internal: SocketAddr,
     /// Threads of the gateway and the internal listener, each with its own runtime; 0: one per core.
@@ -193,6 +196,12 @@ impl Config {
                  set `internal_network_is_private = true` if only your services reach that network",
             );
         }
+        if self.listen.gateway_url.as_deref().is_some_and(|url| !is_plain_url(url)) {
+            return wrong(
+                "listen.gateway_url",
+                "must be such as https://pay.example.com: no path, no slash at the end",
+            );
+        }
         if self.product.is_empty() {
             return wrong("product", "needs at least one `[[product]]`");
         }
@@ -211,6 +220,13 @@ impl Config {
             (None, None, words) => MasterKeySource::Command(words.clone().unwrap_or_default()),
         }
     }
+}
+
+/// Whether a text is scheme and authority of an HTTP address and nothing more.
+fn is_plain_url(url: &str) -> bool {
+    let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
+    !authority.is_empty() && authority.bytes().all(plain)
 }
 
 /// Whether a PostgreSQL address stays on this machine: a socket or a loopback address. Anything else needs TLS, which

@@ -16,6 +16,7 @@ mod migrate;
 pub mod people;
 mod postgres;
 pub mod request_log;
+pub mod rollup;
 pub mod sandbox;
 pub mod sessions;
 pub mod settings;
@@ -24,7 +25,7 @@ pub mod tokens;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 12] = [
+    let lists: [&[&sql::Stmt]; 13] = [
         &migrate::ALL,
         &apps::ALL,
         &credentials::ALL,
@@ -33,6 +34,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &merchants::ALL,
         &people::ALL,
         &request_log::ALL,
+        &rollup::ALL,
         &sandbox::ALL,
         &sessions::ALL,
         &settings::ALL,

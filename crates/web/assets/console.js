@@ -34,3 +34,21 @@ for (const button of document.querySelectorAll("button.download")) {
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
+
+// The page of the first call asks whether it has arrived, for ten minutes at most.
+const arrival = document.getElementById("arrival");
+if (arrival && ["waiting", "denied"].includes(arrival.dataset.state)) {
+  let left = 300;
+  const timer = setInterval(async () => {
+    if (document.hidden) return;
+    if (left-- === 0) return clearInterval(timer);
+    const answer = await fetch(arrival.dataset.from);
+    if (!answer.ok || answer.redirected) return clearInterval(timer);
+    const text = await answer.text();
+    if (text !== arrival.dataset.seen) {
+      arrival.innerHTML = text;
+      arrival.dataset.seen = text;
+    }
+    if (text.includes("notice success")) clearInterval(timer);
+  }, 2000);
+}

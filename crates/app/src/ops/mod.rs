@@ -10,6 +10,7 @@ pub mod merchants;
 pub mod people;
 pub mod requests;
 pub mod tokens;
+pub mod traffic;
 
 use aws_lc_rs::digest;
 use keymint_domain::entropy::EntropyError;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::dev;
 
 /// What one cookie jar sends.
-struct Browser<'a> {
+pub struct Browser<'a> {
     dev: &'a Dev,
     cookie: String,
 }
@@ -32,11 +32,11 @@ fn encoded(fields: &[(&str, &str)]) -> String {
 }
 
 impl<'a> Browser<'a> {
-    fn new(dev: &'a Dev) -> Self {
+    pub fn new(dev: &'a Dev) -> Self {
         Self { dev, cookie: String::new() }
     }
 
-    fn signed_in(dev: &'a Dev, role: &str) -> Self {
+    pub fn signed_in(dev: &'a Dev, role: &str) -> Self {
         let (email, password) = password(dev, role);
         let mut browser = Self::new(dev);
         let reply = browser.post("/sign-in", &[("email", &email), ("password", &password)]);
@@ -53,11 +53,11 @@ impl<'a> Browser<'a> {
         Request::new(method, path).header("Cookie", &self.cookie)
     }
 
-    fn get(&self, path: &str) -> Reply {
+    pub fn get(&self, path: &str) -> Reply {
         self.request("GET", path).send(self.dev.console)
     }
 
-    fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+    pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         self.request("POST", path)
             .header("Sec-Fetch-Site", "same-origin")
             .header("Content-Type", "application/x-www-form-urlencoded")
@@ -66,7 +66,7 @@ impl<'a> Browser<'a> {
     }
 
     /// The token of this session's forms.
-    fn csrf(&self) -> String {
+    pub fn csrf(&self) -> String {
         let home = self.get("/").header("location").expect("signed in").to_owned();
         let page = self.get(&home).body;
         let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a form");
@@ -74,12 +74,12 @@ impl<'a> Browser<'a> {
     }
 }
 
-fn cell<'p>(page: &'p str, id: &str) -> &'p str {
+pub fn cell<'p>(page: &'p str, id: &str) -> &'p str {
     let (_, rest) = page.split_once(&format!("id=\"{id}\">")).expect("it is shown");
     rest.split('<').next().expect("text")
 }
 
-fn app_of(dev: &Dev, product: &str) -> String {
+pub fn app_of(dev: &Dev, product: &str) -> String {
     let merchants = dev.api("GET", "/merchants?limit=100", &Value::Null).json();
     let demo = merchants["items"].as_array().expect("items").iter().find(|one| one["name"] == "Demo Merchant");
     let merchant = demo.expect("the demo merchant")["id"].as_str().expect("an id").to_owned();

@@ -1,10 +1,18 @@
 //! The console's pages: every route in one list, who is asked at each, and what every page has in common. A page is a
 //! handler and a view struct; what may be done is decided by the use cases, never here.
 
+mod advice;
 mod apps;
+mod chart;
+mod export;
 mod keys;
+mod log_entry;
 mod logs;
+mod moments;
+mod overview;
+mod samples;
 mod session;
+mod start;
 
 use askama::Template;
 use axum::Router;
@@ -20,10 +28,12 @@ use keymint_app::store_types::{Membership, StoreError};
 use keymint_domain::time::UnixMs;
 use tower_http::csrf::CsrfLayer;
 
+pub use start::GatewayPlace;
+
 use session::SignedIn;
 
 /// Scripts, styles and forms of our own alone; nothing inline; no frame around us.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; \
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// The pages. Unsafe requests from another origin end here, before any handler (T105).
@@ -34,8 +44,13 @@ pub fn router(app: &App) -> Router<App> {
         .route("/sign-out", post(session::sign_out))
         .route("/merchants/{id}/apps", get(apps::list))
         .route("/merchants/{id}/apps/new", get(apps::form).post(apps::make))
+        .route("/apps/{id}", get(overview::show))
+        .route("/apps/{id}/start", get(start::show))
+        .route("/apps/{id}/start/arrival", get(start::arrival))
         .route("/apps/{id}/keys", get(keys::list).post(keys::generate))
         .route("/apps/{id}/logs", get(logs::list))
+        .route("/apps/{id}/logs/export", get(export::send))
+        .route("/apps/{id}/logs/{number}", get(log_entry::show))
         .route("/keys/{key_id}/roll", post(keys::roll))
         .route("/keys/{key_id}/revoke", post(keys::revoke))
         .layer(middleware::from_fn_with_state(app.clone(), private))
