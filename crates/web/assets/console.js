@@ -39,16 +39,17 @@ addEventListener("pageshow", (event) => {
 const arrival = document.getElementById("arrival");
 if (arrival && ["waiting", "denied"].includes(arrival.dataset.state)) {
   let left = 300;
+  let seen = "";
   const timer = setInterval(async () => {
     if (document.hidden) return;
     if (left-- === 0) return clearInterval(timer);
     const answer = await fetch(arrival.dataset.from);
     if (!answer.ok || answer.redirected) return clearInterval(timer);
-    const text = await answer.text();
-    if (text !== arrival.dataset.seen) {
-      arrival.innerHTML = text;
-      arrival.dataset.seen = text;
-    }
-    if (text.includes("notice success")) clearInterval(timer);
+    const page = await answer.text();
+    // That time has passed is no news to be read out.
+    const news = page.replace(/<time[^]*?<\/time>/g, "");
+    if (news !== seen) arrival.innerHTML = page;
+    seen = news;
+    if (page.includes("notice success")) clearInterval(timer);
   }, 2000);
 }

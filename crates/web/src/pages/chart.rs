@@ -3,6 +3,8 @@
 
 use keymint_app::store_types::Counts;
 
+use super::moments::grouped;
+
 /// Width of a step in the drawing; the bar in it leaves a gap on each side.
 const STEP: usize = 10;
 /// Height of the drawing.
@@ -31,18 +33,16 @@ pub struct Chart {
     /// Width of the drawing.
     pub width: usize,
     /// What the upper edge and the middle stand for.
-    pub top: i64,
-    /// The middle.
-    pub middle: i64,
+    pub scale: [String; 2],
     /// Words below the first bar, the one in the middle and the last.
     pub below: [String; 3],
 }
 
-/// The smallest of 2, 4, 10, 20, 40, 100 … that is not below.
+/// The smallest of 2, 4, 6, 8, 10, 12, 16, 20, 40 … that is not below.
 fn round_up(most: i64) -> i64 {
     let mut power = 1;
     loop {
-        for factor in [2, 4, 10] {
+        for factor in [2, 4, 6, 8, 10, 12, 16] {
             let round = factor * power;
             if round >= most {
                 return round;
@@ -78,7 +78,8 @@ pub fn draw(steps: Vec<(String, Counts)>, below: [String; 3]) -> Chart {
             counts,
         }
     };
-    Chart { bars: steps.into_iter().enumerate().map(bar).collect(), width, top, middle: top / 2, below }
+    let scale = [top, top / 2].map(grouped);
+    Chart { bars: steps.into_iter().enumerate().map(bar).collect(), width, scale, below }
 }
 
 #[cfg(test)]
@@ -89,7 +90,7 @@ mod tests {
     fn bars_stay_inside_and_what_is_not_nothing_is_seen() {
         let of = |allowed, denied| (String::new(), Counts { allowed, denied, failed: 0 });
         let chart = draw(vec![of(0, 0), of(100_000, 0), of(1, 1), of(0, 100_000)], Default::default());
-        assert_eq!((chart.top, chart.width), (100_000, 40));
+        assert_eq!((chart.scale, chart.width), (["100,000".to_owned(), "50,000".to_owned()], 40));
         let heights: Vec<_> = chart.bars.iter().map(|bar| (bar.allowed.1, bar.denied.1)).collect();
         assert_eq!(heights, [(0, 0), (200, 0), (2, 2), (0, 200)]);
         assert!(chart.bars.iter().all(|bar| bar.denied.0 >= 0 && bar.allowed.0 + bar.allowed.1 == HEIGHT));
@@ -97,7 +98,9 @@ mod tests {
 
     #[test]
     fn the_upper_edge_is_a_round_number_with_a_whole_half() {
-        for (most, round) in [(0, 2), (2, 2), (3, 4), (5, 10), (11, 20), (21, 40), (401, 1000), (1000, 1000)] {
+        for (most, round) in
+            [(0, 2), (2, 2), (3, 4), (5, 6), (11, 12), (13, 16), (17, 20), (21, 40), (1_092, 1_200), (1_000, 1_000)]
+        {
             assert_eq!(round_up(most), round, "{most}");
         }
         assert!(round_up(i64::MAX) > 0);

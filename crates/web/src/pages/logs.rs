@@ -20,6 +20,7 @@ use serde::Deserialize;
 use super::advice::{advice, words};
 use super::export::EXPORT_MAX;
 use super::keys::own;
+use super::moments::{grouped, written};
 use super::session::SignedIn;
 use super::{Frame, Problem, page};
 use crate::api::extract::rfc3339;
@@ -32,6 +33,7 @@ const STATUS_CLASSES: [(&str, (u16, u16)); 3] = [("2xx", (200, 299)), ("4xx", (4
 struct Line {
     number: i64,
     at: String,
+    clock: String,
     denied: String,
     advice: &'static str,
     method: String,
@@ -63,13 +65,14 @@ struct LogsPage {
     newest: String,
     older: String,
     export: String,
-    export_max: usize,
+    export_max: String,
 }
 
 fn line(entry: Entry) -> Line {
     Line {
         number: entry.id,
         at: rfc3339(entry.at),
+        clock: written(entry.at, "%-d %b %Y, %H:%M:%S%.3f"),
         advice: entry.reason.as_deref().map_or("", advice),
         denied: entry.reason.as_deref().map(words).unwrap_or_default(),
         method: entry.method,
@@ -201,7 +204,7 @@ pub async fn list(
         newest: if asked.before.is_empty() { String::new() } else { format!("{list}?{query}") },
         older,
         export: format!("{list}/export?{query}&format="),
-        export_max: EXPORT_MAX,
+        export_max: grouped(i64::try_from(EXPORT_MAX).unwrap_or(i64::MAX)),
         asked,
     };
     page(status, &view)
