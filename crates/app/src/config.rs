@@ -243,3 +243,20 @@ pub fn postgres_is_local(url: &str) -> bool {
         || host.starts_with("%2F")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain_url;
+
+    #[test]
+    fn an_address_of_the_gateway_is_scheme_and_authority_and_nothing_more() {
+        for good in ["https://pay.example.com", "http://10.0.0.1:8081", "https://[::1]:8443"] {
+            assert!(is_plain_url(good), "{good}");
+        }
+        for bad in
+            ["", "https://", "pay.example.com", "ftp://a", "https://a/", "https://a/b", "https://u@a", "https://a'b"]
+        {
+            assert!(!is_plain_url(bad), "{bad}");
+        }
+    }
+}

@@ -11,7 +11,6 @@ use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::credentials::View;
 use keymint_app::ops::{Actor, OpError, credentials, requests};
-use keymint_app::products::Product;
 use keymint_app::store_types::{AppRow, Entry, Filter};
 use keymint_domain::credential::State as KeyState;
 use keymint_domain::id::AppId;
@@ -63,8 +62,7 @@ fn host_name(headers: &HeaderMap) -> Option<&str> {
 impl GatewayPlace {
     /// What the operator says comes first, then a host name of the product, except where Keymint listens on this machine
     /// alone: no name leads there from elsewhere.
-    fn base(&self, app: &App, product: &Product, headers: &HeaderMap) -> Base {
-        let name = &product.name;
+    fn base(&self, name: &str, host_of_product: Option<&str>, headers: &HeaderMap) -> Base {
         if let Some(url) = &self.url {
             return Base { url: format!("{url}/{name}"), note: "" };
         }
@@ -72,7 +70,7 @@ impl GatewayPlace {
             let note = "The gateway of this Keymint listens on this machine alone.";
             return Base { url: format!("http://{}/{name}", self.address), note };
         }
-        if let Some(host) = app.products.host_of(name, Mode::Test) {
+        if let Some(host) = host_of_product {
             return Base { url: format!("https://{host}"), note: "" };
         }
         let host = host_name(headers).unwrap_or("localhost");
@@ -218,7 +216,7 @@ pub async fn show(
     let product = app.products.find(&product).ok_or(Problem::NotFound)?;
     let (keys, arrival) = look(&app, actor, id, &asked).await?;
     let first = sandbox::first_call(&product.sandbox);
-    let base = place.base(&app, product, &headers);
+    let base = place.base(&product.name, app.products.host_of(&product.name, Mode::Test), &headers);
     let app_id = id.to_string();
     let key_id = if arrival.key_id.is_empty() { NO_KEY_ID } else { &arrival.key_id };
     let subject = Subject { base: &base.url, call: first, key_id, app_id: &app_id };
@@ -257,4 +255,35 @@ pub async fn arrival(
     let (row, actor) = own(&app, &visitor, &id).await?;
     let (_, arrival) = look(&app, actor, row.id, &asked).await?;
     page(StatusCode::OK, &arrival)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_address_is_what_the_operator_says_or_else_what_leads_there() {
+        let place = |address: &str, url: Option<&str>| GatewayPlace {
+            address: address.parse().expect("an address"),
+            url: url.map(str::to_owned),
+        };
+        let (own, everywhere) = (place("127.0.0.1:8081", None), place("0.0.0.0:8081", None));
+        let told = place("0.0.0.0:8081", Some("https://pay.example.com"));
+        let url = |place: &GatewayPlace, of_product, host: &'static str| {
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            let base = place.base("shop", of_product, &headers);
+            assert_eq!(base.note.contains("derived"), base.url.contains("console") || base.url.contains("localhost"));
+            base.url
+        };
+        let named = Some("test.shop.example");
+        assert_eq!(url(&told, named, "console.example"), "https://pay.example.com/shop");
+        assert_eq!(url(&own, named, "127.0.0.1:8080"), "http://127.0.0.1:8081/shop");
+        assert_eq!(url(&everywhere, named, "console.example"), "https://test.shop.example");
+        assert_eq!(url(&everywhere, None, "console.example:8080"), "http://console.example:8081/shop");
+        for odd in ["", "a'b", "a b", "a/b", "a@b", "a\"b", "$(id)", "a;b:80"] {
+            assert_eq!(url(&everywhere, None, odd), "http://localhost:8081/shop", "{odd:?}");
+        }
+    }
 }
