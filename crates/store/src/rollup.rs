@@ -103,19 +103,22 @@ pub struct Parts {
 /// What a batch adds to one hour.
 #[derive(Default)]
 struct Hour {
+    hour_at: i64,
     counts: Counts,
     reasons: BTreeMap<Box<str>, i64>,
-    steps: BTreeMap<u32, i64>,
+    /// One for each of `STEPS_US`, and the last one.
+    steps: [u32; STEPS_US.len() + 1],
 }
 
-/// What a batch adds to the hours of one key's app.
+/// What a batch adds to the hours of one key's app. Nearly always one hour: whoever counts looks at the last one first,
+/// because this is done for every decision.
 #[derive(Default)]
-pub struct Tally(BTreeMap<i64, Hour>);
+pub struct Tally(Vec<Hour>);
 
 impl Tally {
     /// Counts a decision.
     pub fn add(&mut self, line: &Line<'_>) {
-        let hour = self.0.entry(line.at.0.saturating_sub(line.at.0.rem_euclid(HOUR_MS))).or_default();
+        let hour = self.hour(line.at.0.saturating_sub(line.at.0.rem_euclid(HOUR_MS)));
         match line.reason.as_deref() {
             Some(reason) => {
                 hour.counts.denied += 1;
@@ -130,8 +133,19 @@ impl Tally {
                 hour.counts.failed += i64::from(line.status >= FAILURE_FROM);
             }
         }
-        let step = STEPS_US.into_iter().find(|step| line.duration_us <= *step).unwrap_or(u32::MAX);
-        *hour.steps.entry(step).or_default() += 1;
+        let step = STEPS_US.iter().position(|step| line.duration_us <= *step).unwrap_or(STEPS_US.len());
+        if let Some(count) = hour.steps.get_mut(step) {
+            *count += 1;
+        }
+    }
+
+    fn hour(&mut self, hour_at: i64) -> &mut Hour {
+        let known = self.0.iter().rposition(|hour| hour.hour_at == hour_at);
+        let place = known.unwrap_or_else(|| {
+            self.0.push(Hour { hour_at, ..Hour::default() });
+            self.0.len() - 1
+        });
+        self.0.get_mut(place).expect("it was found or put there")
     }
 
     /// Adds what was counted to the hours of an app.
@@ -140,8 +154,8 @@ impl Tally {
     /// `StoreError` as the database answers.
     pub async fn write(&self, conn: &mut Conn, app: &str, mode: Mode) -> Result<(), StoreError> {
         let mode = Val::Text(mode.as_str());
-        for (hour_at, hour) in &self.0 {
-            let (app, hour_at) = (Val::Text(app), Val::Int(*hour_at));
+        for hour in &self.0 {
+            let (app, hour_at) = (Val::Text(app), Val::Int(hour.hour_at));
             let Counts { allowed, denied, failed } = hour.counts;
             let values = [app, mode, hour_at, Val::Int(allowed), Val::Int(denied), Val::Int(failed)];
             conn.execute(&ADD, &values).await?;
@@ -149,9 +163,10 @@ impl Tally {
                 let values = [app, mode, hour_at, Val::Text(REASON), Val::Text(reason), Val::Int(*count)];
                 conn.execute(&ADD_PART, &values).await?;
             }
-            for (step, count) in &hour.steps {
+            let steps = STEPS_US.into_iter().chain([u32::MAX]).zip(hour.steps);
+            for (step, count) in steps.filter(|(_, count)| *count > 0) {
                 let step = step.to_string();
-                let values = [app, mode, hour_at, Val::Text(DURATION), Val::Text(&step), Val::Int(*count)];
+                let values = [app, mode, hour_at, Val::Text(DURATION), Val::Text(&step), Val::Int(count.into())];
                 conn.execute(&ADD_PART, &values).await?;
             }
         }
