@@ -46,6 +46,9 @@ pub struct ListenConfig {
     pub console: SocketAddr,
     /// The gateway.
     pub gateway: SocketAddr,
+    /// The address under which merchants' servers reach the gateway, for the samples in the console:
+    /// `https://pay.example.com`. Without it the console shows the host names of the product, or where it listens.
+    pub gateway_url: Option<String>,
     /// The verify API, health, metrics. Has no authentication of its own.
     pub internal: SocketAddr,
     /// Threads of the gateway and the internal listener, each with its own runtime; 0: one per core.
@@ -198,6 +201,12 @@ impl Config {
                  set `internal_network_is_private = true` if only your services reach that network",
             );
         }
+        if self.listen.gateway_url.as_deref().is_some_and(|url| !is_plain_url(url)) {
+            return wrong(
+                "listen.gateway_url",
+                "must be such as https://pay.example.com: no path, no slash at the end",
+            );
+        }
         if self.product.is_empty() {
             return wrong("product", "needs at least one `[[product]]`");
         }
@@ -218,6 +227,13 @@ impl Config {
     }
 }
 
+/// Whether a text is scheme and authority of an HTTP address and nothing more.
+fn is_plain_url(url: &str) -> bool {
+    let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
+    !authority.is_empty() && authority.bytes().all(plain)
+}
+
 /// Whether a PostgreSQL address stays on this machine: a socket or a loopback address. Anything else needs TLS, which
 /// this version does not speak to databases.
 pub fn postgres_is_local(url: &str) -> bool {
@@ -231,4 +247,21 @@ pub fn postgres_is_local(url: &str) -> bool {
         || host == "localhost"
         || host.starts_with("%2F")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain_url;
+
+    #[test]
+    fn an_address_of_the_gateway_is_scheme_and_authority_and_nothing_more() {
+        for good in ["https://pay.example.com", "http://10.0.0.1:8081", "https://[::1]:8443"] {
+            assert!(is_plain_url(good), "{good}");
+        }
+        for bad in
+            ["", "https://", "pay.example.com", "ftp://a", "https://a/", "https://a/b", "https://u@a", "https://a'b"]
+        {
+            assert!(!is_plain_url(bad), "{bad}");
+        }
+    }
 }

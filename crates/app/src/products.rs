@@ -184,6 +184,12 @@ impl Products {
         self.by_host.get(host)
     }
 
+    /// A host name at which a product takes the credentials of a mode without its path.
+    pub fn host_of(&self, name: &str, mode: Mode) -> Option<&str> {
+        let is_wanted = |(product, found): &&(Arc<Product>, Mode)| *product.name == *name && *found == mode;
+        self.by_host.iter().find(|(_, place)| is_wanted(place)).map(|(host, _)| &**host)
+    }
+
     /// All products, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Product>> {
         self.by_name.values()

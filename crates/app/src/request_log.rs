@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use keymint_domain::dialect::answer::SchemeName;
 use keymint_domain::id::RequestId;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::time::UnixMs;
@@ -45,6 +46,8 @@ pub struct Record {
     pub status: u16,
     /// The reason of a denial.
     pub reason: Option<DenyReason>,
+    /// The scheme by which the request said who it is.
+    pub scheme: Option<SchemeName>,
     /// The client.
     pub client_ip: IpAddr,
     /// From the end of the head to the decision. Microseconds.
@@ -196,6 +199,7 @@ async fn write(db: &Db, records: &[Record]) -> Result<(), StoreError> {
             path: (&*record.path).into(),
             status: record.status,
             reason: record.reason.map(|reason| reason.as_str().into()),
+            scheme: record.scheme.map(|scheme| scheme.as_str().into()),
             client_ip: record.client_ip,
             duration_us: record.duration_us,
         };

@@ -63,6 +63,7 @@ fn config(arguments: &DevArguments) -> Config {
         listen: ListenConfig {
             console: port(0),
             gateway: port(1),
+            gateway_url: None,
             internal: port(2),
             threads: 0,
             internal_network_is_private: false,

@@ -121,7 +121,8 @@ fn threads(asked: usize) -> usize {
 pub async fn serve_until_told(app: App, config: &Config, ready: impl FnOnce(Addresses) -> Result<()>) -> Result<()> {
     let listen = &config.listen;
     let addresses = Addresses { console: listen.console, gateway: listen.gateway, internal: listen.internal };
-    let server = server::start(&app, addresses, threads(listen.threads), config.limits.connections_max)
+    let (threads, url) = (threads(listen.threads), listen.gateway_url.as_deref());
+    let server = server::start(&app, addresses, threads, config.limits.connections_max, url)
         .await
         .context("starting the listeners (is another Keymint running on these ports?)")?;
     ready(server.addresses)?;

@@ -19,6 +19,7 @@ mod migrate;
 pub mod people;
 mod postgres;
 pub mod request_log;
+pub mod rollup;
 pub mod sandbox;
 pub mod sessions;
 pub mod settings;
@@ -28,7 +29,7 @@ pub mod tokens;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 16] = [
+    let lists: [&[&sql::Stmt]; 17] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -40,6 +41,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &merchants::ALL,
         &people::ALL,
         &request_log::ALL,
+        &rollup::ALL,
         &sandbox::ALL,
         &sessions::ALL,
         &settings::ALL,

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::credentials;
 use crate::db::Conn;
 use crate::error::StoreError;
+use crate::rollup::Tally;
 use crate::sql::{Row, Stmt, Val};
 
 static NUMBER: Stmt = Stmt::both(
@@ -84,6 +85,9 @@ pub struct Line<'a> {
     /// The reason of a denial.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
+    /// The scheme by which the request said who it is.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Cow<'a, str>>,
     /// The client's address.
     pub client_ip: IpAddr,
     /// From the end of the request's head to the decision. Microseconds.
@@ -117,6 +121,8 @@ pub struct Entry {
     pub status: u16,
     /// The reason of a denial.
     pub reason: Option<String>,
+    /// The scheme by which the request said who it is; `None` where that was not written down.
+    pub scheme: Option<String>,
     /// The client's address.
     pub client_ip: IpAddr,
     /// From the end of the request's head to the decision. Microseconds.
@@ -169,6 +175,7 @@ struct Chunk {
     last_at: UnixMs,
     last_allowed_at: Option<UnixMs>,
     denied: i64,
+    tally: Tally,
     entries: Vec<u8>,
 }
 
@@ -230,6 +237,7 @@ impl Chunk {
             last_at,
             last_allowed_at: None,
             denied: 0,
+            tally: Tally::default(),
             entries: Vec::new(),
         }
     }
@@ -241,6 +249,9 @@ impl Chunk {
             self.denied += 1;
         } else {
             self.last_allowed_at = self.last_allowed_at.max(Some(line.at));
+        }
+        if self.owner.is_some() {
+            self.tally.add(line);
         }
         serde_json::to_writer(&mut self.entries, line).expect("text and numbers are JSON, and memory takes them");
         self.entries.push(b'\n');
@@ -263,6 +274,9 @@ impl Chunk {
             Val::Text(std::str::from_utf8(&self.entries).expect("JSON is UTF-8")),
         ];
         conn.execute(&INSERT, &values).await?;
+        if let (Some(owner), Some(app)) = (owner, app.as_deref()) {
+            self.tally.write(conn, app, owner.mode).await?;
+        }
         match (owner, self.last_allowed_at) {
             (Some(owner), Some(at)) => credentials::note_use(conn, &owner.key_id, at).await,
             _ => Ok(()),
@@ -342,6 +356,7 @@ fn decode(row: &Row, filter: &Filter, found: &mut Vec<Entry>) -> Result<(), Stor
                 path: line.path.into_owned(),
                 status: line.status,
                 reason: line.reason.map(Cow::into_owned),
+                scheme: line.scheme.map(Cow::into_owned),
                 client_ip: line.client_ip,
                 duration_us: line.duration_us,
             });

@@ -28,9 +28,14 @@ static LIST: Stmt = Stmt::both(
      WHERE merchant_id = $1 AND product = $2 AND mode = 'test' AND kind = $3 AND created_at >= $4 AND created_at <= $5
      ORDER BY created_at DESC, id DESC LIMIT $6 OFFSET $7",
 );
+static LIST_OF_APP: Stmt = Stmt::both(
+    "sandbox_object.list_of_app",
+    "SELECT kind, body FROM sandbox_object
+     WHERE merchant_id = $1 AND app_id = $2 AND mode = 'test' AND created_at >= $3 ORDER BY created_at DESC LIMIT $4",
+);
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 4] = [&INSERT, &FIND, &FIND_REFERENCE, &LIST];
+pub static ALL: [&Stmt; 5] = [&INSERT, &FIND, &FIND_REFERENCE, &LIST, &LIST_OF_APP];
 
 /// An object of a sandbox.
 #[derive(Clone, Debug)]
@@ -135,6 +140,22 @@ pub async fn list(
         Val::Int(window.skip),
     ];
     conn.rows(&LIST, &values).await?.iter().map(decode).collect()
+}
+
+/// An app's objects since a moment, newest first: kind and body of each.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn list_of_app(
+    conn: &mut Conn,
+    (merchant, app): (MerchantId, AppId),
+    since: UnixMs,
+    count: i64,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let (merchant, app) = (merchant.to_string(), app.to_string());
+    let values = [Val::Text(&merchant), Val::Text(&app), Val::Int(since.0), Val::Int(count)];
+    let rows = conn.rows(&LIST_OF_APP, &values).await?;
+    rows.iter().map(|row| Ok((row.text("kind")?.to_owned(), row.text("body")?.to_owned()))).collect()
 }
 
 fn decode(row: &Row) -> Result<SandboxObject, StoreError> {

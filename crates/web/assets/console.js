@@ -34,3 +34,22 @@ for (const button of document.querySelectorAll("button.download")) {
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
+
+// The page of the first call asks whether it has arrived, for ten minutes at most.
+const arrival = document.getElementById("arrival");
+if (arrival && ["waiting", "denied"].includes(arrival.dataset.state)) {
+  let left = 300;
+  let seen = "";
+  const timer = setInterval(async () => {
+    if (document.hidden) return;
+    if (left-- === 0) return clearInterval(timer);
+    const answer = await fetch(arrival.dataset.from);
+    if (!answer.ok || answer.redirected) return clearInterval(timer);
+    const page = await answer.text();
+    // That time has passed is no news to be read out.
+    const news = page.replace(/<time[^]*?<\/time>/g, "");
+    if (news !== seen) arrival.innerHTML = page;
+    seen = news;
+    if (page.includes("notice success")) clearInterval(timer);
+  }, 2000);
+}

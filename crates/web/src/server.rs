@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use axum::Extension;
 use keymint_app::App;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -9,6 +10,7 @@ use tokio::task::JoinHandle;
 use crate::gateway::Gateway;
 use crate::internal::Internal;
 use crate::listener::{self, Running, Setting};
+use crate::pages::GatewayPlace;
 use crate::{api, console, sandbox};
 
 /// Where to listen.
@@ -32,11 +34,17 @@ pub struct Server {
     console: JoinHandle<()>,
 }
 
-/// Starts the listeners over an app.
+/// Starts the listeners over an app. `gateway_url` is where merchants' servers reach the gateway, if that is told.
 ///
 /// # Errors
 /// When an address cannot be bound, or a product names a sandbox that is not there.
-pub async fn start(app: &App, addresses: Addresses, threads: usize, connections_max: usize) -> std::io::Result<Server> {
+pub async fn start(
+    app: &App,
+    addresses: Addresses,
+    threads: usize,
+    connections_max: usize,
+    gateway_url: Option<&str>,
+) -> std::io::Result<Server> {
     for product in app.products.iter() {
         if !sandbox::NAMES.contains(&&*product.sandbox) {
             let problem = format!(
@@ -56,7 +64,9 @@ pub async fn start(app: &App, addresses: Addresses, threads: usize, connections_
     let internal_app = app.clone();
     let internal =
         listener::start("internal", addresses.internal, &setting, move || Internal::new(internal_app.clone()))?;
-    let console = tokio::spawn(console::serve(listener, api::router(app.clone()), stopped));
+    let place = GatewayPlace { address: gateway.address, url: gateway_url.map(str::to_owned) };
+    let router = api::router(app.clone()).layer(Extension(place));
+    let console = tokio::spawn(console::serve(listener, router, stopped));
     let addresses = Addresses { console: console_address, gateway: gateway.address, internal: internal.address };
     Ok(Server { addresses, stop, gateway, internal, console })
 }

@@ -14,6 +14,7 @@ pub mod proofs;
 pub mod requests;
 pub mod team;
 pub mod tokens;
+pub mod traffic;
 
 use aws_lc_rs::digest;
 use keymint_domain::entropy::EntropyError;

@@ -34,6 +34,8 @@ pub enum Decision {
 pub struct Allowed {
     /// Whose it is.
     pub candidate: Arc<Candidate>,
+    /// The scheme by which it proved who it is.
+    pub scheme: SchemeName,
     /// The body of the answer, when the call buys tokens: Keymint answers such calls itself.
     pub exchange: Option<ExchangeAnswer>,
 }
@@ -124,7 +126,7 @@ impl App {
             (None, None) => return Err(Denied { reason: DenyReason::UnknownKey, scheme, candidate: None }),
         };
         let exchange = claim.exchange.map(|exchange| self.sell_tokens(&context, exchange, &candidate));
-        Ok(Allowed { candidate, exchange })
+        Ok(Allowed { candidate, scheme: claim.scheme, exchange })
     }
 
     fn sell_tokens(&self, context: &Context<'_>, exchange: &TokenExchange, candidate: &Candidate) -> ExchangeAnswer {

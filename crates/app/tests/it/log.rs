@@ -30,6 +30,7 @@ fn all() -> Filter {
 
 fn record(n: i64, candidate: Option<Arc<Candidate>>) -> Record {
     Record {
+        scheme: None,
         at: UnixMs(START.0 + n),
         request_id: RequestId::numbered(START, u128::try_from(n).expect("not negative")),
         product: "keymint".into(),

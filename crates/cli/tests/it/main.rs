@@ -9,6 +9,7 @@ mod gateway;
 mod interop;
 mod lifecycle;
 mod management;
+mod overview;
 mod people;
 mod sandboxes;
 mod verify_api;

@@ -11,6 +11,7 @@ use keymint_store::credentials;
 use keymint_store::db::Db;
 use keymint_store::error::StoreError;
 use keymint_store::request_log::{self, Batch, Entry, Filter, Line};
+use keymint_store::rollup::{self, Counts, HOUR_MS, Span};
 use keymint_testkit::TestDb;
 
 use crate::sample::{HARD_TEXT, NOW, ids, store_credential, store_owner};
@@ -44,6 +45,7 @@ fn line(n: u16) -> Line<'static> {
             .into_iter()
             .nth(usize::from(n % 4))
             .flatten(),
+        scheme: n.is_multiple_of(2).then(|| "basic".into()),
         client_ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
         duration_us: n.into(),
     }
@@ -203,4 +205,27 @@ pub async fn a_line_that_cannot_be_read_is_corrupt_and_not_absent(it: TestDb) {
     let mut conn = it.db.read().await.expect("a connection");
     let found = request_log::list_of_key(&mut conn, "km_test_1", &all()).await;
     assert!(matches!(found, Err(StoreError::Corrupt { column: "entries", .. })), "{found:?}");
+}
+
+pub async fn hours_count_what_was_logged_and_nothing_else(it: TestDb) {
+    let (test, live, foreign) = (candidate(1, 1, Mode::Test), candidate(1, 2, Mode::Live), candidate(2, 3, Mode::Test));
+    let hour = NOW.0 - NOW.0.rem_euclid(HOUR_MS);
+    let at = |n: u16, hours: i64| Line { at: UnixMs(hour + hours * HOUR_MS), ..line(n) };
+    let second = Line { at: UnixMs(hour + HOUR_MS - 1), ..line(4) };
+    store(&it.db, [(Some(&test), at(0, 0)), (Some(&test), at(1, 0)), (Some(&test), at(2, 1)), (None, at(1, 0))]).await;
+    store(&it.db, [(Some(&test), second), (Some(&test), Line { status: 404, ..at(0, 0) })]).await;
+    store(&it.db, [(Some(&live), at(0, 0)), (Some(&foreign), at(0, 0)), (Some(&test), at(0, 2))]).await;
+    let span = Span { app: ids(1).app, mode: Mode::Test, since: UnixMs(hour), until: UnixMs(hour + 2 * HOUR_MS) };
+    let mut conn = it.db.read().await.expect("a connection");
+    let hours = rollup::hours(&mut conn, span).await.expect("it reads");
+    let counts = |allowed, denied, failed| Counts { allowed, denied, failed };
+    let wanted = [(UnixMs(hour), counts(3, 1, 1)), (UnixMs(hour + HOUR_MS), counts(0, 1, 0))];
+    assert_eq!(hours, wanted, "the hour that begins at the end is not in it");
+    let parts = rollup::parts(&mut conn, span).await.expect("it reads");
+    assert_eq!(parts.reasons, [("expired".to_owned(), 1), ("revoked".to_owned(), 1)]);
+    assert_eq!(parts.durations, [(10, 5)], "0, 1, 2, 4 and 0 microseconds are in the first step");
+    let none = Span { app: ids(3).app, ..span };
+    assert!(rollup::hours(&mut conn, none).await.expect("it reads").is_empty());
+    let other = Span { mode: Mode::Live, ..span };
+    assert_eq!(rollup::hours(&mut conn, other).await.expect("it reads"), [(UnixMs(hour), counts(1, 0, 0))]);
 }

@@ -17,6 +17,7 @@ use keymint_app::clock::Stopwatch;
 use keymint_app::products::Product;
 use keymint_app::request_log::{Record, redact};
 use keymint_app::verify::{Allowed, Decision, Denied};
+use keymint_domain::dialect::answer::SchemeName;
 use keymint_domain::id::RequestId;
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
@@ -50,13 +51,14 @@ pub struct Gateway {
 struct Outcome {
     response: Response,
     candidate: Option<Arc<Candidate>>,
+    scheme: Option<SchemeName>,
     reason: Option<DenyReason>,
 }
 
 impl Outcome {
     fn denied(product: &Product, denied: Denied) -> Self {
         let response = reply::denial(product, denied.reason, denied.scheme);
-        Self { response, candidate: denied.candidate, reason: Some(denied.reason) }
+        Self { response, candidate: denied.candidate, scheme: denied.scheme, reason: Some(denied.reason) }
     }
 
     fn refused(product: &Product, reason: DenyReason) -> Self {
@@ -141,20 +143,25 @@ impl Gateway {
     }
 
     async fn serve(&self, product: &Product, view: &RequestView<'_>, allowed: Allowed) -> Outcome {
-        let Allowed { candidate, exchange } = allowed;
+        let Allowed { candidate, scheme, exchange } = allowed;
+        let scheme = Some(scheme);
         if let Some(answer) = exchange {
             let content_type = &product.dialect.answers.content_type;
             let body = Bytes::copy_from_slice(answer.body.expose().as_bytes());
             let response = reply::whole(answer.status, content_type, body);
-            return Outcome { response, candidate: Some(candidate), reason: None };
+            return Outcome { response, candidate: Some(candidate), scheme, reason: None };
         }
         if candidate.mode == Mode::Live {
             let reason = DenyReason::NoUpstream;
-            return Outcome::denied(product, Denied { reason, scheme: None, candidate: Some(candidate) });
+            let denied = Denied { reason, scheme: None, candidate: Some(candidate) };
+            return Outcome { scheme, ..Outcome::denied(product, denied) };
         }
         match sandbox::answer(&Call { app: &self.app, product, candidate: &candidate, view }).await {
-            Ok(response) => Outcome { response, candidate: Some(candidate), reason: None },
-            Err(reason) => Outcome::denied(product, Denied { reason, scheme: None, candidate: Some(candidate) }),
+            Ok(response) => Outcome { response, candidate: Some(candidate), scheme, reason: None },
+            Err(reason) => {
+                let denied = Denied { reason, scheme: None, candidate: Some(candidate) };
+                Outcome { scheme, ..Outcome::denied(product, denied) }
+            }
         }
     }
 
@@ -181,6 +188,7 @@ impl Gateway {
             path: redact(path),
             status: noted.status,
             reason: noted.reason,
+            scheme: noted.scheme,
             client_ip: noted.client_ip,
             duration_us: noted.duration_us,
         });
@@ -193,6 +201,7 @@ struct Noted {
     request_id: RequestId,
     candidate: Option<Arc<Candidate>>,
     reason: Option<DenyReason>,
+    scheme: Option<SchemeName>,
     status: u16,
     client_ip: std::net::IpAddr,
     duration_us: u32,
@@ -211,7 +220,7 @@ impl Service for Gateway {
             let (status, body) = if is_faulty { (400, AMBIGUOUS) } else { (404, NO_PRODUCT) };
             return reply::closing(reply::json(status, body));
         };
-        let Outcome { mut response, candidate, reason } = self.decide(&addressed, &parts, body, peer).await;
+        let Outcome { mut response, candidate, scheme, reason } = self.decide(&addressed, &parts, body, peer).await;
         let at = self.app.clock.now();
         let request_id = self.next_id(at);
         if let Ok(value) = HeaderValue::from_bytes(&request_id.to_bytes()) {
@@ -222,6 +231,7 @@ impl Service for Gateway {
             request_id,
             candidate,
             reason,
+            scheme,
             status: response.status().as_u16(),
             client_ip: peer.address,
             duration_us: watch.map_or(0, |watch| watch.elapsed_us()),

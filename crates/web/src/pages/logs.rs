@@ -1,35 +1,45 @@
-//! An app's requests: each with its decision and, for a denied one, why and what to do about it.
+//! An app's requests: each with its decision and, for a denied one, why and what to do about it; and the filters, which
+//! the list and its export share.
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use http::StatusCode;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use keymint_app::App;
-use keymint_app::ops::requests;
+use keymint_app::ops::{Actor, OpError, requests};
 use keymint_app::store_types::{Entry, Filter};
+use keymint_domain::id::AppId;
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
+use keymint_domain::role::Act;
 use keymint_domain::time::UnixMs;
 use serde::Deserialize;
 
+use super::advice::{advice, words};
+use super::export::EXPORT_MAX;
 use super::keys::own;
+use super::moments::{grouped, written};
 use super::session::SignedIn;
 use super::{Frame, Problem, page};
 use crate::api::extract::rfc3339;
 
 /// Requests on one page.
 const LINES_MAX: usize = 50;
+/// The classes of status that can be asked for.
+const STATUS_CLASSES: [(&str, (u16, u16)); 3] = [("2xx", (200, 299)), ("4xx", (400, 499)), ("5xx", (500, 599))];
 
 struct Line {
+    number: i64,
     at: String,
+    clock: String,
     denied: String,
     advice: &'static str,
     method: String,
     path: String,
     status: u16,
     key_id: String,
-    client_ip: String,
-    request_id: String,
 }
 
 struct Choice {
@@ -46,62 +56,109 @@ struct LogsPage {
     app_name: String,
     tab: &'static str,
     may_see_logs: bool,
-    mode: &'static str,
+    asked: LogsQuery,
+    problem: &'static str,
+    is_filtered: bool,
     reasons: Vec<Choice>,
+    statuses: Vec<Choice>,
     lines: Vec<Line>,
+    newest: String,
     older: String,
-}
-
-/// `wrong_secret` as `wrong secret`.
-fn words(reason: &str) -> String {
-    reason.replace('_', " ")
-}
-
-/// What a merchant does about a denial; nothing where only the caller can know.
-fn advice(reason: &str) -> &'static str {
-    match DenyReason::parse(reason) {
-        Some(DenyReason::WrongSecret) => {
-            "Compare the secret your server reads with the one you saved, or regenerate the key."
-        }
-        Some(DenyReason::WrongSignature) => {
-            "Sign the bytes that are sent, with the secret of this key id; `keymint request --dry-run` shows how."
-        }
-        Some(DenyReason::StaleTimestamp) => "Set the server's clock; sign just before sending.",
-        Some(DenyReason::Replayed) => "Sign each request anew; a signature counts once.",
-        Some(DenyReason::Revoked) => "Use the successor, or generate a key.",
-        Some(DenyReason::Expired) => "Its time is over. Generate a key.",
-        Some(DenyReason::WrongMode) => "Send test keys to the sandbox's address and live keys to the live one.",
-        Some(DenyReason::IpNotAllowed) => "The address is not on this key's list.",
-        Some(DenyReason::OriginNotAllowed) => "The origin is not on this key's list.",
-        Some(DenyReason::ScopeMissing) => "No scope of this key covers the call.",
-        Some(DenyReason::AppDisabled) => "Enable the application.",
-        Some(DenyReason::MerchantSuspended) => "Live keys work while the merchant is approved.",
-        Some(DenyReason::NoUpstream) => "The operator has not connected live mode yet.",
-        _ => "",
-    }
+    export: String,
+    export_max: String,
 }
 
 fn line(entry: Entry) -> Line {
     Line {
+        number: entry.id,
         at: rfc3339(entry.at),
+        clock: written(entry.at, "%-d %b %Y, %H:%M:%S%.3f"),
         advice: entry.reason.as_deref().map_or("", advice),
         denied: entry.reason.as_deref().map(words).unwrap_or_default(),
         method: entry.method,
         path: entry.path,
         status: entry.status,
         key_id: entry.key_id,
-        client_ip: entry.client_ip.to_string(),
-        request_id: entry.request_id,
     }
 }
 
-/// What is asked for. A select that was left alone sends an empty value.
+/// What is asked for. A field that was left alone sends an empty value.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct LogsQuery {
     mode: String,
     reason: String,
-    before: Option<i64>,
+    status: String,
+    from: String,
+    to: String,
+    key: String,
+    before: String,
+}
+
+/// Midnight UTC at the beginning of a day, and at its end.
+fn day_of(text: &str) -> Option<(UnixMs, UnixMs)> {
+    let date: Date = text.parse().ok()?;
+    let midnight = |date: Date| Some(UnixMs(date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond()));
+    Some((midnight(date)?, midnight(date.tomorrow().ok()?)?))
+}
+
+impl LogsQuery {
+    /// The filter, for at most so many entries.
+    ///
+    /// # Errors
+    /// What is wrong with the dates.
+    pub fn filter(&self, limit: usize) -> Result<Filter, &'static str> {
+        let (mut since, mut until) = (UnixMs(0), UnixMs(i64::MAX));
+        if !self.from.is_empty() {
+            (since, _) = day_of(&self.from).ok_or("From is not a day such as 2027-01-31.")?;
+        }
+        if !self.to.is_empty() {
+            (_, until) = day_of(&self.to).ok_or("To is not a day such as 2027-01-31.")?;
+        }
+        if since >= until {
+            return Err("From is after To.");
+        }
+        let class = STATUS_CLASSES.iter().find(|(name, _)| *name == self.status);
+        Ok(Filter {
+            below_id: self.before.parse().unwrap_or(i64::MAX),
+            mode: Mode::parse(&self.mode),
+            reason: DenyReason::parse(&self.reason).map(|reason| reason.as_str().to_owned()),
+            since,
+            until,
+            status: class.map_or((0, u16::MAX), |(_, range)| *range),
+            limit,
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        [&self.mode, &self.reason, &self.status, &self.from, &self.to, &self.key].iter().all(|text| text.is_empty())
+    }
+
+    /// The filters as a query. What is not of the form of such a value is left out.
+    fn to_query(&self) -> String {
+        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let fields = [
+            ("mode", &self.mode),
+            ("reason", &self.reason),
+            ("status", &self.status),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("key", &self.key),
+        ];
+        let given = fields.into_iter().filter(|(_, value)| !value.is_empty() && is_plain(value));
+        given.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+    }
+
+    /// Those of an app's requests that are asked for, newest first.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such app that the actor may see; `Forbidden`.
+    pub async fn find(&self, app: &App, actor: Actor, id: AppId, filter: &Filter) -> Result<Vec<Entry>, OpError> {
+        match self.key.trim() {
+            "" => requests::of_app(app, actor, id, filter).await,
+            key => requests::of_key_in_app(app, actor, (id, key), filter).await,
+        }
+    }
 }
 
 /// The page.
@@ -113,43 +170,42 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let (row, actor) = own(&app, &visitor, &id).await?;
     let (membership, _) = visitor.at(row.merchant_id)?;
-    let mode = Mode::parse(&asked.mode);
-    let reason = DenyReason::parse(&asked.reason);
-    let filter = Filter {
-        below_id: asked.before.unwrap_or(i64::MAX),
-        mode,
-        reason: reason.map(|reason| reason.as_str().to_owned()),
-        since: UnixMs(0),
-        until: UnixMs(i64::MAX),
-        status: (0, u16::MAX),
-        limit: LINES_MAX + 1,
+    actor.require(Act::SeeRequests)?;
+    let (status, problem, mut entries) = match asked.filter(LINES_MAX + 1) {
+        Ok(filter) => (StatusCode::OK, "", asked.find(&app, actor, row.id, &filter).await?),
+        Err(problem) => (StatusCode::UNPROCESSABLE_ENTITY, problem, Vec::new()),
     };
-    let mut entries = requests::of_app(&app, actor, row.id, &filter).await?;
     let has_more = entries.len() > LINES_MAX;
     entries.truncate(LINES_MAX);
-    let mode = mode.map_or("", Mode::as_str);
+    let query = asked.to_query();
+    let list = format!("/apps/{}/logs", row.id);
     let older = match entries.last() {
-        Some(last) if has_more => {
-            let reason = reason.map_or("", DenyReason::as_str);
-            format!("/apps/{}/logs?mode={mode}&reason={reason}&before={}", row.id, last.id)
-        }
+        Some(last) if has_more => format!("{list}?{query}&before={}", last.id),
         _ => String::new(),
     };
-    let choice = |found: &DenyReason| Choice {
+    let reason = |found: &DenyReason| Choice {
         name: found.as_str(),
         words: words(found.as_str()),
-        is_chosen: reason == Some(*found),
+        is_chosen: asked.reason == found.as_str(),
     };
+    let class =
+        |(name, _): &(&'static str, _)| Choice { name, words: (*name).to_owned(), is_chosen: asked.status == *name };
     let view = LogsPage {
         frame: Frame::new(&visitor, membership, "apps"),
         app_id: row.id.to_string(),
         app_name: row.name,
         tab: "logs",
         may_see_logs: true,
-        mode,
-        reasons: DenyReason::ALL.iter().map(choice).collect(),
+        problem,
+        is_filtered: !asked.is_empty(),
+        reasons: DenyReason::ALL.iter().map(reason).collect(),
+        statuses: STATUS_CLASSES.iter().map(class).collect(),
         lines: entries.into_iter().map(line).collect(),
+        newest: if asked.before.is_empty() { String::new() } else { format!("{list}?{query}") },
         older,
+        export: format!("{list}/export?{query}&format="),
+        export_max: grouped(i64::try_from(EXPORT_MAX).unwrap_or(i64::MAX)),
+        asked,
     };
-    page(StatusCode::OK, &view)
+    page(status, &view)
 }

@@ -2,15 +2,23 @@
 //! handler and a view struct; what may be done is decided by the use cases, never here.
 
 mod account;
+mod advice;
 mod apps;
+mod chart;
+mod export;
 mod keys;
+mod log_entry;
 mod logs;
 mod merchant;
+mod moments;
 mod outbox;
+mod overview;
 mod proof;
 mod restrictions;
+mod samples;
 mod security;
 mod session;
+mod start;
 mod team;
 
 use askama::Template;
@@ -28,10 +36,12 @@ use keymint_domain::role::Act;
 use keymint_domain::time::UnixMs;
 use tower_http::csrf::CsrfLayer;
 
+pub use start::GatewayPlace;
+
 use session::SignedIn;
 
 /// Scripts, styles and forms of our own alone; nothing inline; no frame around us.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; \
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// The pages. Unsafe requests from another origin end here, before any handler (T105).
@@ -57,9 +67,14 @@ pub fn router(app: &App) -> Router<App> {
         .route("/merchants/{id}/apps/new", get(apps::form).post(apps::make))
         .route("/apps/{id}/settings", get(apps::settings).post(apps::edit))
         .route("/apps/{id}/state", post(apps::set_state))
+        .route("/keys/{key_id}", get(restrictions::show).post(restrictions::change))
+        .route("/apps/{id}", get(overview::show))
+        .route("/apps/{id}/start", get(start::show))
+        .route("/apps/{id}/start/arrival", get(start::arrival))
         .route("/apps/{id}/keys", get(keys::list).post(keys::generate))
         .route("/apps/{id}/logs", get(logs::list))
-        .route("/keys/{key_id}", get(restrictions::show).post(restrictions::change))
+        .route("/apps/{id}/logs/export", get(export::send))
+        .route("/apps/{id}/logs/{number}", get(log_entry::show))
         .route("/keys/{key_id}/roll", post(keys::roll))
         .route("/keys/{key_id}/end", post(keys::move_end))
         .route("/keys/{key_id}/revoke", post(keys::revoke))

@@ -24,6 +24,50 @@ use crate::reply::{self, Response};
 /// The sandboxes there are, by the names that configurations use. `accept` answers 204 to everyone who is let in.
 pub const NAMES: [&str; 6] = ["accept", "keymint", "kpay", "kspay", "kwikpaisa", "razorpay"];
 
+/// A call that shows that a key works: what the console's samples make.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstCall {
+    /// The method.
+    pub method: &'static str,
+    /// The path inside the product.
+    pub path: &'static str,
+    /// The body: JSON without single quotes, backslashes and line ends, so that it fits into any language's literal.
+    /// Empty: none.
+    pub body: &'static str,
+}
+
+/// The first call of a sandbox; it may be repeated.
+pub fn first_call(sandbox: &str) -> FirstCall {
+    let (method, path, body) = match sandbox {
+        "keymint" => ("GET", "/v1/whoami", ""),
+        "razorpay" => ("POST", "/v1/orders", r#"{"amount":50000,"currency":"INR"}"#),
+        "kwikpaisa" => ("POST", "/api/v3/payout/balance", r#"{"kwikx_wallet_id":"kwx_test_1"}"#),
+        "kspay" => ("GET", "/currencies", ""),
+        "kpay" => ("GET", "/api/v1/payments/me", ""),
+        _ => ("GET", "/", ""),
+    };
+    FirstCall { method, path, body }
+}
+
+/// What a kept object says of its state, whichever of the vendors' words its member has.
+pub fn status(body: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Kept {
+        #[serde(alias = "order_status")]
+        status: Option<String>,
+    }
+    serde_json::from_str::<Kept>(body).ok()?.status
+}
+
+/// How a state of an object looks: settled, under way, or failed.
+pub fn tone(status: &str) -> &'static str {
+    match status {
+        "paid" | "success" | "completed" | "captured" | "processed" => "good",
+        "failed" | "cancelled" | "expired" | "rejected" => "bad",
+        _ => "warn",
+    }
+}
+
 /// One authenticated call.
 pub struct Call<'a> {
     /// The app.
