@@ -15,6 +15,9 @@ const GOOD = {
   "Zip Code/Postal Code": "560001",
 };
 
+/** Their labels say so. */
+const OPTIONAL = ["Phone Number", "State", "City"];
+
 /** One off, or empty: each is refused, and its neighbour in `GOOD` or here is not. */
 const REFUSED = [
   ["App Name", "ab", "must have 3 to 256 characters"],
@@ -32,7 +35,7 @@ const REFUSED = [
   ["Zip Code/Postal Code", "1".repeat(21), "must have 1 to 20 characters"],
 ];
 
-const field = (page, label) => page.getByRole("textbox", { name: label });
+const field = (page, label) => page.getByLabel(label, { exact: label !== "Country" && !OPTIONAL.includes(label) });
 
 async function type(visitor, values) {
   for (const [label, value] of Object.entries(values)) await field(visitor.page, label).fill(value);

@@ -36,7 +36,8 @@ scenarioWithAndWithoutScripts("a wrong password is refused, and what was typed s
   assert.equal(await page.getByRole("alert").innerText(), "Email and password do not belong together.");
   assert.equal(await page.getByLabel("Email").inputValue(), email);
   assert.equal(await page.getByLabel("Password").inputValue(), "");
-  await visitor.fill({ Password: password });
+  assert.equal(await focused(page), "password", "the field to mend");
+  await page.keyboard.type(password);
   await visitor.press("Sign in");
   await page.getByRole("heading", { name: "Applications", level: 1 }).waitFor();
 });

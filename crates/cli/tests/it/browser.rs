@@ -18,9 +18,11 @@ files! {
     an_application_is_added: "applications",
     a_key_lives_and_ends: "keys",
     each_role_finds_what_it_may_do: "roles",
+    pages_are_for_everybody: "accessibility",
     hostile_text_stays_text: "hostile",
     other_sites_change_nothing: "cross-site",
     a_page_that_misbehaves_is_noticed: "watch",
+    lighthouse_is_content: "lighthouse",
 }
 
 fn folder() -> PathBuf {

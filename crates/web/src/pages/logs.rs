@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::keys::own;
 use super::session::SignedIn;
-use super::{Frame, Problem, page};
+use super::{Frame, Problem, page, second};
 use crate::api::extract::rfc3339;
 
 /// Requests on one page.
@@ -22,6 +22,7 @@ const LINES_MAX: usize = 50;
 
 struct Line {
     at: String,
+    second: String,
     denied: String,
     advice: &'static str,
     method: String,
@@ -84,6 +85,7 @@ fn advice(reason: &str) -> &'static str {
 fn line(entry: Entry) -> Line {
     Line {
         at: rfc3339(entry.at),
+        second: second(entry.at),
         advice: entry.reason.as_deref().map_or("", advice),
         denied: entry.reason.as_deref().map(words).unwrap_or_default(),
         method: entry.method,
