@@ -8,9 +8,11 @@ import { serve } from "../elsewhere.mjs";
 import { encoded, Session } from "../keymint.mjs";
 import { scenario } from "../scenario.mjs";
 
-/** Every unsafe route of the pages, and a form that it takes from its own page. */
+/**
+ * Every unsafe route of the pages, and a form that it takes from its own page. What ends or changes the session is last:
+ * taken, it would spoil the forms behind it.
+ */
 const FORMS = {
-  "/sign-in": ({ keymint }) => ["/sign-in", keymint.user("viewer")],
   "/merchants/{id}/apps/new": ({ merchant, app }) => [
     `/merchants/${merchant}/apps/new`,
     { product: "keymint", name: `Forged ${app}`, email: "a@b.example", address: "1", country: "IN", postal_code: "1" },
@@ -19,6 +21,7 @@ const FORMS = {
   "/keys/{key_id}/roll": ({ key }) => [`/keys/${key.keyId}/roll`, { once: "forged", grace_seconds: "0" }],
   "/keys/{key_id}/revoke": ({ key }) => [`/keys/${key.keyId}/revoke`, { reason: "unused" }],
   "/sign-out": () => ["/sign-out", {}],
+  "/sign-in": ({ keymint }) => ["/sign-in", keymint.user("viewer")],
 };
 
 /** Runs in the other site's page: each form by fetch, by a form in a frame, and as an image. */
