@@ -17,6 +17,7 @@ pub struct Package {
 pub const POSTGRESQL: Package = Package { name: "postgresql", is_there: || postgres::binaries().is_ok() };
 pub const PHP: Package = Package { name: "php-cli", is_there: || shell::is_installed("php") };
 pub const PYTHON_VENV: Package = Package { name: "python3-venv", is_there: || python().is_some() };
+pub const CHROMIUM: Package = Package { name: "chromium", is_there: || Path::new("/usr/bin/chromium").is_file() };
 pub const CXX: Package = Package { name: "g++", is_there: || shell::is_installed("c++") };
 pub const WRK: Package = Package { name: "wrk", is_there: || shell::is_installed("wrk") };
 pub const VALGRIND: Package = Package { name: "valgrind", is_there: || shell::is_installed("valgrind") };
@@ -119,25 +120,25 @@ fn python() -> Option<&'static str> {
     ["python3", "/usr/bin/python3"].into_iter().find(can)
 }
 
-/// The npm packages of `interop/`, installed anew whenever the lock file changes. Their install scripts do not run.
-pub fn npm_packages() -> Result<()> {
+/// The npm packages of a folder, installed anew whenever its lock file changes. Their install scripts do not run.
+pub fn npm_packages(name: &str) -> Result<()> {
     if !shell::is_installed("npm") {
         bail!("there is no npm; install Node 20 or newer");
     }
-    let folder = shell::root().join("interop");
+    let folder = shell::root().join(name);
     let is_locked = folder.join("package-lock.json").is_file();
     let list = if is_locked { "package-lock.json" } else { "package.json" };
-    let wanted = fs::read_to_string(folder.join(list)).with_context(|| format!("reading interop/{list}"))?;
+    let wanted = fs::read_to_string(folder.join(list)).with_context(|| format!("reading {name}/{list}"))?;
     let stamp = folder.join("node_modules/.installed-packages");
     if is_stamped(&stamp, &wanted) {
-        println!("in place: the npm packages of interop/{list}");
+        println!("in place: the npm packages of {name}/{list}");
         return Ok(());
     }
-    println!("installing the npm packages of interop/{list}");
+    println!("installing the npm packages of {name}/{list}");
     let verb = if is_locked { "ci" } else { "install" };
     let mut npm = shell::command("npm");
     shell::run(npm.current_dir(&folder).args([verb, "--no-audit", "--no-fund", "--ignore-scripts"]))?;
-    fs::create_dir_all(folder.join("node_modules")).context("making interop/node_modules")?;
+    fs::create_dir_all(folder.join("node_modules")).with_context(|| format!("making {name}/node_modules"))?;
     fs::write(&stamp, wanted).context("noting which npm packages are installed")
 }
 

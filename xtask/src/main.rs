@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod browser;
 mod crash;
 mod deny;
 mod fuzz;
@@ -51,6 +52,18 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Measures the release binary: `cargo xtask bench verify …`
     Bench(bench::Options),
+    /// The console in a real browser, and nothing else: `cargo xtask browser sign_in`
+    Browser {
+        /// Only the tests whose name holds this
+        #[arg(default_value = "")]
+        name: String,
+    },
+    /// A picture of every page of the console, at two widths and in both colour schemes, into target/pictures
+    Pictures {
+        /// Only the pages whose name holds this
+        #[arg(default_value = "")]
+        name: String,
+    },
     /// Licences, sources and crate walls by cargo-deny
     Deny,
     /// Starts a private PostgreSQL, runs a command with the variables that the tests read, stops it:
@@ -73,6 +86,8 @@ fn main() -> ExitCode {
         Task::Crash(options) => crash::run(&mut steps, &options),
         Task::Fuzz(options) => fuzz::run(&mut steps, &options),
         Task::Bench(options) => bench::run(&mut steps, &options),
+        Task::Browser { name } => browser::tests(&mut steps, &name),
+        Task::Pictures { name } => browser::pictures(&mut steps, &name),
         Task::Deny => deny::run(&mut steps),
         Task::WithPostgres { command } => suite::with_postgres(&mut steps, &command),
     }

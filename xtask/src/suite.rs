@@ -22,10 +22,12 @@ pub fn check(steps: &mut Steps) {
 /// Everything, on both engines and with every outside client. What cannot run counts as failed.
 pub fn test(steps: &mut Steps) {
     let tools = steps.run("cargo-nextest", install::nextest);
-    let machine =
-        steps.run("Debian packages", || install::debian(&[install::POSTGRESQL, install::PHP, install::PYTHON_VENV]));
+    let machine = steps.run("Debian packages", || {
+        install::debian(&[install::POSTGRESQL, install::PHP, install::PYTHON_VENV, install::CHROMIUM])
+    });
     let python = steps.run("Python packages", install::python_packages);
-    let npm = steps.run("npm packages", install::npm_packages);
+    let npm = steps.run("npm packages", || install::npm_packages("interop"))
+        & steps.run("npm packages of the browser", || install::npm_packages("browser"));
     read_only_checks(steps);
     let built = steps.run("build", || shell::run(&mut shell::cargo("build -p keymint")));
     if built {
@@ -72,6 +74,7 @@ fn surround<'a>(command: &'a mut Command, server: &Postgres) -> &'a mut Command 
         .env("TEST_DATABASE_URL", server.url())
         .env("KEYMINT_VENV", shell::tools().join("venv"))
         .env("KEYMINT_INTEROP", shell::root().join("interop"))
+        .env("KEYMINT_BROWSER", shell::root().join("browser"))
         .env("KEYMINT_BIN", shell::target().join("debug/keymint"))
 }
 

@@ -1,5 +1,6 @@
 //! Tests against the real binary: what merchants, their clients and the operator see.
 
+mod browser;
 mod canaries;
 mod commands;
 mod console;

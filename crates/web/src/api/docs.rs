@@ -60,7 +60,8 @@ pub fn page(document: &OpenApi) -> String {
     let mut html = String::from(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>API reference · Keymint</title><link rel=\"stylesheet\" href=\"/docs.css\"></head><body>\
+         <title>API reference · Keymint</title>\
+         <link rel=\"icon\" href=\"/assets/icon.svg\" type=\"image/svg+xml\"><link rel=\"stylesheet\" href=\"/docs.css\"></head><body>\
          <a class=\"skip\" href=\"#main\">Skip to the reference</a>",
     );
     html.push_str(&navigation(&operations));

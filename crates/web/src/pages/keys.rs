@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::proof::{self, Carry, Gate, Given, Waiting};
 use super::session::{SignedIn, Visitor};
-use super::{Frame, Problem, day, page};
+use super::{Frame, Problem, day, minute, page};
 use crate::api::extract::rfc3339;
 
 /// Keys on one page.
@@ -31,8 +31,10 @@ struct KeyLine {
     is_alive: bool,
     is_retiring: bool,
     ends_at: String,
+    ends_on: String,
     created_at: String,
     created_on: String,
+    last_used_at: String,
     last_used: String,
 }
 
@@ -82,9 +84,9 @@ fn line(view: View) -> KeyLine {
         KeyState::Revoked => ("revoked", "bad"),
         KeyState::Expired => ("expired", "bad"),
     };
-    let ends_at = match &view.credential.status {
-        Status::Retiring { ends_at } => rfc3339(*ends_at),
-        Status::Active | Status::Revoked { .. } => String::new(),
+    let (ends_at, ends_on) = match &view.credential.status {
+        Status::Retiring { ends_at } => (rfc3339(*ends_at), minute(*ends_at)),
+        Status::Active | Status::Revoked { .. } => (String::new(), String::new()),
     };
     KeyLine {
         status,
@@ -92,9 +94,11 @@ fn line(view: View) -> KeyLine {
         is_alive: matches!(view.state, KeyState::Active | KeyState::Retiring),
         is_retiring: view.state == KeyState::Retiring,
         ends_at,
+        ends_on,
         created_at: rfc3339(view.credential.created_at),
         created_on: day(view.credential.created_at),
-        last_used: view.last_used_at.map_or_else(|| "never".to_owned(), rfc3339),
+        last_used_at: view.last_used_at.map(rfc3339).unwrap_or_default(),
+        last_used: view.last_used_at.map_or_else(|| "never".to_owned(), minute),
         name: view.credential.name.unwrap_or_default(),
         key_id: view.credential.key_id,
     }
@@ -332,7 +336,7 @@ pub async fn roll(
     let repeat = repeat(&format!("roll.{key_id}"), &once)?;
     let response = match credentials::roll(&app, actor, &key_id, grace_seconds, Some(&repeat)).await {
         Ok(rolled) => {
-            let predecessor = match line(rolled.previous).ends_at {
+            let predecessor = match line(rolled.previous).ends_on {
                 ends if ends.is_empty() => format!("{key_id} has stopped working."),
                 ends => format!("{key_id} works until {ends}."),
             };

@@ -272,6 +272,16 @@ impl From<OpError> for Problem {
     }
 }
 
+/// A moment to the second, `2026-11-21 15:28:54`; in UTC, which stands beside it.
+fn second(at: UnixMs) -> String {
+    crate::api::extract::rfc3339(at).chars().take(19).collect::<String>().replace('T', " ")
+}
+
+/// A moment to the minute, `2026-11-21 15:28 UTC`.
+fn minute(at: UnixMs) -> String {
+    format!("{} UTC", second(at).chars().take(16).collect::<String>())
+}
+
 /// The day of a moment, `2026-11-21`.
 fn day(at: UnixMs) -> String {
     crate::api::extract::rfc3339(at).chars().take(10).collect()

@@ -1,0 +1,98 @@
+// Every page of the console, one line each: its name, who looks, where it is, and what is done there first. The pictures,
+// the accessibility tests and Lighthouse go through this table, so a new page is one line here and nothing else.
+
+/** What most pages are shown with. Everything is made over the management API and the gateway, as it would be. */
+export async function furnish(keymint) {
+  const merchant = await keymint.merchant();
+  const busy = await keymint.app("Checkout on the web");
+  const quiet = await keymint.app("A point of sale that nobody has switched on yet, in the shop on the corner of Brigade Road and Residency Road");
+  const fresh = await keymint.app("Subscriptions");
+  const old = await keymint.key(busy, "first integration");
+  for (let call = 0; call < 4; call += 1) await keymint.call(old);
+  await keymint.api("POST", `/credentials/${old.keyId}/revoke`, { reason: "superseded" });
+  await keymint.call(old);
+  const retiring = await keymint.key(busy, "payments-worker-production-eu-central-1-with-a-very-long-name-that-somebody-chose");
+  await keymint.call(retiring);
+  const { credential } = await keymint.api("POST", `/credentials/${retiring.keyId}/roll`, { grace_seconds: 86_400 });
+  const key = { keyId: credential.key_id, secret: credential.secret };
+  await keymint.call(key);
+  await keymint.call(key, "/v1/a/path/that/is/very/long/and/goes/on/and/on/and/ends/nowhere");
+  await keymint.call(await keymint.key(busy));
+  return { keymint, merchant, busy, quiet, fresh, key };
+}
+
+const refusedSignIn = async (visitor) => {
+  await visitor.fill({ Email: "someone@shop.example", Password: "not the password" });
+  await visitor.press("Sign in");
+};
+const refusedApp = async (visitor) => {
+  await visitor.page.getByRole("textbox", { name: "App Name" }).fill("ab");
+  await visitor.press("Add App");
+};
+const openMenu = (visitor, { key }) => visitor.row(key.keyId).getByText("Change", { exact: true }).click();
+const generated = (visitor, { fresh }) => visitor.generate(fresh, "web shop");
+const regenerated = async (visitor, scene) => {
+  const key = await scene.keymint.key(scene.fresh, "to be rolled");
+  await visitor.page.reload();
+  await visitor.row(key.keyId).getByText("Change", { exact: true }).click();
+  await visitor.press("Regenerate Key", visitor.row(key.keyId));
+};
+const revoked = async (visitor, scene) => {
+  const key = await scene.keymint.key(scene.fresh, "to be revoked");
+  await visitor.page.reload();
+  await visitor.row(key.keyId).getByText("Change", { exact: true }).click();
+  await visitor.press("Revoke key", visitor.row(key.keyId));
+};
+const staleForm = async (visitor) => {
+  await visitor.page.locator("form.inline input[name=csrf]").evaluate((input) => input.setAttribute("value", "old"));
+  await visitor.press("Generate API Key");
+};
+
+const page = (name, role, path, act) => ({ name, role, path, act });
+
+export const PAGES = [
+  page("sign-in", undefined, () => "/sign-in"),
+  page("sign-in-refused", undefined, () => "/sign-in", refusedSignIn),
+  page("applications", "owner", ({ merchant }) => `/merchants/${merchant}/apps`),
+  page("applications-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/apps`),
+  page("add-app", "owner", ({ merchant }) => `/merchants/${merchant}/apps/new`),
+  page("add-app-refused", "owner", ({ merchant }) => `/merchants/${merchant}/apps/new`, refusedApp),
+  page("keys", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`),
+  page("keys-change", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`, openMenu),
+  page("keys-empty", "owner", ({ quiet }) => `/apps/${quiet}/keys?mode=test`),
+  page("keys-live", "owner", ({ busy }) => `/apps/${busy}/keys?mode=live`),
+  page("keys-viewer", "viewer", ({ busy }) => `/apps/${busy}/keys?mode=test`),
+  page("key-shown", "owner", ({ fresh }) => `/apps/${fresh}/keys?mode=test`, generated),
+  page("key-regenerated", "owner", ({ fresh }) => `/apps/${fresh}/keys?mode=test`, regenerated),
+  page("key-revoked", "owner", ({ fresh }) => `/apps/${fresh}/keys?mode=test`, revoked),
+  page("logs", "owner", ({ busy }) => `/apps/${busy}/logs`),
+  page("logs-denied", "owner", ({ busy }) => `/apps/${busy}/logs?mode=test&reason=revoked`),
+  page("logs-empty", "owner", ({ quiet }) => `/apps/${quiet}/logs`),
+  page("problem-not-found", "owner", () => "/apps/app_00000000000000000000000000/keys"),
+  page("problem-not-allowed", "viewer", ({ merchant }) => `/merchants/${merchant}/apps/new`),
+  page("problem-stale-form", "owner", ({ quiet }) => `/apps/${quiet}/keys`, staleForm),
+  page("api-reference", undefined, () => "/docs"),
+];
+
+export const WIDTHS = [1280, 360];
+export const SCHEMES = ["light", "dark"];
+const HEIGHTS = { 1280: 800, 360: 740 };
+
+/** Opens a page in a window and does there what its line says. */
+export async function open(visitor, page, scene) {
+  await visitor.page.setViewportSize({ width: WIDTHS[0], height: HEIGHTS[WIDTHS[0]] });
+  await visitor.goto(page.path(scene));
+  await page.act?.(visitor, scene);
+  await visitor.page.waitForLoadState("load");
+}
+
+/** Calls `look` with the page in each width and each colour scheme. */
+export async function inEveryLook(visitor, look) {
+  for (const width of WIDTHS) {
+    for (const scheme of SCHEMES) {
+      await visitor.page.setViewportSize({ width, height: HEIGHTS[width] });
+      await visitor.page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+      await look({ width, scheme });
+    }
+  }
+}
