@@ -48,15 +48,49 @@ const staleForm = async (visitor) => {
   await visitor.press("Generate API Key");
 };
 
+const refusedSignUp = async (visitor) => {
+  await visitor.fill({ "Your name": "Ann", "Business name": "Shop", Phone: "123" });
+  await visitor.press("Create account");
+};
+const askedForCode = async (visitor) => {
+  await visitor.fill({ Email: "someone@shop.example" });
+  await visitor.press("Send a code");
+};
+const settingUp = async (visitor, { keymint }) => {
+  await visitor.page.locator("form[action='/security/authenticator'] input[name=password]").fill(keymint.user("admin").password);
+  await visitor.press("Set up an authenticator app");
+};
+
 const page = (name, role, path, act) => ({ name, role, path, act });
 
 export const PAGES = [
   page("sign-in", undefined, () => "/sign-in"),
   page("sign-in-refused", undefined, () => "/sign-in", refusedSignIn),
+  page("sign-up", undefined, () => "/sign-up"),
+  page("sign-up-refused", undefined, () => "/sign-up", refusedSignUp),
+  page("sign-up-invited", undefined, () => "/sign-up?invited=1"),
+  page("forgot", undefined, () => "/forgot"),
+  page("forgot-code", undefined, () => "/forgot", askedForCode),
+  page("outbox", undefined, () => "/outbox"),
   page("applications", "owner", ({ merchant }) => `/merchants/${merchant}/apps`),
   page("applications-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/apps`),
   page("add-app", "owner", ({ merchant }) => `/merchants/${merchant}/apps/new`),
   page("add-app-refused", "owner", ({ merchant }) => `/merchants/${merchant}/apps/new`, refusedApp),
+  page("overview", "owner", ({ busy }) => `/apps/${busy}`),
+  page("overview-empty", "owner", ({ quiet }) => `/apps/${quiet}`),
+  page("start", "owner", ({ busy }) => `/apps/${busy}/start`),
+  page("start-without-key", "owner", ({ quiet }) => `/apps/${quiet}/start`),
+  page("settings", "owner", ({ busy }) => `/apps/${busy}/settings`),
+  page("settings-viewer", "viewer", ({ busy }) => `/apps/${busy}/settings`),
+  page("restrictions", "owner", ({ key }) => `/keys/${key.keyId}`),
+  page("team", "owner", ({ merchant }) => `/merchants/${merchant}/team`),
+  page("team-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/team`),
+  page("activation", "owner", ({ merchant }) => `/merchants/${merchant}/activation`),
+  page("audit", "owner", ({ merchant }) => `/merchants/${merchant}/audit`),
+  page("invitations", "viewer", () => "/invitations"),
+  page("security", "owner", () => "/security"),
+  page("security-needed", "owner", () => "/security?needed=1"),
+  page("authenticator", "admin", () => "/security", settingUp),
   page("keys", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`),
   page("keys-change", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`, openMenu),
   page("keys-empty", "owner", ({ quiet }) => `/apps/${quiet}/keys?mode=test`),

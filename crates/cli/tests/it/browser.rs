@@ -18,6 +18,7 @@ files! {
     an_application_is_added: "applications",
     a_key_lives_and_ends: "keys",
     each_role_finds_what_it_may_do: "roles",
+    a_person_signs_up_and_proves_who_they_are: "people",
     pages_are_for_everybody: "accessibility",
     hostile_text_stays_text: "hostile",
     other_sites_change_nothing: "cross-site",
