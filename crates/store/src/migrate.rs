@@ -63,7 +63,8 @@ pub async fn run(db: &Db) -> Result<(), StoreError> {
             return Err(StoreError::Schema(format!("migration {version} ({name}) was edited after it was applied")));
         }
     }
-    for (version, name, text) in MIGRATIONS.iter().skip(applied.len()) {
+    let done = applied.iter().map(|row| row.int("version")).collect::<Result<Vec<_>, _>>()?;
+    for (version, name, text) in MIGRATIONS.iter().filter(|(version, ..)| !done.contains(version)) {
         tx.conn().script(&translate(text)).await?;
         let checksum = checksum(text);
         tx.conn().execute(&RECORD, &[Val::Int(*version), Val::Text(name), Val::Text(&checksum)]).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use keymint_domain::credential::{
     self, Blank, Credential, IssueError, Issued, MoveError, Revocation, RevokeReason, State,
 };
+use keymint_domain::dialect::OwnerKind;
 use keymint_domain::id::AppId;
 use keymint_domain::mode::Mode;
 use keymint_domain::restriction::Restrictions;
@@ -235,10 +236,14 @@ async fn store_new(
     let taken = || OpError::Conflict {
         code: "credential_exists",
         message: format!(
-            "{} allows {} active credential(s) here in {} mode. Roll the one there is, or revoke it first.",
+            "{} allows {} active credential(s) in {} mode {}. Roll the one there is, or revoke it first.",
             product.dialect.title,
             product.dialect.active_max,
-            credential.mode.as_str()
+            credential.mode.as_str(),
+            match product.dialect.owner {
+                OwnerKind::App => "for each app",
+                OwnerKind::Merchant => "for each merchant, whichever app it was issued for",
+            }
         ),
     };
     let free = credentials::free_slot(change.conn(), slots, product.dialect.active_max, now).await?;
