@@ -11,7 +11,7 @@ const FEATURES: &str = "docs/vendor-features.md";
 /// The vendors' documents describe U001 to U156.
 const FEATURES_COUNT: u32 = 156;
 const NOT_YET: &str = "Not yet:";
-const SYNTAX: &str = "name a test as `path/to/file.rs::test_name` or `interop/path#name`, or begin with `Not yet:`";
+const SYNTAX: &str = "name a test as `path/to/file.rs::test_name`, `interop/path#name` or `browser/path#sentence`, or begin with `Not yet:`";
 
 pub fn check(tree: &Tree) -> Vec<Violation> {
     let mut violations = map(tree);
@@ -95,7 +95,9 @@ fn check_proof(tree: &Tree, proof: &str) -> Vec<String> {
 fn check_reference(tree: &Tree, reference: &str) -> Option<String> {
     let (path, name, wanted) = match (reference.split_once(".rs::"), reference.split_once('#')) {
         (Some((stem, name)), _) => (format!("{stem}.rs"), name, format!("fn {name}")),
-        (None, Some((path, name))) if path.starts_with("interop/") => (path.to_owned(), name, name.to_owned()),
+        (None, Some((path, name))) if ["interop/", "browser/"].iter().any(|folder| path.starts_with(folder)) => {
+            (path.to_owned(), name, name.to_owned())
+        }
         _ => return Some(format!("`{reference}` is no reference to a test")),
     };
     let Some(text) = tree.text(&path) else { return Some(format!("there is no file `{path}`")) };
