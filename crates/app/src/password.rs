@@ -101,7 +101,10 @@ fn hash_now(password: &SecretText, salt: &[u8]) -> String {
 
 /// Length is all that a rule can ask for; what is known, or is one word over and over, is refused as well (NIST SP
 /// 800-63B-4 section 3.1.1.2, T103). Lists of known passwords, names and keyboards come with `zxcvbn`.
-fn check(password: &SecretText, about: &[&str]) -> Result<(), OpError> {
+///
+/// # Errors
+/// `OpError::Field`.
+pub fn check(password: &SecretText, about: &[&str]) -> Result<(), OpError> {
     let text = password.expose();
     if text.chars().count() < CHARS_MIN {
         return field("password", format!("must have at least {CHARS_MIN} characters; a few words in a row will do"));

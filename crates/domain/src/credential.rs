@@ -139,6 +139,15 @@ pub enum MoveError {
 }
 
 impl Status {
+    /// Of a credential with a successor: it works until `ends_at`, and no longer when that is not after `now`.
+    fn superseded(ends_at: UnixMs, now: UnixMs) -> Self {
+        if ends_at <= now {
+            Self::Revoked { at: now, reason: RevokeReason::Superseded, note: None }
+        } else {
+            Self::Retiring { ends_at }
+        }
+    }
+
     /// When this status ends by itself.
     fn ends_at(&self) -> Option<UnixMs> {
         match self {
@@ -180,11 +189,7 @@ impl Credential {
             State::Retiring => return Err(MoveError::Retiring),
             State::Revoked | State::Expired => return Err(MoveError::Ended),
         }
-        self.status = if ends_at <= now {
-            Status::Revoked { at: now, reason: RevokeReason::Superseded, note: None }
-        } else {
-            Status::Retiring { ends_at }
-        };
+        self.status = Status::superseded(ends_at, now);
         Ok(())
     }
 
@@ -198,11 +203,7 @@ impl Credential {
             State::Active => return Err(MoveError::Active),
             State::Revoked | State::Expired => return Err(MoveError::Ended),
         }
-        self.status = if ends_at <= now {
-            Status::Revoked { at: now, reason: RevokeReason::Superseded, note: None }
-        } else {
-            Status::Retiring { ends_at }
-        };
+        self.status = Status::superseded(ends_at, now);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use crate::App;
 use crate::ops::people::{self, Person};
 use crate::ops::proofs::{self, Ask, Question};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
+use crate::password;
 
 /// Sign-ups and forgotten passwords from one address in half an hour.
 const OPEN_MAX: u32 = 20;
@@ -188,10 +189,11 @@ pub async fn forgot(app: &App, email: &str, client: IpAddr) -> Result<Question, 
 /// # Errors
 /// `Field`; `TooMany`; `Busy`.
 pub async fn reset(app: &App, (id, code): (&str, &str), password: SecretText) -> Result<bool, OpError> {
-    // Before the code: a password that is refused must not use it up.
-    let password = app.passwords.hash(&*app.entropy, password, &[]).await?;
+    // Before the code: a password that is refused must not use it up. Hashed behind it: that is for those who have one.
+    password::check(&password, &[])?;
     let Some(answered) = proofs::answer(app, RESET, id, code).await? else { return Ok(false) };
     let Some(user) = answered.user else { return Ok(false) };
+    let password = app.passwords.hash(&*app.entropy, password, &[]).await?;
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
     let now = app.clock.now();
     if !answered.spend(change.conn(), now).await? {
@@ -254,9 +256,7 @@ pub async fn begin_phone(app: &App, person: &Person, number: &str, password: Sec
         return Err(OpError::Conflict { code: "no_sms", message });
     }
     people::check_password(app, person, password).await?;
-    if app.sent_codes.count(&person.user.to_string(), app.clock.now()) > 10 {
-        return Err(OpError::TooMany);
-    }
+    proofs::count_sent(app, person.user)?;
     let mut tx = app.db.write().await?;
     let detail = json!({ "phone": number });
     let ask = Ask { purpose: PHONE, user: Some(person.user), session: Some(person.session), detail };

@@ -220,9 +220,7 @@ pub async fn ask(
             Question { id, factor, sent_to: String::new() }
         }
         (Factor::Sms, Some(phone)) => {
-            if app.sent_codes.count(&user.to_string(), app.clock.now()) > SENT_MAX {
-                return Err(OpError::TooMany);
-            }
+            count_sent(app, user)?;
             tx = app.db.write().await?;
             let (id, code) = ask_with_code(app, tx.conn(), ask, DIGITS).await?;
             let body = SecretText::new(format!(
@@ -239,8 +237,17 @@ pub async fn ask(
     Ok(question)
 }
 
+/// Counts a code that is about to be sent.
+///
+/// # Errors
+/// `TooMany`.
+pub fn count_sent(app: &App, user: UserId) -> Result<(), OpError> {
+    let count = app.sent_codes.count(&user.to_string(), app.clock.now());
+    if count > SENT_MAX { Err(OpError::TooMany) } else { Ok(()) }
+}
+
 /// What a person without a second factor is told.
-pub fn no_factor() -> OpError {
+fn no_factor() -> OpError {
     let message = "Set up a second factor first.".to_owned();
     OpError::Conflict { code: "no_factor", message }
 }

@@ -14,11 +14,9 @@ use keymint_domain::secret::SecretText;
 use serde::Deserialize;
 
 use super::session::with_cookie;
-use super::{Problem, page};
+use super::{Problem, TOO_MANY, page};
 use crate::console::Client;
 
-/// What a person is told who tried too often.
-const TOO_MANY: &str = "Too many attempts. Wait half an hour, then try again.";
 const WRONG_CODE: &str = "This code is not right, or was used, or is too old. After five tries ask for another.";
 
 #[derive(Default, Template)]

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::keys::own;
 use super::session::{SignedIn, Visitor};
-use super::{Frame, Problem, day, page};
+use super::{Frame, Problem, day, in_form, page};
 use crate::api::extract::rfc3339;
 
 /// Apps on one page.
@@ -200,14 +200,11 @@ pub async fn make(
 }
 
 fn wrong_with(error: OpError) -> Result<Wrong, Problem> {
-    match error {
-        OpError::Field { field, problem } => Ok(Wrong { field, problem }),
-        OpError::Conflict { code: "app_name_taken", .. } => {
-            Ok(Wrong { field: "name", problem: "is taken: another app of this product has it".to_owned() })
-        }
-        OpError::Conflict { message, .. } => Ok(Wrong { field: "", problem: message }),
-        other => Err(other.into()),
+    if matches!(error, OpError::Conflict { code: "app_name_taken", .. }) {
+        return Ok(Wrong { field: "name", problem: "is taken: another app of this product has it".to_owned() });
     }
+    let (field, problem) = in_form(error)?;
+    Ok(Wrong { field, problem })
 }
 
 impl NewAppForm {

@@ -15,9 +15,9 @@ use keymint_domain::mode::Mode;
 use keymint_domain::role::Act;
 use serde::Deserialize;
 
-use super::proof::{self, Carry, Gate, Given, Waiting};
+use super::proof::{self, Carry, Given, Waiting};
 use super::session::{SignedIn, Visitor};
-use super::{Frame, Problem, day, minute, page};
+use super::{Frame, Problem, day, in_form, minute, page};
 use crate::api::extract::rfc3339;
 
 /// Keys on one page.
@@ -204,16 +204,16 @@ pub struct NewKeyForm {
 /// Lets through who may do it in test mode, and in live mode with a proof.
 ///
 /// # Errors
-/// `Forbidden`.
+/// `Forbidden`; `Instead` with the page that asks.
 pub async fn gate(
     app: &App,
     visitor: &mut Visitor,
     (actor, mode): (Actor, Mode),
     given: Given<'_>,
     waiting: Waiting<'_>,
-) -> Result<Gate, Problem> {
+) -> Result<Carry, Problem> {
     match actor.require(credentials::manage(mode)) {
-        Ok(()) => Ok(Gate::Open(Carry::nothing())),
+        Ok(()) => Ok(Carry::nothing()),
         Err(OpError::ProofNeeded) => proof::gate(app, visitor, given, waiting).await,
         Err(other) => Err(other.into()),
     }
@@ -221,11 +221,8 @@ pub async fn gate(
 
 /// What a person is told who sent a form that was refused.
 fn refusal(error: OpError) -> Result<String, Problem> {
-    match error {
-        OpError::Conflict { message, .. } => Ok(message),
-        OpError::Field { field, problem } => Ok(format!("{field} {problem}.")),
-        other => Err(other.into()),
-    }
+    let (field, problem) = in_form(error)?;
+    Ok(if field.is_empty() { problem } else { format!("{field} {problem}.") })
 }
 
 /// Issues a key and shows it, this once.
@@ -243,10 +240,7 @@ pub async fn generate(
         vec![("csrf", csrf), ("once", once.clone()), ("mode", mode.as_str().to_owned()), ("name", name.clone())];
     let waiting = Waiting { to: format!("/apps/{}/keys", row.id), fields, act: "Generate the Live key" };
     let given = Given { challenge: &challenge, code: &code };
-    let carry = match gate(&app, &mut visitor, (actor, mode), given, waiting).await? {
-        Gate::Asks(response) => return Ok(response),
-        Gate::Open(carry) => carry,
-    };
+    let carry = gate(&app, &mut visitor, (actor, mode), given, waiting).await?;
     let (_, actor) = visitor.at(row.merchant_id)?;
     let new = NewCredential {
         mode,
@@ -328,10 +322,7 @@ pub async fn roll(
     let fields = vec![("csrf", csrf), ("once", once.clone()), ("grace_seconds", grace_seconds.to_string())];
     let waiting = Waiting { to: format!("/keys/{key_id}/roll"), fields, act: "Regenerate the Live key" };
     let given = Given { challenge: &challenge, code: &code };
-    let carry = match gate(&app, &mut visitor, (actor, before.credential.mode), given, waiting).await? {
-        Gate::Asks(response) => return Ok(response),
-        Gate::Open(carry) => carry,
-    };
+    let carry = gate(&app, &mut visitor, (actor, before.credential.mode), given, waiting).await?;
     let (_, actor) = visitor.at(before.credential.merchant_id)?;
     let repeat = repeat(&format!("roll.{key_id}"), &once)?;
     let response = match credentials::roll(&app, actor, &key_id, grace_seconds, Some(&repeat)).await {
@@ -366,10 +357,7 @@ pub async fn move_end(
         let fields = vec![("csrf", csrf), ("once", once), ("grace_seconds", grace_seconds.to_string())];
         let waiting = Waiting { to: format!("/keys/{key_id}/end"), fields, act: "Move the end of the Live key" };
         let given = Given { challenge: &challenge, code: &code };
-        match gate(&app, &mut visitor, (actor, mode), given, waiting).await? {
-            Gate::Asks(response) => return Ok(response),
-            Gate::Open(carry) => carry,
-        }
+        gate(&app, &mut visitor, (actor, mode), given, waiting).await?
     };
     let (_, actor) = visitor.at(before.credential.merchant_id)?;
     let response = match credentials::move_end(&app, actor, &key_id, grace_seconds).await {

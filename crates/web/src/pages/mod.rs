@@ -44,6 +44,9 @@ use session::SignedIn;
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 
+/// What a person is told in a form who tried too often.
+const TOO_MANY: &str = "Too many attempts. Wait half an hour, then try again.";
+
 /// The pages. Unsafe requests from another origin end here, before any handler (T105).
 pub fn router(app: &App) -> Router<App> {
     Router::new()
@@ -95,7 +98,7 @@ pub fn router(app: &App) -> Router<App> {
 fn personal() -> Router<App> {
     Router::new()
         .route("/security", get(security::show))
-        .route("/security/prove", get(security::prove_form).post(security::prove))
+        .route("/security/prove", post(security::prove))
         .route("/security/password", post(security::password))
         .route("/security/authenticator", post(security::begin_authenticator))
         .route("/security/authenticator/confirm", post(security::confirm_authenticator))
@@ -195,6 +198,8 @@ fn page(status: StatusCode, template: &impl Template) -> Result<Response, Proble
 
 /// What stands in the way of a whole page. What is wrong with a form stands in the form.
 pub enum Problem {
+    /// Another page comes first: one that asks, or leads to what is missing.
+    Instead(Response),
     /// Nobody is signed in.
     SignIn,
     /// Nothing there, or nothing that this person may see.
@@ -221,6 +226,7 @@ struct ProblemPage {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, title, text) = match self {
+            Self::Instead(response) => return response,
             Self::SignIn => return Redirect::to("/sign-in").into_response(),
             Self::NotFound => {
                 (StatusCode::NOT_FOUND, "Not found", "There is nothing at this address that this account may see.")
@@ -280,6 +286,20 @@ fn second(at: UnixMs) -> String {
 /// A moment to the minute, `2026-11-21 15:28 UTC`.
 fn minute(at: UnixMs) -> String {
     format!("{} UTC", second(at).chars().take(16).collect::<String>())
+}
+
+/// What a refusal says in a form: the field it stands beside, or none for above all, and the words. What is no matter of
+/// the form stands in the way of the page.
+///
+/// # Errors
+/// `Problem`.
+fn in_form(error: OpError) -> Result<(&'static str, String), Problem> {
+    match error {
+        OpError::Field { field, problem } => Ok((field, problem)),
+        OpError::Conflict { message, .. } => Ok(("", message)),
+        OpError::TooMany => Ok(("", TOO_MANY.to_owned())),
+        other => Err(other.into()),
+    }
 }
 
 /// The day of a moment, `2026-11-21`.

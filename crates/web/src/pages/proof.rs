@@ -5,7 +5,6 @@ use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use keymint_app::App;
-use keymint_app::ops::OpError;
 use keymint_app::ops::people;
 use keymint_app::ops::proofs::{self, Factor, Question};
 use keymint_domain::time::UnixMs;
@@ -31,15 +30,7 @@ pub struct Given<'a> {
     pub code: &'a str,
 }
 
-/// What comes of asking.
-pub enum Gate {
-    /// The act goes on; its response has to carry this.
-    Open(Carry),
-    /// The page that asks.
-    Asks(Response),
-}
-
-/// The session's new cookie, where a proof was given with this request.
+/// The session's new cookie, where a proof was given with this request: the response of the act has to carry it.
 pub struct Carry(Option<keymint_domain::secret::SecretText>);
 
 impl Carry {
@@ -67,46 +58,38 @@ struct ProofPage<'a> {
     is_sms: bool,
     sent_to: String,
     problem: &'a str,
-    cancel: &'a str,
 }
 
 /// Lets through whoever has given a proof in this session a short while ago, or gives it now.
 ///
 /// # Errors
-/// `Problem` of the store.
-pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: Waiting<'_>) -> Result<Gate, Problem> {
+/// `Problem::Instead` with the page that asks, or with the way to set up a second factor.
+pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: Waiting<'_>) -> Result<Carry, Problem> {
     if visitor.person.has_proved() {
-        return Ok(Gate::Open(Carry(None)));
+        return Ok(Carry::nothing());
     }
     let Some(factor) = proofs::factor_of(&visitor.person) else {
-        return Ok(Gate::Asks(Redirect::to("/security?needed=1").into_response()));
+        return Err(Problem::Instead(Redirect::to("/security?needed=1").into_response()));
     };
     // One act of one form: the address says which.
     let purpose = format!("step_up {}", waiting.to);
     let mut problem = "";
     if !given.challenge.is_empty() {
-        match proofs::give(app, &visitor.person, &purpose, (given.challenge, given.code)).await {
-            Ok(Some(secret)) => {
-                visitor.person.proved_at = Some(visitor.person.now);
-                return Ok(Gate::Open(Carry(Some(secret))));
-            }
-            Ok(None) => problem = "This code is not right, or was used, or is too old.",
-            Err(OpError::TooMany) => return Err(Problem::TooMany),
-            Err(other) => return Err(other.into()),
+        let proof = proofs::give(app, &visitor.person, &purpose, (given.challenge, given.code)).await?;
+        if proof.is_some() {
+            visitor.person.proved_at = Some(visitor.person.now);
+            return Ok(Carry(proof));
         }
+        problem = "This code is not right, or was used, or is too old.";
     }
-    let question = match (problem.is_empty(), factor) {
+    let phone = visitor.person.phone.as_deref();
+    let question = if problem.is_empty() {
+        let (user, session) = (visitor.person.user, visitor.person.session);
+        proofs::ask(app, (user, Some(session)), (factor, phone), &purpose).await?
+    } else {
         // Still the same question: a wrong code uses up one of its tries.
-        (false, _) => Question {
-            id: given.challenge.parse().map_err(|_| Problem::Stale)?,
-            factor,
-            sent_to: visitor.person.phone.as_deref().map(proofs::hidden).unwrap_or_default(),
-        },
-        (true, _) => {
-            let (user, session) = (visitor.person.user, visitor.person.session);
-            let phone = visitor.person.phone.as_deref();
-            proofs::ask(app, (user, Some(session)), (factor, phone), &purpose).await?
-        }
+        let id = given.challenge.parse().map_err(|_| Problem::Stale)?;
+        Question { id, factor, sent_to: phone.map(proofs::hidden).unwrap_or_default() }
     };
     let view = ProofPage {
         act: waiting.act,
@@ -116,10 +99,9 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
         is_sms: question.factor == Factor::Sms,
         sent_to: question.sent_to,
         problem,
-        cancel: "/",
     };
     let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    page(status, &view).map(Gate::Asks)
+    Err(Problem::Instead(page(status, &view)?))
 }
 
 /// The minutes for which a proof still covers further acts; nothing where there is none.

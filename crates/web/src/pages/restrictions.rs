@@ -13,9 +13,9 @@ use keymint_domain::time::UnixMs;
 use serde::Deserialize;
 
 use super::keys::{gate, own_key};
-use super::proof::{Gate, Given, Waiting};
+use super::proof::{Given, Waiting};
 use super::session::{SignedIn, Visitor};
-use super::{Frame, Problem, day, page};
+use super::{Frame, Problem, day, in_form, page};
 
 #[derive(Template)]
 #[template(path = "restrictions.html")]
@@ -143,24 +143,18 @@ pub async fn change(
     ];
     let waiting = Waiting { to: format!("/keys/{key_id}"), fields, act: "Change the Live key" };
     let given = Given { challenge: &form.challenge, code: &form.code };
-    let carry = match gate(&app, &mut visitor, (actor, mode), given, waiting).await? {
-        Gate::Asks(response) => return Ok(response),
-        Gate::Open(carry) => carry,
-    };
+    let carry = gate(&app, &mut visitor, (actor, mode), given, waiting).await?;
     let (_, actor) = visitor.at(view.credential.merchant_id)?;
     let done = match form.patch(&RestrictionsForm::of(&view)) {
         Ok(patch) => credentials::patch(&app, actor, &key_id, &patch).await,
         Err(error) => Err(error),
     };
-    let wrong = match done {
-        Ok(_) => {
-            let to = format!("/apps/{}/keys?mode={}&done=changed", view.credential.app_id, mode.as_str());
-            return Ok(carry.onto(Redirect::to(&to).into_response(), &headers));
-        }
-        Err(OpError::Field { field: "expires_at", problem }) => ("expires_on", problem),
-        Err(OpError::Field { field, problem }) => (field, problem),
-        Err(OpError::Conflict { message, .. }) => ("", message),
-        Err(other) => return Err(other.into()),
+    let Err(error) = done else {
+        let to = format!("/apps/{}/keys?mode={}&done=changed", view.credential.app_id, mode.as_str());
+        return Ok(carry.onto(Redirect::to(&to).into_response(), &headers));
     };
+    let (field, problem) = in_form(error)?;
+    // The form asks for a day, the use case for a moment.
+    let wrong = (if field == "expires_at" { "expires_on" } else { field }, problem);
     Ok(carry.onto(shown(&visitor, &view, form, wrong)?, &headers))
 }

@@ -15,12 +15,10 @@ use qrcode::QrCode;
 use qrcode::render::svg;
 use serde::Deserialize;
 
-use super::proof::{self, Gate, Given, Waiting};
+use super::proof::{self, Carry, Given, Waiting};
 use super::session::{BareForm, SignedIn, Visitor};
-use super::{Frame, Problem, page};
+use super::{Frame, Problem, TOO_MANY, in_form, page};
 use crate::api::extract::rfc3339;
-
-const TOO_MANY: &str = "Too many attempts. Wait half an hour, then try again.";
 
 struct SessionLine {
     id: String,
@@ -141,21 +139,44 @@ async fn refused(
     error: OpError,
     typed_phone: String,
 ) -> Result<Response, Problem> {
-    let (field, problem) = match error {
-        OpError::Field { field, problem } => (field, problem),
-        OpError::Conflict { message, .. } => ("", message),
-        OpError::TooMany => ("", TOO_MANY.to_owned()),
-        other => return Err(other.into()),
-    };
+    let (field, problem) = in_form(error)?;
     shown(app, visitor, Wrong { form, field, problem, typed_phone }, &SecurityQuery::default()).await
 }
 
 /// Lets a change of security through: with a proof, where there is a second factor to give one with.
-async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: Waiting<'_>) -> Result<Gate, Problem> {
+async fn gate(
+    app: &App,
+    visitor: &mut Visitor,
+    form: ProofForm,
+    (to, act): (&str, &'static str),
+) -> Result<Carry, Problem> {
+    visitor.check(&form.csrf)?;
     if proofs::factor_of(&visitor.person).is_none() {
-        return Ok(Gate::Open(proof::Carry::nothing()));
+        return Ok(Carry::nothing());
     }
-    proof::gate(app, visitor, given, waiting).await
+    let ProofForm { csrf, challenge, code } = form;
+    let waiting = Waiting { to: to.to_owned(), fields: vec![("csrf", csrf)], act };
+    proof::gate(app, visitor, Given { challenge: &challenge, code: &code }, waiting).await
+}
+
+/// What a form sends that holds nothing but a proof, once it is asked for.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct ProofForm {
+    csrf: String,
+    challenge: String,
+    code: String,
+}
+
+/// Where a proof is given that covers the changes on this page.
+const PROVE: (&str, &str) = ("/security/prove", "Confirm it is you");
+
+/// Asks for a proof before a form that holds a password: passwords are not carried along in a page, so they are typed
+/// again behind it.
+async fn ask_first(app: &App, visitor: &mut Visitor) -> Result<Response, Problem> {
+    let form = ProofForm { csrf: visitor.csrf.clone(), ..ProofForm::default() };
+    gate(app, visitor, form, PROVE).await?;
+    Ok(Redirect::to("/security").into_response())
 }
 
 /// What the form of a new password sends. No `Debug`: passwords are in it.
@@ -170,53 +191,27 @@ pub struct PasswordForm {
 /// Changes the password.
 pub async fn password(
     State(app): State<App>,
-    SignedIn(visitor): SignedIn,
+    SignedIn(mut visitor): SignedIn,
     Form(form): Form<PasswordForm>,
 ) -> Result<Response, Problem> {
     visitor.check(&form.csrf)?;
     let (old, new) = (SecretText::new(form.password), SecretText::new(form.new_password));
     match accounts::change_password(&app, &visitor.person, old, new).await {
         Ok(()) => Ok(Redirect::to("/security?done=password").into_response()),
-        // Passwords are not carried along in a page: the proof is given first, and then they are typed again.
-        Err(OpError::ProofNeeded) => Ok(Redirect::to("/security/prove").into_response()),
+        Err(OpError::ProofNeeded) => ask_first(&app, &mut visitor).await,
         Err(error) => refused(&app, &visitor, "password", error, String::new()).await,
     }
 }
 
-/// What the form of a bare proof sends.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub struct ProveForm {
-    csrf: String,
-    challenge: String,
-    code: String,
-}
-
-/// Asks for a proof that covers the changes on this page for a while.
-pub async fn prove_form(State(app): State<App>, SignedIn(mut visitor): SignedIn) -> Result<Response, Problem> {
-    let csrf = visitor.csrf.clone();
-    proved(&app, &mut visitor, &HeaderMap::new(), ProveForm { csrf, ..ProveForm::default() }).await
-}
-
-/// Takes it.
+/// Takes a proof that covers the changes on this page for a while.
 pub async fn prove(
     State(app): State<App>,
     SignedIn(mut visitor): SignedIn,
     headers: HeaderMap,
-    Form(form): Form<ProveForm>,
+    Form(form): Form<ProofForm>,
 ) -> Result<Response, Problem> {
-    visitor.check(&form.csrf)?;
-    proved(&app, &mut visitor, &headers, form).await
-}
-
-async fn proved(app: &App, visitor: &mut Visitor, headers: &HeaderMap, form: ProveForm) -> Result<Response, Problem> {
-    let waiting =
-        Waiting { to: "/security/prove".to_owned(), fields: vec![("csrf", form.csrf)], act: "Confirm it is you" };
-    let given = Given { challenge: &form.challenge, code: &form.code };
-    match proof::gate(app, visitor, given, waiting).await? {
-        Gate::Asks(response) => Ok(response),
-        Gate::Open(carry) => Ok(carry.onto(Redirect::to("/security").into_response(), headers)),
-    }
+    let carry = gate(&app, &mut visitor, form, PROVE).await?;
+    Ok(carry.onto(Redirect::to("/security").into_response(), &headers))
 }
 
 /// What the form of a new authenticator app sends. No `Debug`: a password is in it.
@@ -250,24 +245,15 @@ fn setup_page(visitor: &Visitor, setup: &Setup, problem: String) -> Result<Respo
 /// Begins to set up an authenticator app.
 pub async fn begin_authenticator(
     State(app): State<App>,
-    SignedIn(visitor): SignedIn,
+    SignedIn(mut visitor): SignedIn,
     Form(form): Form<BeginForm>,
 ) -> Result<Response, Problem> {
     visitor.check(&form.csrf)?;
     match authenticator::begin(&app, &visitor.person, SecretText::new(form.password)).await {
         Ok(setup) => setup_page(&visitor, &setup, String::new()),
-        Err(OpError::ProofNeeded) => Ok(Redirect::to("/security/prove").into_response()),
+        Err(OpError::ProofNeeded) => ask_first(&app, &mut visitor).await,
         Err(error) => refused(&app, &visitor, "authenticator", error, String::new()).await,
     }
-}
-
-/// What the first code of a new authenticator app comes with.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub struct ConfirmForm {
-    csrf: String,
-    challenge: String,
-    code: String,
 }
 
 fn recovery_page(visitor: &Visitor, codes: &[SecretText]) -> Result<Response, Problem> {
@@ -283,7 +269,7 @@ fn in_groups(code: &str) -> String {
 pub async fn confirm_authenticator(
     State(app): State<App>,
     SignedIn(visitor): SignedIn,
-    Form(form): Form<ConfirmForm>,
+    Form(form): Form<ProofForm>,
 ) -> Result<Response, Problem> {
     visitor.check(&form.csrf)?;
     let problem = match authenticator::confirm(&app, &visitor.person, &form.code).await {
@@ -300,19 +286,12 @@ pub async fn renew_codes(
     State(app): State<App>,
     SignedIn(mut visitor): SignedIn,
     headers: HeaderMap,
-    Form(form): Form<ConfirmForm>,
+    Form(form): Form<ProofForm>,
 ) -> Result<Response, Problem> {
-    visitor.check(&form.csrf)?;
-    let to = "/security/recovery-codes".to_owned();
-    let waiting = Waiting { to, fields: vec![("csrf", form.csrf)], act: "Make new recovery codes" };
-    let given = Given { challenge: &form.challenge, code: &form.code };
-    match gate(&app, &mut visitor, given, waiting).await? {
-        Gate::Asks(response) => Ok(response),
-        Gate::Open(carry) => {
-            let codes = authenticator::renew_codes(&app, &visitor.person).await?;
-            Ok(carry.onto(recovery_page(&visitor, &codes)?, &headers))
-        }
-    }
+    let act = ("/security/recovery-codes", "Make new recovery codes");
+    let carry = gate(&app, &mut visitor, form, act).await?;
+    let codes = authenticator::renew_codes(&app, &visitor.person).await?;
+    Ok(carry.onto(recovery_page(&visitor, &codes)?, &headers))
 }
 
 /// Takes the authenticator app away.
@@ -320,19 +299,12 @@ pub async fn remove_authenticator(
     State(app): State<App>,
     SignedIn(mut visitor): SignedIn,
     headers: HeaderMap,
-    Form(form): Form<ConfirmForm>,
+    Form(form): Form<ProofForm>,
 ) -> Result<Response, Problem> {
-    visitor.check(&form.csrf)?;
-    let to = "/security/authenticator/remove".to_owned();
-    let waiting = Waiting { to, fields: vec![("csrf", form.csrf)], act: "Remove the authenticator app" };
-    let given = Given { challenge: &form.challenge, code: &form.code };
-    match gate(&app, &mut visitor, given, waiting).await? {
-        Gate::Asks(response) => Ok(response),
-        Gate::Open(carry) => {
-            authenticator::remove(&app, &visitor.person).await?;
-            Ok(carry.onto(Redirect::to("/security?done=authenticator").into_response(), &headers))
-        }
-    }
+    let act = ("/security/authenticator/remove", "Remove the authenticator app");
+    let carry = gate(&app, &mut visitor, form, act).await?;
+    authenticator::remove(&app, &visitor.person).await?;
+    Ok(carry.onto(Redirect::to("/security?done=authenticator").into_response(), &headers))
 }
 
 /// What the form of a phone sends. No `Debug`: a password is in it.
@@ -347,7 +319,7 @@ pub struct PhoneForm {
 /// Sends a code to a phone.
 pub async fn begin_phone(
     State(app): State<App>,
-    SignedIn(visitor): SignedIn,
+    SignedIn(mut visitor): SignedIn,
     Form(form): Form<PhoneForm>,
 ) -> Result<Response, Problem> {
     visitor.check(&form.csrf)?;
@@ -357,7 +329,7 @@ pub async fn begin_phone(
             let frame = Frame::personal(&visitor, "security");
             page(StatusCode::OK, &PhonePage { frame, challenge, sent_to, problem: "" })
         }
-        Err(OpError::ProofNeeded) => Ok(Redirect::to("/security/prove").into_response()),
+        Err(OpError::ProofNeeded) => ask_first(&app, &mut visitor).await,
         Err(error) => refused(&app, &visitor, "phone", error, form.phone).await,
     }
 }

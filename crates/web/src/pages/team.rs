@@ -11,9 +11,9 @@ use keymint_domain::id::{InvitationId, MerchantId, UserId};
 use keymint_domain::role::{Act, Role};
 use serde::Deserialize;
 
-use super::proof::{self, Carry, Gate, Given, Waiting};
+use super::proof::{self, Carry, Given, Waiting};
 use super::session::{BareForm, SignedIn, Visitor};
-use super::{Frame, Problem, day, page};
+use super::{Frame, Problem, day, in_form, page};
 use crate::api::extract::rfc3339;
 
 struct MemberLine {
@@ -149,7 +149,7 @@ async fn gate(
     (id, path): (MerchantId, &str),
     form: &TeamForm,
     act: &'static str,
-) -> Result<Gate, Problem> {
+) -> Result<Carry, Problem> {
     visitor.check(&form.csrf)?;
     if !may_manage(visitor, id)? {
         return Err(Problem::Forbidden);
@@ -167,15 +167,11 @@ async fn ended(
     result: Result<(), OpError>,
     (carry, headers, form): (Carry, &HeaderMap, TeamForm),
 ) -> Result<Response, Problem> {
-    let (field, problem) = match result {
-        Ok(()) => {
-            let to = format!("/merchants/{id}/team?done={done}");
-            return Ok(carry.onto(Redirect::to(&to).into_response(), headers));
-        }
-        Err(OpError::Field { field, problem }) => (field, problem),
-        Err(OpError::Conflict { message, .. }) => ("", message),
-        Err(other) => return Err(other.into()),
+    let Err(error) = result else {
+        let to = format!("/merchants/{id}/team?done={done}");
+        return Ok(carry.onto(Redirect::to(&to).into_response(), headers));
     };
+    let (field, problem) = in_form(error)?;
     let said = Said { email: form.email, role: form.role, field, problem, notice: "" };
     Ok(carry.onto(shown(app, visitor, id, said).await?, headers))
 }
@@ -189,10 +185,7 @@ pub async fn invite(
     Form(form): Form<TeamForm>,
 ) -> Result<Response, Problem> {
     let id = merchant(&id)?;
-    let carry = match gate(&app, &mut visitor, (id, ""), &form, "Invite").await? {
-        Gate::Asks(response) => return Ok(response),
-        Gate::Open(carry) => carry,
-    };
+    let carry = gate(&app, &mut visitor, (id, ""), &form, "Invite").await?;
     let (_, actor) = visitor.at(id)?;
     let result = match team::role(&form.role) {
         Ok(role) => team::invite(&app, actor, id, &visitor.person, (&form.email, role)).await,
@@ -211,10 +204,7 @@ pub async fn withdraw(
 ) -> Result<Response, Problem> {
     let (id, invitation) = (merchant(&id)?, invitation.parse::<InvitationId>().map_err(|_| Problem::NotFound)?);
     let path = format!("/invitations/{invitation}/withdraw");
-    let carry = match gate(&app, &mut visitor, (id, &path), &form, "Withdraw the invitation").await? {
-        Gate::Asks(response) => return Ok(response),
-        Gate::Open(carry) => carry,
-    };
+    let carry = gate(&app, &mut visitor, (id, &path), &form, "Withdraw the invitation").await?;
     let (_, actor) = visitor.at(id)?;
     let result = team::withdraw(&app, actor, id, invitation).await;
     ended(&app, &visitor, (id, "withdrawn"), result, (carry, &headers, form)).await
@@ -231,10 +221,7 @@ pub async fn set_role(
     let (id, user) = (merchant(&id)?, user.parse::<UserId>().map_err(|_| Problem::NotFound)?);
     let (act, done) =
         if form.role == "none" { ("Take out of the team", "removed") } else { ("Change the role", "changed") };
-    let carry = match gate(&app, &mut visitor, (id, &format!("/members/{user}")), &form, act).await? {
-        Gate::Asks(response) => return Ok(response),
-        Gate::Open(carry) => carry,
-    };
+    let carry = gate(&app, &mut visitor, (id, &format!("/members/{user}")), &form, act).await?;
     let (_, actor) = visitor.at(id)?;
     let role = if form.role == "none" { Ok(None) } else { team::role(&form.role).map(Some) };
     let result = match role {
