@@ -16,6 +16,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keymint_domain::replay::{Spend, Use};
@@ -57,7 +58,7 @@ pub struct ReplayMemory {
     shards: Vec<Mutex<HashMap<u64, PerKey>>>,
     journal: Journal,
     entries_per_key_max: usize,
-    floor_seconds: Mutex<i64>,
+    floor_seconds: AtomicI64,
 }
 
 /// A lock whose holder panicked still guards consistent data here: every change under it is one insertion.
@@ -77,12 +78,12 @@ impl ReplayMemory {
     pub fn open(folder: &Path, entries_per_key_max: usize, now: UnixMs) -> std::io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let journal = Journal::new(folder.to_owned());
-        let oldest = *lock(&journal.prune_below);
+        let oldest = journal.prune_below.load(Ordering::Acquire);
         let memory = Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             journal,
             entries_per_key_max,
-            floor_seconds: Mutex::new(oldest.saturating_mul(BUCKET_SECONDS).saturating_sub(1)),
+            floor_seconds: AtomicI64::new(oldest.saturating_mul(BUCKET_SECONDS).saturating_sub(1)),
         };
         let mut has_recent = false;
         for (bucket, path) in journal_files(folder)? {
@@ -94,7 +95,7 @@ impl ReplayMemory {
             memory.read_file(bucket, &path)?;
         }
         if memory.journal.note_boot()? && has_recent {
-            *lock(&memory.floor_seconds) = now.seconds() + WINDOW_SECONDS_MAX;
+            memory.floor_seconds.store(now.seconds() + WINDOW_SECONDS_MAX, Ordering::Release);
         }
         Ok(memory)
     }
@@ -163,11 +164,11 @@ impl ReplayMemory {
     fn floor(&self, now: UnixMs) -> i64 {
         let before = now.seconds() - WINDOW_SECONDS_MAX - 1;
         let oldest = bucket_of(before);
-        let floor = {
-            let mut floor = lock(&self.floor_seconds);
-            *floor = (*floor).max(before);
-            *floor
-        };
+        // Read first: it rises once a second, and is asked for with every request.
+        let mut floor = self.floor_seconds.load(Ordering::Acquire);
+        if floor < before {
+            floor = self.floor_seconds.fetch_max(before, Ordering::AcqRel).max(before);
+        }
         if self.journal.advance(oldest) {
             for shard in &self.shards {
                 lock(shard).retain(|_, per_key| {
@@ -203,23 +204,38 @@ fn journal_files(folder: &Path) -> std::io::Result<Vec<(i64, PathBuf)>> {
 struct Journal {
     folder: PathBuf,
     pending: Mutex<Pending>,
+    /// Records that are in their files: the number of the last one.
+    written: AtomicU64,
     files: Mutex<HashMap<i64, File>>,
-    prune_below: Mutex<i64>,
+    /// Raised with the lock on the files held.
+    prune_below: AtomicI64,
 }
 
 #[derive(Default)]
 struct Pending {
-    bytes: HashMap<i64, Vec<u8>>,
+    /// By bucket: one or two, seldom three.
+    bytes: Vec<(i64, Vec<u8>)>,
     pushed: u64,
-    written: u64,
     has_failed: bool,
+}
+
+impl Pending {
+    fn of(&mut self, bucket: i64) -> &mut Vec<u8> {
+        let at = self.bytes.iter().position(|(known, _)| *known == bucket).unwrap_or_else(|| {
+            self.bytes.push((bucket, Vec::new()));
+            self.bytes.len() - 1
+        });
+        let (_, bytes) = self.bytes.get_mut(at).expect("it was found or put there");
+        bytes
+    }
 }
 
 impl Journal {
     fn new(folder: PathBuf) -> Self {
         let noted = std::fs::read_to_string(folder.join("oldest")).ok().and_then(|text| text.trim().parse().ok());
-        let prune_below = Mutex::new(noted.unwrap_or(i64::MIN));
-        Self { folder, pending: Mutex::default(), files: Mutex::default(), prune_below }
+        let prune_below = AtomicI64::new(noted.unwrap_or(i64::MIN));
+        let (pending, written, files) = (Mutex::default(), AtomicU64::new(0), Mutex::default());
+        Self { folder, pending, written, files, prune_below }
     }
 
     /// Writes down which bucket is the oldest, in one step.
@@ -244,7 +260,10 @@ impl Journal {
     async fn write(&self, bucket: i64, spend: Spend) -> bool {
         let ticket = {
             let mut pending = lock(&self.pending);
-            let bytes = pending.bytes.entry(bucket).or_default();
+            if pending.has_failed {
+                return false;
+            }
+            let bytes = pending.of(bucket);
             bytes.extend_from_slice(&spend.key.to_be_bytes());
             bytes.extend_from_slice(&spend.fingerprint.to_be_bytes());
             bytes.push(match spend.how {
@@ -255,25 +274,32 @@ impl Journal {
             pending.pushed
         };
         tokio::task::yield_now().await;
-        // The files' lock is held over the writing, so whoever finds its record written finds it in the file.
+        // The number rises only behind the writing. Mostly another request of this turn has written ours too.
+        if self.written.load(Ordering::Acquire) >= ticket {
+            return true;
+        }
         let mut files = lock(&self.files);
+        if self.written.load(Ordering::Acquire) >= ticket {
+            return true;
+        }
         let (batch, upto) = {
             let mut pending = lock(&self.pending);
-            if pending.written >= ticket || pending.has_failed {
-                return !pending.has_failed;
+            if pending.has_failed {
+                return false;
             }
             (std::mem::take(&mut pending.bytes), pending.pushed)
         };
-        let done = batch.iter().try_for_each(|(bucket, bytes)| self.append(&mut files, *bucket, bytes));
-        let mut pending = lock(&self.pending);
-        match done {
-            Ok(()) => pending.written = upto,
+        match batch.iter().try_for_each(|(bucket, bytes)| self.append(&mut files, *bucket, bytes)) {
+            Ok(()) => {
+                self.written.store(upto, Ordering::Release);
+                true
+            }
             Err(error) => {
                 tracing::error!(%error, "the journal of spent signatures cannot be written; signed requests are refused");
-                pending.has_failed = true;
+                lock(&self.pending).has_failed = true;
+                false
             }
         }
-        !pending.has_failed
     }
 
     fn append(&self, files: &mut HashMap<i64, File>, bucket: i64, bytes: &[u8]) -> std::io::Result<()> {
@@ -289,12 +315,16 @@ impl Journal {
 
     /// Drops files below a bucket; false when that was done before.
     fn advance(&self, oldest: i64) -> bool {
-        let mut prune_below = lock(&self.prune_below);
-        if *prune_below >= oldest {
+        let is_done = || self.prune_below.load(Ordering::Acquire) >= oldest;
+        if is_done() {
             return false;
         }
-        *prune_below = oldest;
-        lock(&self.files).retain(|bucket, _| *bucket >= oldest);
+        let mut files = lock(&self.files);
+        if is_done() {
+            return false;
+        }
+        self.prune_below.store(oldest, Ordering::Release);
+        files.retain(|bucket, _| *bucket >= oldest);
         if let Err(error) = self.note_oldest(oldest) {
             tracing::error!(%error, "journals of spent signatures stay: the oldest that matters could not be noted");
             return true;
