@@ -78,10 +78,10 @@ scenarioWithAndWithoutScripts("a person signs up, sets up an authenticator app a
   const keyId = await page.locator("#key-id").innerText();
   assert.match(keyId, /^km_live_/);
   await page.getByRole("link", { name: "I have saved the key" }).click();
-  assert.match(await visitor.row(keyId).innerText(), /till 1/, "what was typed before the question is not lost");
+  assert.match(await visitor.row(keyId).innerText(), /till 1/, "what was typed before the challenge is not lost");
 });
 
-scenario("five wrong codes end a question, and a new one opens", async ({ visit }) => {
+scenario("five wrong codes end a challenge, and a new one opens", async ({ visit }) => {
   const visitor = await visit();
   const email = fresh("five");
   await signUp(visitor, email);

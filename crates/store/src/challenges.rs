@@ -1,4 +1,4 @@
-//! Questions that are answered with a code: each once, within a time, with few tries; and how many tries an account has
+//! Challenges that are answered with a code: each once, within a time, with few tries; and how many tries an account has
 //! had in this hour.
 
 use keymint_domain::id::{ChallengeId, SessionId, UserId};
@@ -35,7 +35,7 @@ static FORGET: Stmt = Stmt::both("code_count.delete", "DELETE FROM code_count WH
 /// The statements of this file.
 pub static ALL: [&Stmt; 6] = [&INSERT, &TRY, &SPEND, &PRUNE, &COUNT, &FORGET];
 
-/// A question.
+/// A challenge.
 pub struct Challenge<'a> {
     /// The id: whoever answers names it.
     pub id: ChallengeId,
@@ -67,7 +67,7 @@ pub struct Asked {
     pub detail: String,
 }
 
-/// Stores a question.
+/// Stores a challenge.
 ///
 /// # Errors
 /// `StoreError` as the database answers.
@@ -87,7 +87,7 @@ pub async fn insert(conn: &mut Conn, new: &Challenge<'_>) -> Result<(), StoreErr
     conn.execute(&INSERT, &values).await.map(|_| ())
 }
 
-/// Counts a try, before it is looked at. Nothing where the question is not there, is answered, is too old, or has had its
+/// Counts a try, before it is looked at. Nothing where the challenge is not there, is answered, is too old, or has had its
 /// tries.
 ///
 /// # Errors

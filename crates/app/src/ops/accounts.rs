@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::App;
 use crate::ops::people::{self, Person};
-use crate::ops::proofs::{self, Ask, Question};
+use crate::ops::proofs::{self, Ask, Challenge};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
 use crate::password;
 
@@ -64,7 +64,7 @@ fn limit(app: &App, client: IpAddr) -> Result<(), OpError> {
 ///
 /// # Errors
 /// `Field`; `TooMany`; `Busy`.
-pub async fn sign_up(app: &App, new: SignUp, client: IpAddr) -> Result<Question, OpError> {
+pub async fn sign_up(app: &App, new: SignUp, client: IpAddr) -> Result<Challenge, OpError> {
     let name = input::text("name", &new.name, 1..=100)?;
     let business = input::optional_text("business", Some(&new.business), 256)?;
     let email = input::email("email", &new.email)?;
@@ -95,7 +95,7 @@ pub async fn sign_up(app: &App, new: SignUp, client: IpAddr) -> Result<Question,
     app.write_letter(tx.conn(), (Channel::Mail, &email), subject, &SecretText::new(body)).await?;
     tx.commit().await?;
     app.post.wake();
-    Ok(Question { id, factor: proofs::Factor::Sms, sent_to: email })
+    Ok(Challenge { id, factor: proofs::Factor::SentCode, sent_to: email })
 }
 
 /// Ends a sign-up with the code: makes the account, and its merchant where there is a business, and signs in: what the
@@ -163,7 +163,7 @@ pub async fn confirm_sign_up(
 ///
 /// # Errors
 /// `TooMany`.
-pub async fn forgot(app: &App, email: &str, client: IpAddr) -> Result<Question, OpError> {
+pub async fn forgot(app: &App, email: &str, client: IpAddr) -> Result<Challenge, OpError> {
     limit(app, client)?;
     let email = email.trim().to_lowercase();
     let mut tx = app.db.write().await?;
@@ -181,7 +181,7 @@ pub async fn forgot(app: &App, email: &str, client: IpAddr) -> Result<Question, 
     }
     tx.commit().await?;
     app.post.wake();
-    Ok(Question { id, factor: proofs::Factor::Sms, sent_to: email })
+    Ok(Challenge { id, factor: proofs::Factor::SentCode, sent_to: email })
 }
 
 /// Sets a new password with the code, and ends every session. False for a wrong code.
@@ -248,7 +248,7 @@ pub async fn change_password(app: &App, person: &Person, old: SecretText, new: S
 ///
 /// # Errors
 /// `Field`; `ProofNeeded`; `TooMany`; `Conflict` with `no_sms` where no text messages go out.
-pub async fn begin_phone(app: &App, person: &Person, number: &str, password: SecretText) -> Result<Question, OpError> {
+pub async fn begin_phone(app: &App, person: &Person, number: &str, password: SecretText) -> Result<Challenge, OpError> {
     person.require_proof()?;
     let number = phone("phone", number)?;
     if !app.post.carries(Channel::Sms) {
@@ -265,7 +265,7 @@ pub async fn begin_phone(app: &App, person: &Person, number: &str, password: Sec
     app.write_letter(tx.conn(), (Channel::Sms, &number), "Confirm your phone", &body).await?;
     tx.commit().await?;
     app.post.wake();
-    Ok(Question { id, factor: proofs::Factor::Sms, sent_to: proofs::hidden(&number) })
+    Ok(Challenge { id, factor: proofs::Factor::SentCode, sent_to: proofs::hidden(&number) })
 }
 
 /// Makes a phone the account's, with the code that it got. False for a wrong code.

@@ -15,7 +15,7 @@ use keymint_store::{factors, merchants};
 use serde_json::json;
 
 use crate::App;
-use crate::ops::proofs::{self, Answered, Factor, Question};
+use crate::ops::proofs::{self, Answered, Challenge, Factor};
 use crate::ops::{Actor, Change, OpError, Proof, Saying, field, input};
 
 /// A session ends after so long without use (OWASP ASVS 7.3.1, NIST SP 800-63B-4 AAL2). Milliseconds.
@@ -87,7 +87,7 @@ pub enum SignedIn {
     /// A session: what the cookie is to hold.
     Session(SecretText),
     /// The account has a second factor, which is asked for now.
-    Second(Question),
+    Second(Challenge),
 }
 
 /// What a new session's cookie is to hold.
@@ -228,16 +228,16 @@ pub async fn sign_in(
     let phone = user.phone.as_deref().filter(|_| user.phone_verified_at.is_some());
     let factor = match (has_authenticator, phone) {
         (true, _) => (Factor::Authenticator, None),
-        (false, Some(phone)) => (Factor::Sms, Some(phone)),
+        (false, Some(phone)) => (Factor::SentCode, Some(phone)),
         (false, None) => return begin_session(app, user.id, client, None).await.map(|it| Some(SignedIn::Session(it))),
     };
     Ok(Some(SignedIn::Second(proofs::ask(app, (user.id, None), factor, SIGN_IN).await?)))
 }
 
-/// What the answer to a sign-in's second question is good for.
+/// What the answer to a sign-in's second challenge is good for.
 const SIGN_IN: &str = "sign_in";
 
-/// Answers the second question of a sign-in: what the cookie is to hold. `None` for a wrong answer.
+/// Answers the second challenge of a sign-in: what the cookie is to hold. `None` for a wrong answer.
 ///
 /// # Errors
 /// `TooMany`.

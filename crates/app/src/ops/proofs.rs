@@ -1,4 +1,4 @@
-//! Second proofs: codes that were sent, codes of an authenticator app, recovery codes. A question is good for one act in
+//! Second proofs: codes that were sent, codes of an authenticator app, recovery codes. A challenge is good for one act in
 //! one session, is answered once, and is tried five times at most; tries are counted in a transaction of their own, before
 //! they are looked at, whichever page they come from (T98, T99).
 
@@ -7,7 +7,7 @@ use keymint_domain::id::{ChallengeId, SessionId, UserId};
 use keymint_domain::role::Act;
 use keymint_domain::secret::{self, SecretText};
 use keymint_domain::time::UnixMs;
-use keymint_store::challenges::{self, Challenge};
+use keymint_store::challenges;
 use keymint_store::db::Conn;
 use keymint_store::letters::Channel;
 use keymint_store::{factors, sessions};
@@ -18,16 +18,16 @@ use crate::ops::authenticator;
 use crate::ops::people::{self, Person};
 use crate::ops::{Actor, Change, OpError, Saying};
 
-/// How long a question may be answered. Milliseconds.
+/// How long a challenge may be answered. Milliseconds.
 const LIFE_MS: i64 = 10 * 60 * 1000;
 /// How long a proof that was given covers further acts of its session. Milliseconds.
 pub const FRESH_MS: i64 = 15 * 60 * 1000;
-/// Tries of one question.
+/// Tries of one challenge.
 const TRIES_MAX: i64 = 5;
-/// Tries of one account in one hour, over all its questions.
+/// Tries of one account in one hour, over all its challenges.
 const HOUR_TRIES_MAX: i64 = 10;
 const HOUR_MS: i64 = 3_600_000;
-/// Questions that send something, of one account in half an hour.
+/// Challenges that send something, of one account in half an hour.
 const SENT_MAX: u32 = 10;
 /// Digits of a code for someone who has signed in.
 pub const DIGITS: usize = 6;
@@ -39,13 +39,13 @@ pub const OPEN_DIGITS: usize = 8;
 pub enum Factor {
     /// The authenticator app; a recovery code does as well.
     Authenticator,
-    /// A code sent to the phone.
-    Sms,
+    /// A code that was sent: to the phone, or to an address that is to be confirmed.
+    SentCode,
 }
 
-/// A question that was asked.
+/// A challenge that was asked.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct Challenge {
     /// Its id, for the answer.
     pub id: ChallengeId,
     /// With what it is answered.
@@ -54,7 +54,7 @@ pub struct Question {
     pub sent_to: String,
 }
 
-/// A question to be asked.
+/// A challenge to be asked.
 pub struct Ask<'a> {
     /// What the answer is good for.
     pub purpose: &'a str,
@@ -95,7 +95,7 @@ async fn insert(app: &App, conn: &mut Conn, ask: Ask<'_>, code: Option<&SecretTe
     let now = app.clock.now();
     let id = ChallengeId::fresh(now, &*app.entropy)?;
     let check = code.map(|code| check_of(app, id, code.expose()));
-    let challenge = Challenge {
+    let challenge = challenges::Challenge {
         id,
         purpose: ask.purpose,
         user: ask.user,
@@ -112,7 +112,7 @@ async fn insert(app: &App, conn: &mut Conn, ask: Ask<'_>, code: Option<&SecretTe
 
 /// A right answer, which has yet to be spent.
 pub struct Answered {
-    /// The question.
+    /// The challenge.
     pub id: ChallengeId,
     /// Whose.
     pub user: Option<UserId>,
@@ -161,7 +161,7 @@ pub async fn answer(app: &App, purpose: &str, id: &str, code: &str) -> Result<Op
         // Whoever has not signed in must not use up the tries of someone who has.
         Some(user) if asked.as_ref().is_some_and(|asked| asked.session.is_some()) => format!("signed in {user}"),
         Some(user) => format!("{purpose} {user}"),
-        None => format!("question {id}"),
+        None => format!("challenge {id}"),
     };
     let hour = UnixMs(now.0 - now.0.rem_euclid(HOUR_MS));
     let count = if asked.is_some() { challenges::count_of(tx.conn(), &subject, hour).await? } else { 0 };
@@ -192,7 +192,7 @@ async fn authenticator_use(app: &App, user: UserId, code: &str) -> Result<Option
 
 /// With what this person proves an act; nothing where a second factor is yet to be set up.
 pub fn factor_of(person: &Person) -> Option<Factor> {
-    if person.has_authenticator { Some(Factor::Authenticator) } else { person.phone.as_ref().map(|_| Factor::Sms) }
+    if person.has_authenticator { Some(Factor::Authenticator) } else { person.phone.as_ref().map(|_| Factor::SentCode) }
 }
 
 /// Most of a number hidden.
@@ -210,16 +210,16 @@ pub async fn ask(
     (user, session): (UserId, Option<SessionId>),
     (factor, phone): (Factor, Option<&str>),
     purpose: &str,
-) -> Result<Question, OpError> {
+) -> Result<Challenge, OpError> {
     let ask = Ask { purpose, user: Some(user), session, detail: json!({}) };
     let mut tx;
-    let question = match (factor, phone) {
+    let challenge = match (factor, phone) {
         (Factor::Authenticator, _) => {
             tx = app.db.write().await?;
             let id = insert(app, tx.conn(), ask, None).await?;
-            Question { id, factor, sent_to: String::new() }
+            Challenge { id, factor, sent_to: String::new() }
         }
-        (Factor::Sms, Some(phone)) => {
+        (Factor::SentCode, Some(phone)) => {
             count_sent(app, user)?;
             tx = app.db.write().await?;
             let (id, code) = ask_with_code(app, tx.conn(), ask, DIGITS).await?;
@@ -228,13 +228,13 @@ pub async fn ask(
                 code.expose()
             ));
             app.write_letter(tx.conn(), (Channel::Sms, phone), "Your code", &body).await?;
-            Question { id, factor, sent_to: hidden(phone) }
+            Challenge { id, factor, sent_to: hidden(phone) }
         }
-        (Factor::Sms, None) => return Err(no_factor()),
+        (Factor::SentCode, None) => return Err(no_factor()),
     };
     tx.commit().await?;
     app.post.wake();
-    Ok(question)
+    Ok(challenge)
 }
 
 /// Counts a code that is about to be sent.

@@ -49,9 +49,9 @@ keymint_testkit::on_both! {
         passwords_have_a_length_and_accounts_an_address_of_their_own,
         members_do_what_their_role_may_at_their_own_merchant,;
     proofs:
-        of_ten_thousand_guesses_at_one_question_five_are_looked_at,
-        an_account_has_ten_tries_in_an_hour_over_all_its_questions,
-        a_question_is_dead_after_ten_minutes,
+        of_ten_thousand_guesses_at_one_challenge_five_are_looked_at,
+        an_account_has_ten_tries_in_an_hour_over_all_its_challenges,
+        a_challenge_is_dead_after_ten_minutes,
         nobody_changes_their_own_role_and_one_owner_stays,
         what_is_needed_again_after_a_quarter_of_an_hour,
         an_edited_account_membership_session_or_invitation_is_worth_nothing,;

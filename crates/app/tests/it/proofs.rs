@@ -37,25 +37,25 @@ async fn person(house: &House, name: &str) -> Person {
         phone: String::new(),
         password: SecretText::new(PASSWORD.to_owned()),
     };
-    let question = accounts::sign_up(&house.app, new, HERE).await.expect("it begins");
-    let (id, code) = (question.id.to_string(), code_to(house, &email).await);
+    let challenge = accounts::sign_up(&house.app, new, HERE).await.expect("it begins");
+    let (id, code) = (challenge.id.to_string(), code_to(house, &email).await);
     let cookie = accounts::confirm_sign_up(&house.app, (&id, &code), HERE).await.expect("it ends").expect("right");
     let signed_in = people::person_of(&house.app, cookie.expose()).await.expect("it reads").expect("signed in");
     house.clock.pass_ms(1);
     let password = SecretText::new(PASSWORD.to_owned());
-    let question = accounts::begin_phone(&house.app, &signed_in, PHONE, password).await.expect("it begins");
-    let (id, code) = (question.id.to_string(), code_to(house, PHONE).await);
+    let challenge = accounts::begin_phone(&house.app, &signed_in, PHONE, password).await.expect("it begins");
+    let (id, code) = (challenge.id.to_string(), code_to(house, PHONE).await);
     assert!(accounts::confirm_phone(&house.app, &signed_in, (&id, &code)).await.expect("looked at"));
     people::person_of(&house.app, cookie.expose()).await.expect("it reads").expect("signed in")
 }
 
-/// A question to this person about an act, and its code.
+/// A challenge to this person about an act, and its code.
 async fn asked(house: &House, person: &Person, act: &str) -> (String, String) {
     // Letters of one moment have no order.
     house.clock.pass_ms(1);
     let who = (person.user, Some(person.session));
-    let question = proofs::ask(&house.app, who, (Factor::Sms, Some(PHONE)), act).await.expect("it is asked");
-    (question.id.to_string(), code_to(house, PHONE).await)
+    let challenge = proofs::ask(&house.app, who, (Factor::SentCode, Some(PHONE)), act).await.expect("it is asked");
+    (challenge.id.to_string(), code_to(house, PHONE).await)
 }
 
 fn other(code: &str, n: usize) -> String {
@@ -63,7 +63,7 @@ fn other(code: &str, n: usize) -> String {
     format!("{number:06}")
 }
 
-pub async fn of_ten_thousand_guesses_at_one_question_five_are_looked_at(it: TestDb) {
+pub async fn of_ten_thousand_guesses_at_one_challenge_five_are_looked_at(it: TestDb) {
     let house = House::over(it).await;
     let person = person(&house, "guess").await;
     let (id, code) = asked(&house, &person, "an act").await;
@@ -96,14 +96,14 @@ pub async fn of_ten_thousand_guesses_at_one_question_five_are_looked_at(it: Test
 
 static TRIES: Stmt = Stmt::both("challenge.tries", include_str!("sql/tries.sql"));
 
-pub async fn an_account_has_ten_tries_in_an_hour_over_all_its_questions(it: TestDb) {
+pub async fn an_account_has_ten_tries_in_an_hour_over_all_its_challenges(it: TestDb) {
     let house = House::over(it).await;
     let person = person(&house, "hour").await;
     for round in 0..2 {
         let (id, code) = asked(&house, &person, "an act").await;
         for n in 0..5 {
             let tried = proofs::give(&house.app, &person, "an act", (&id, &other(&code, n))).await;
-            assert!(matches!(tried, Ok(None)), "try {n} of question {round}");
+            assert!(matches!(tried, Ok(None)), "try {n} of challenge {round}");
         }
     }
     let (id, code) = asked(&house, &person, "an act").await;
@@ -114,7 +114,7 @@ pub async fn an_account_has_ten_tries_in_an_hour_over_all_its_questions(it: Test
     assert!(proofs::give(&house.app, &person, "an act", (&id, &code)).await.expect("looked at").is_some());
 }
 
-pub async fn a_question_is_dead_after_ten_minutes(it: TestDb) {
+pub async fn a_challenge_is_dead_after_ten_minutes(it: TestDb) {
     let house = House::over(it).await;
     let person = person(&house, "late").await;
     let (id, code) = asked(&house, &person, "an act").await;
@@ -203,8 +203,8 @@ pub async fn an_edited_account_membership_session_or_invitation_is_worth_nothing
         // Letters of one moment have no order.
         house.clock.pass_ms(1);
         let asked = people::sign_in(&house.app, &email, password, HERE).await;
-        let Some(people::SignedIn::Second(question)) = asked.expect("looked at") else { panic!("it has a phone") };
-        let (id, code) = (question.id.to_string(), code_to(&house, PHONE).await);
+        let Some(people::SignedIn::Second(challenge)) = asked.expect("looked at") else { panic!("it has a phone") };
+        let (id, code) = (challenge.id.to_string(), code_to(&house, PHONE).await);
         people::sign_in_second(&house.app, (&id, &code), HERE).await.expect("looked at").expect("right")
     };
     let roles = async |cookie: &SecretText| {

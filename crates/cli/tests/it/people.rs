@@ -136,7 +136,7 @@ fn a_person_signs_up_with_a_code_and_makes_a_test_key_at_once() {
     for wrong in [off.as_str(), &code[..7], "", &format!("{code}0")] {
         assert_eq!(confirm(&challenge, wrong).status, 422, "{wrong}");
     }
-    assert_eq!(confirm("chl_00000000000000000000000000", &code).status, 422, "another question");
+    assert_eq!(confirm("chl_00000000000000000000000000", &code).status, 422, "another challenge");
     let spaced = format!(" {} {}", &code[..4], &code[4..]);
     let done = confirm(&challenge, &spaced);
     assert_eq!(done.status, 303, "the fifth try, typed with spaces");
@@ -152,7 +152,7 @@ fn a_person_signs_up_with_a_code_and_makes_a_test_key_at_once() {
 }
 
 #[test]
-fn five_wrong_codes_use_a_question_up() {
+fn five_wrong_codes_use_a_challenge_up() {
     let dev = dev();
     let email = "five@sign-up.example";
     let browser = Browser::new(&dev);
@@ -245,11 +245,11 @@ fn a_live_key_needs_a_proof_for_this_act_in_this_session_once() {
     assert_eq!(send(&owner, &keys, &csrf, &challenge, &totp(&secret, 4)).status, 422, "of two minutes from now");
     let elsewhere = dev.app(&merchant_of(&owner), "razorpay", "other");
     let other_act = send(&owner, &format!("/apps/{elsewhere}/keys"), &csrf, &challenge, &right);
-    assert_eq!(other_act.status, 422, "the question was about another application");
+    assert_eq!(other_act.status, 422, "the challenge was about another application");
     let mut second = Browser::new(&dev);
     let step = second.post("/sign-in", &[("email", email), ("password", PASSWORD)]);
     let of_sign_in = hidden(&step.body, "challenge").to_owned();
-    assert_eq!(send(&owner, &keys, &csrf, &of_sign_in, &right).status, 422, "a question of a sign-in");
+    assert_eq!(send(&owner, &keys, &csrf, &of_sign_in, &right).status, 422, "a challenge of a sign-in");
     let made = send(&owner, &keys, &csrf, &challenge, &right);
     assert_eq!(made.status, 201, "{}", made.body);
     let old = Browser { dev: &dev, cookie: owner.cookie.clone() };

@@ -106,8 +106,8 @@ pub async fn sign_up(
         accounts::sign_up(&app, new, client).await
     };
     let (status, field, problem) = match begun {
-        Ok(question) => {
-            let (id, email) = (question.id.to_string(), question.sent_to);
+        Ok(challenge) => {
+            let (id, email) = (challenge.id.to_string(), challenge.sent_to);
             return page(StatusCode::OK, &sign_up_code(&id, &email, ""));
         }
         Err(OpError::Field { field, problem }) => (StatusCode::UNPROCESSABLE_ENTITY, field, problem),
@@ -176,8 +176,8 @@ pub async fn forgot(
 ) -> Result<Response, Problem> {
     needs_mail(&app)?;
     match accounts::forgot(&app, &form.email, client).await {
-        Ok(question) => {
-            let (id, email) = (question.id.to_string(), question.sent_to);
+        Ok(challenge) => {
+            let (id, email) = (challenge.id.to_string(), challenge.sent_to);
             page(StatusCode::OK, &reset_code(&id, &email, ("", "")))
         }
         Err(OpError::TooMany) => {

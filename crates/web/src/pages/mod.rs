@@ -199,7 +199,7 @@ fn page(status: StatusCode, template: &impl Template) -> Result<Response, Proble
 /// What stands in the way of a whole page. What is wrong with a form stands in the form.
 pub enum Problem {
     /// Another page comes first: one that asks, or leads to what is missing.
-    Instead(Response),
+    Instead(Box<Response>),
     /// Nobody is signed in.
     SignIn,
     /// Nothing there, or nothing that this person may see.
@@ -226,7 +226,7 @@ struct ProblemPage {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, title, text) = match self {
-            Self::Instead(response) => return response,
+            Self::Instead(response) => return *response,
             Self::SignIn => return Redirect::to("/sign-in").into_response(),
             Self::NotFound => {
                 (StatusCode::NOT_FOUND, "Not found", "There is nothing at this address that this account may see.")

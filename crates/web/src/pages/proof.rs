@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::people;
-use keymint_app::ops::proofs::{self, Factor, Question};
+use keymint_app::ops::proofs::{self, Challenge, Factor};
 use keymint_domain::time::UnixMs;
 
 use super::session::{Visitor, with_cookie};
@@ -24,7 +24,7 @@ pub struct Waiting<'a> {
 
 /// The answer that a form brings.
 pub struct Given<'a> {
-    /// The question.
+    /// The challenge.
     pub challenge: &'a str,
     /// The code.
     pub code: &'a str,
@@ -55,7 +55,7 @@ struct ProofPage<'a> {
     to: &'a str,
     fields: &'a [(&'static str, String)],
     challenge: String,
-    is_sms: bool,
+    is_sent: bool,
     sent_to: String,
     problem: &'a str,
 }
@@ -69,7 +69,7 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
         return Ok(Carry::nothing());
     }
     let Some(factor) = proofs::factor_of(&visitor.person) else {
-        return Err(Problem::Instead(Redirect::to("/security?needed=1").into_response()));
+        return Err(Problem::Instead(Box::new(Redirect::to("/security?needed=1").into_response())));
     };
     // One act of one form: the address says which.
     let purpose = format!("step_up {}", waiting.to);
@@ -83,25 +83,25 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
         problem = "This code is not right, or was used, or is too old.";
     }
     let phone = visitor.person.phone.as_deref();
-    let question = if problem.is_empty() {
+    let challenge = if problem.is_empty() {
         let (user, session) = (visitor.person.user, visitor.person.session);
         proofs::ask(app, (user, Some(session)), (factor, phone), &purpose).await?
     } else {
-        // Still the same question: a wrong code uses up one of its tries.
+        // Still the same challenge: a wrong code uses up one of its tries.
         let id = given.challenge.parse().map_err(|_| Problem::Stale)?;
-        Question { id, factor, sent_to: phone.map(proofs::hidden).unwrap_or_default() }
+        Challenge { id, factor, sent_to: phone.map(proofs::hidden).unwrap_or_default() }
     };
     let view = ProofPage {
         act: waiting.act,
         to: &waiting.to,
         fields: &waiting.fields,
-        challenge: question.id.to_string(),
-        is_sms: question.factor == Factor::Sms,
-        sent_to: question.sent_to,
+        challenge: challenge.id.to_string(),
+        is_sent: challenge.factor == Factor::SentCode,
+        sent_to: challenge.sent_to,
         problem,
     };
     let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    Err(Problem::Instead(page(status, &view)?))
+    Err(Problem::Instead(Box::new(page(status, &view)?)))
 }
 
 /// The minutes for which a proof still covers further acts; nothing where there is none.

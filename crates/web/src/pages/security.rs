@@ -324,8 +324,8 @@ pub async fn begin_phone(
 ) -> Result<Response, Problem> {
     visitor.check(&form.csrf)?;
     match accounts::begin_phone(&app, &visitor.person, &form.phone, SecretText::new(form.password)).await {
-        Ok(question) => {
-            let (challenge, sent_to) = (question.id.to_string(), question.sent_to);
+        Ok(challenge) => {
+            let (challenge, sent_to) = (challenge.id.to_string(), challenge.sent_to);
             let frame = Frame::personal(&visitor, "security");
             page(StatusCode::OK, &PhonePage { frame, challenge, sent_to, problem: "" })
         }

@@ -159,8 +159,8 @@ pub async fn sign_in(
         Ok(Some(people::SignedIn::Session(secret))) => {
             return Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), ""));
         }
-        Ok(Some(people::SignedIn::Second(question))) => {
-            return page(StatusCode::OK, &second_page(&question.id.to_string(), &question.sent_to, ""));
+        Ok(Some(people::SignedIn::Second(challenge))) => {
+            return page(StatusCode::OK, &second_page(&challenge.id.to_string(), &challenge.sent_to, ""));
         }
         Ok(None) => (StatusCode::UNPROCESSABLE_ENTITY, "Email and password do not belong together."),
         Err(OpError::TooMany) => {

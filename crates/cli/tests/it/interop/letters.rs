@@ -77,7 +77,7 @@ fn codes_arrive_by_mail_and_by_text_message_and_what_is_refused_is_sent_again() 
     ];
     let asked = browser.post("/sign-up", &form);
     assert_eq!(asked.status, 200, "{}", asked.body);
-    let (_, challenge) = asked.body.split_once("name=\"challenge\" value=\"").expect("a question");
+    let (_, challenge) = asked.body.split_once("name=\"challenge\" value=\"").expect("a challenge");
     let challenge = challenge.split('"').next().expect("an id").to_owned();
     let letter = receiver.next();
     assert_eq!((letter["kind"].as_str(), letter["to"][0].as_str()), (Some("mail"), Some(email)));
@@ -90,7 +90,7 @@ fn codes_arrive_by_mail_and_by_text_message_and_what_is_refused_is_sent_again() 
     let csrf = browser.csrf();
     let phone = [("csrf", csrf.as_str()), ("phone", "+91 98765 00001"), ("password", password)];
     let asked = browser.post("/security/phone", &phone);
-    let (_, challenge) = asked.body.split_once("name=\"challenge\" value=\"").expect("a question");
+    let (_, challenge) = asked.body.split_once("name=\"challenge\" value=\"").expect("a challenge");
     let challenge = challenge.split('"').next().expect("an id").to_owned();
     let letter = receiver.next();
     assert_eq!((letter["scheme"].as_str(), letter["proof"].as_str()), (Some("Basic"), Some("AC1:sms-token-canary")));
