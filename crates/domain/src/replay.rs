@@ -22,7 +22,7 @@ pub enum Use {
 pub struct Spend {
     /// The first 128 bits of the signature: a keyed digest that was found right, so as good as random to all but the
     /// holder of the key, who could only spend its own twice.
-    pub fingerprint: u128,
+    pub fingerprint: [u8; 16],
     /// The key id in 64 bits: memory is bounded per key. Two keys that meet here would share one bound and nothing else,
     /// and nobody chooses a key id.
     pub key: u64,
@@ -51,7 +51,7 @@ impl Spend {
             (true, true) => return None,
         };
         // None is shorter; those that were would all be one, so the second is refused.
-        let fingerprint = signature.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
+        let fingerprint = signature.first_chunk().copied().unwrap_or_default();
         Some(Self { fingerprint, key: fnv_1a(claim.key_id.as_bytes()), seconds, how })
     }
 }

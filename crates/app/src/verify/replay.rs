@@ -46,16 +46,35 @@ pub enum Answer {
     Unknown,
 }
 
-type Bucket = HashMap<u128, Use>;
+/// Spent signatures by their first 16 bytes. Not SipHash: the seed is this process's, and a key's holder alone can add here.
+type Spent = HashMap<[u8; 16], Use, foldhash::fast::RandomState>;
 
-#[derive(Default)]
-struct PerKey {
-    buckets: HashMap<i64, Bucket>,
+/// What there is for each bucket: one or two, seldom three.
+struct PerBucket<T>(Vec<(i64, T)>);
+
+impl<T> Default for PerBucket<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
 }
+
+impl<T: Default> PerBucket<T> {
+    fn of(&mut self, bucket: i64) -> &mut T {
+        let at = self.0.iter().position(|(known, _)| *known == bucket).unwrap_or_else(|| {
+            self.0.push((bucket, T::default()));
+            self.0.len() - 1
+        });
+        let (_, found) = self.0.get_mut(at).expect("it was found or put there");
+        found
+    }
+}
+
+/// What each key has spent.
+type Shard = HashMap<u64, PerBucket<Spent>, foldhash::fast::RandomState>;
 
 /// The memory.
 pub struct ReplayMemory {
-    shards: Vec<Mutex<HashMap<u64, PerKey>>>,
+    shards: Vec<Mutex<Shard>>,
     journal: Journal,
     entries_per_key_max: usize,
     floor_seconds: AtomicI64,
@@ -115,15 +134,15 @@ impl ReplayMemory {
             let (key, rest) = record.split_at(8);
             let (fingerprint, how) = rest.split_at(16);
             let key = u64::from_be_bytes(key.try_into().unwrap_or_default());
-            let fingerprint = u128::from_be_bytes(fingerprint.try_into().unwrap_or_default());
+            let fingerprint = fingerprint.try_into().unwrap_or_default();
             let how = if how == [0] { Use::Unsafe } else { Use::Safe };
             let mut shard = lock(self.shard(key));
-            shard.entry(key).or_default().buckets.entry(bucket).or_default().insert(fingerprint, how);
+            shard.entry(key).or_default().of(bucket).insert(fingerprint, how);
         }
         Ok(())
     }
 
-    fn shard(&self, key: u64) -> &Mutex<HashMap<u64, PerKey>> {
+    fn shard(&self, key: u64) -> &Mutex<Shard> {
         let index = usize::try_from(key % 64).unwrap_or(0);
         self.shards.get(index).expect("there are 64 shards")
     }
@@ -146,14 +165,14 @@ impl ReplayMemory {
         }
         let mut shard = lock(self.shard(spend.key));
         let per_key = shard.entry(spend.key).or_default();
-        let count: usize = per_key.buckets.values().map(HashMap::len).sum();
-        let bucket = per_key.buckets.entry(bucket_of(spend.seconds)).or_default();
-        match bucket.get(&spend.fingerprint) {
+        let count: usize = per_key.0.iter().map(|(_, spent)| spent.len()).sum();
+        let spent = per_key.of(bucket_of(spend.seconds));
+        match spent.get(&spend.fingerprint) {
             Some(Use::Safe) if spend.how == Use::Safe => Ok(false),
             Some(_) => Err(Answer::Spent),
             None if count >= self.entries_per_key_max => Err(Answer::Full),
             None => {
-                bucket.insert(spend.fingerprint, spend.how);
+                spent.insert(spend.fingerprint, spend.how);
                 Ok(true)
             }
         }
@@ -172,8 +191,8 @@ impl ReplayMemory {
         if self.journal.advance(oldest) {
             for shard in &self.shards {
                 lock(shard).retain(|_, per_key| {
-                    per_key.buckets.retain(|bucket, _| *bucket >= oldest);
-                    !per_key.buckets.is_empty()
+                    per_key.0.retain(|(bucket, _)| *bucket >= oldest);
+                    !per_key.0.is_empty()
                 });
             }
         }
@@ -213,21 +232,9 @@ struct Journal {
 
 #[derive(Default)]
 struct Pending {
-    /// By bucket: one or two, seldom three.
-    bytes: Vec<(i64, Vec<u8>)>,
+    bytes: PerBucket<Vec<u8>>,
     pushed: u64,
     has_failed: bool,
-}
-
-impl Pending {
-    fn of(&mut self, bucket: i64) -> &mut Vec<u8> {
-        let at = self.bytes.iter().position(|(known, _)| *known == bucket).unwrap_or_else(|| {
-            self.bytes.push((bucket, Vec::new()));
-            self.bytes.len() - 1
-        });
-        let (_, bytes) = self.bytes.get_mut(at).expect("it was found or put there");
-        bytes
-    }
 }
 
 impl Journal {
@@ -263,9 +270,9 @@ impl Journal {
             if pending.has_failed {
                 return false;
             }
-            let bytes = pending.of(bucket);
+            let bytes = pending.bytes.of(bucket);
             bytes.extend_from_slice(&spend.key.to_be_bytes());
-            bytes.extend_from_slice(&spend.fingerprint.to_be_bytes());
+            bytes.extend_from_slice(&spend.fingerprint);
             bytes.push(match spend.how {
                 Use::Unsafe => 0,
                 Use::Safe => 1,
@@ -289,7 +296,7 @@ impl Journal {
             }
             (std::mem::take(&mut pending.bytes), pending.pushed)
         };
-        match batch.iter().try_for_each(|(bucket, bytes)| self.append(&mut files, *bucket, bytes)) {
+        match batch.0.iter().try_for_each(|(bucket, bytes)| self.append(&mut files, *bucket, bytes)) {
             Ok(()) => {
                 self.written.store(upto, Ordering::Release);
                 true

@@ -84,7 +84,7 @@ fn open(folder: &Path, now: UnixMs) -> ReplayMemory {
 }
 
 fn spend(key: u64, fingerprint: u128, seconds: i64) -> Spend {
-    Spend { fingerprint, key, seconds, how: Use::Unsafe }
+    Spend { fingerprint: fingerprint.to_be_bytes(), key, seconds, how: Use::Unsafe }
 }
 
 fn after(moment: UnixMs, seconds: i64) -> UnixMs {
