@@ -28,6 +28,7 @@ pub mod store_types {
     pub use keymint_store::merchants::{Activation, Merchant};
     pub use keymint_store::people::Membership;
     pub use keymint_store::request_log::{Entry, Filter};
+    pub use keymint_store::roles::{NamedRole, TeamRole};
     pub use keymint_store::rollup::{Counts, HOUR_MS};
     pub use keymint_store::sessions::Session;
     pub use keymint_store::team::{Invitation, Member};

@@ -196,13 +196,13 @@ async fn demo_users(app: &App, merchant: MerchantId, path: &Path) -> Result<Vec<
     let mut users = Vec::new();
     for role in Role::ALL {
         let password = draw_text(&*app.entropy, b"abcdefghijkmnpqrstuvwxyz23456789", 20)?;
-        let email = format!("{}@merchant.example", role.as_str());
-        users.push(DemoUser { role: role.as_str().to_owned(), email, password });
+        let email = format!("{}@merchant.example", role);
+        users.push(DemoUser { role: role.to_string(), email, password });
     }
     // Before the accounts: one whose password nobody knows would be of no use.
     write_private(path, &serde_json::to_string(&users)?)?;
     for (role, user) in Role::ALL.into_iter().zip(&users) {
-        let name = format!("Demo {}", role.as_str());
+        let name = format!("Demo {}", role);
         let new = NewPerson { email: user.email.clone(), name, password: SecretText::new(user.password.clone()) };
         people::make(app, Actor::System, merchant, role, new).await?;
     }

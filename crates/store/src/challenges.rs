@@ -30,10 +30,12 @@ static COUNT: Stmt = Stmt::both(
          hour_at = excluded.hour_at
      RETURNING tries",
 );
+static COUNTED: Stmt =
+    Stmt::both("code_count.find", "SELECT tries FROM code_count WHERE subject = $1 AND hour_at = $2");
 static FORGET: Stmt = Stmt::both("code_count.delete", "DELETE FROM code_count WHERE subject = $1");
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 6] = [&INSERT, &TRY, &SPEND, &PRUNE, &COUNT, &FORGET];
+pub static ALL: [&Stmt; 7] = [&INSERT, &TRY, &SPEND, &PRUNE, &COUNT, &COUNTED, &FORGET];
 
 /// A challenge.
 pub struct Challenge<'a> {
@@ -132,7 +134,16 @@ pub async fn count_of(conn: &mut Conn, subject: &str, hour: UnixMs) -> Result<i6
     row.ok_or(StoreError::Corrupt { table: "code_count", column: "tries" })?.int("tries")
 }
 
-/// None any more: the last one was right.
+/// How many tries of a subject have been counted in the hour that began at `hour`.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn counted(conn: &mut Conn, subject: &str, hour: UnixMs) -> Result<i64, StoreError> {
+    let row = conn.row(&COUNTED, &[Val::Text(subject), Val::Int(hour.0)]).await?;
+    row.map_or(Ok(0), |row| row.int("tries"))
+}
+
+/// None any more: the last one was right, or somebody who may has let the person try again.
 ///
 /// # Errors
 /// `StoreError` as the database answers.

@@ -19,6 +19,7 @@ mod migrate;
 pub mod people;
 mod postgres;
 pub mod request_log;
+pub mod roles;
 pub mod rollup;
 pub mod sandbox;
 pub mod sessions;
@@ -29,7 +30,7 @@ pub mod tokens;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 17] = [
+    let lists: [&[&sql::Stmt]; 18] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -41,6 +42,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &merchants::ALL,
         &people::ALL,
         &request_log::ALL,
+        &roles::ALL,
         &rollup::ALL,
         &sandbox::ALL,
         &sessions::ALL,

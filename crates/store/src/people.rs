@@ -6,6 +6,7 @@ use keymint_domain::time::UnixMs;
 
 use crate::db::Conn;
 use crate::error::StoreError;
+use crate::roles::{self, NamedRole};
 use crate::sql::{Row, Stmt, Val};
 
 static INSERT: Stmt = Stmt::both(
@@ -30,7 +31,11 @@ static JOIN: Stmt = Stmt::both(
 );
 static OF_USER: Stmt = Stmt::both(
     "membership.of_user",
-    "SELECT m.merchant_id, m.role, m.row_check, b.name FROM membership m JOIN merchant b ON b.id = m.merchant_id
+    "SELECT m.merchant_id, m.role, m.row_check, b.name, r.name AS role_name, r.acts AS role_acts,
+         r.row_check AS role_check, COALESCE(t.needs_factor, 0) AS needs_factor
+     FROM membership m JOIN merchant b ON b.id = m.merchant_id
+     LEFT JOIN team_role r ON r.id = m.role AND r.merchant_id = m.merchant_id
+     LEFT JOIN team_rule t ON t.merchant_id = m.merchant_id
      WHERE m.user_id = $1 ORDER BY m.merchant_id",
 );
 
@@ -77,13 +82,19 @@ pub struct Membership {
     pub merchant_name: String,
     /// The role.
     pub role: Role,
+    /// What it is called.
+    pub role_name: String,
+    /// The keyed check over a role that the merchant has made.
+    pub role_check: Vec<u8>,
+    /// Whether the merchant wants a second factor of everybody in its team.
+    pub needs_factor: bool,
     /// The keyed check over it.
     pub row_check: Vec<u8>,
 }
 
 /// What the check of a membership is over.
 pub fn membership_bytes(user: UserId, merchant: MerchantId, role: Role) -> Vec<u8> {
-    format!("keymint membership v1\0{user}\0{merchant}\0{}", role.as_str()).into_bytes()
+    format!("keymint membership v1\0{user}\0{merchant}\0{role}").into_bytes()
 }
 
 /// Stores an account.
@@ -143,8 +154,8 @@ pub async fn join(
     now: UnixMs,
 ) -> Result<(), StoreError> {
     let (user, merchant) = (user.to_string(), merchant.to_string());
-    let (role, now) = (Val::Text(role.as_str()), Val::Int(now.0));
-    let values = [Val::Text(&user), Val::Text(&merchant), role, now, Val::Blob(row_check)];
+    let role = role.to_string();
+    let values = [Val::Text(&user), Val::Text(&merchant), Val::Text(&role), Val::Int(now.0), Val::Blob(row_check)];
     conn.execute(&JOIN, &values).await.map(|_| ())
 }
 
@@ -156,10 +167,14 @@ pub async fn memberships(conn: &mut Conn, user: UserId) -> Result<Vec<Membership
     let rows = conn.rows(&OF_USER, &[Val::Text(&user.to_string())]).await?;
     rows.iter()
         .map(|row| {
+            let NamedRole { role, name } = roles::decode(row)?;
             Ok(Membership {
                 merchant_id: row.parsed("merchant_id")?,
                 merchant_name: row.text("name")?.to_owned(),
-                role: Role::parse(row.text("role")?).ok_or(row.corrupt("role"))?,
+                role,
+                role_name: name,
+                role_check: row.blob("role_check").map(<[u8]>::to_vec).unwrap_or_default(),
+                needs_factor: row.int("needs_factor")? != 0,
                 row_check: row.blob("row_check").map(<[u8]>::to_vec).unwrap_or_default(),
             })
         })

@@ -6,11 +6,14 @@ use keymint_domain::time::UnixMs;
 
 use crate::db::Conn;
 use crate::error::StoreError;
+use crate::roles::{self, NamedRole};
 use crate::sql::{Row, Stmt, Val};
 
 static MEMBERS: Stmt = Stmt::both(
     "membership.of_merchant",
-    "SELECT u.id, u.name, u.email, m.role, m.created_at FROM membership m JOIN user_account u ON u.id = m.user_id
+    "SELECT u.id, u.name, u.email, m.role, r.name AS role_name, r.acts AS role_acts, m.created_at
+     FROM membership m JOIN user_account u ON u.id = m.user_id
+     LEFT JOIN team_role r ON r.id = m.role AND r.merchant_id = m.merchant_id
      WHERE m.merchant_id = $1 ORDER BY m.created_at, u.id",
 );
 static SET_ROLE: Stmt = Stmt::both(
@@ -28,18 +31,28 @@ static INVITE: Stmt = Stmt::both(
 );
 static OF_MERCHANT: Stmt = Stmt::both(
     "invitation.of_merchant",
-    "SELECT i.id, i.merchant_id, b.name, i.email, i.role, i.sent_at, i.expires_at, i.row_check
-     FROM invitation i JOIN merchant b ON b.id = i.merchant_id WHERE i.merchant_id = $1 ORDER BY i.sent_at, i.id",
+    "SELECT i.id, i.merchant_id, b.name, i.email, i.role, r.name AS role_name, r.acts AS role_acts, i.sent_at,
+         i.expires_at, i.row_check
+     FROM invitation i JOIN merchant b ON b.id = i.merchant_id
+     LEFT JOIN team_role r ON r.id = i.role AND r.merchant_id = i.merchant_id WHERE i.merchant_id = $1 ORDER BY i.sent_at, i.id",
 );
 static OF_EMAIL: Stmt = Stmt::both(
     "invitation.of_email",
-    "SELECT i.id, i.merchant_id, b.name, i.email, i.role, i.sent_at, i.expires_at, i.row_check
-     FROM invitation i JOIN merchant b ON b.id = i.merchant_id WHERE i.email = $1 ORDER BY i.id",
+    "SELECT i.id, i.merchant_id, b.name, i.email, i.role, r.name AS role_name, r.acts AS role_acts, i.sent_at,
+         i.expires_at, i.row_check
+     FROM invitation i JOIN merchant b ON b.id = i.merchant_id
+     LEFT JOIN team_role r ON r.id = i.role AND r.merchant_id = i.merchant_id WHERE i.email = $1 ORDER BY i.id",
 );
 static CANCEL: Stmt = Stmt::both("invitation.delete", "DELETE FROM invitation WHERE id = $1");
 
+static PUT_RULE: Stmt = Stmt::both(
+    "team_rule.upsert",
+    "INSERT INTO team_rule (merchant_id, needs_factor) VALUES ($1, $2)
+     ON CONFLICT (merchant_id) DO UPDATE SET needs_factor = excluded.needs_factor",
+);
+
 /// The statements of this file.
-pub static ALL: [&Stmt; 7] = [&MEMBERS, &SET_ROLE, &LEAVE, &INVITE, &OF_MERCHANT, &OF_EMAIL, &CANCEL];
+pub static ALL: [&Stmt; 8] = [&MEMBERS, &SET_ROLE, &LEAVE, &INVITE, &OF_MERCHANT, &OF_EMAIL, &CANCEL, &PUT_RULE];
 
 /// Someone of the team.
 #[derive(Clone, Debug)]
@@ -51,7 +64,7 @@ pub struct Member {
     /// The address for mail.
     pub email: String,
     /// The role.
-    pub role: Role,
+    pub role: NamedRole,
     /// Since when.
     pub since: UnixMs,
 }
@@ -68,7 +81,7 @@ pub struct Invitation {
     /// To whom: the address, in lower case.
     pub email: String,
     /// As what.
-    pub role: Role,
+    pub role: NamedRole,
     /// When it was sent last.
     pub sent_at: UnixMs,
     /// Until when it can be accepted.
@@ -81,7 +94,7 @@ impl Invitation {
     /// What the check is over.
     pub fn check_bytes(&self) -> Vec<u8> {
         let Self { id, merchant_id, email, role, expires_at, .. } = self;
-        let (role, ends) = (role.as_str(), expires_at.0);
+        let (role, ends) = (role.role, expires_at.0);
         format!("keymint invitation v1\0{id}\0{merchant_id}\0{email}\0{role}\0{ends}").into_bytes()
     }
 }
@@ -98,7 +111,7 @@ pub async fn members(conn: &mut Conn, merchant: MerchantId) -> Result<Vec<Member
                 user: row.parsed("id")?,
                 name: row.text("name")?.to_owned(),
                 email: row.text("email")?.to_owned(),
-                role: Role::parse(row.text("role")?).ok_or(row.corrupt("role"))?,
+                role: roles::decode(row)?,
                 since: UnixMs(row.int("created_at")?),
             })
         })
@@ -115,9 +128,18 @@ pub async fn set_role(
     merchant: MerchantId,
     (role, row_check): (Role, &[u8]),
 ) -> Result<bool, StoreError> {
-    let (user, merchant) = (user.to_string(), merchant.to_string());
-    let values = [Val::Text(role.as_str()), Val::Blob(row_check), Val::Text(&user), Val::Text(&merchant)];
+    let (user, merchant, role) = (user.to_string(), merchant.to_string(), role.to_string());
+    let values = [Val::Text(&role), Val::Blob(row_check), Val::Text(&user), Val::Text(&merchant)];
     Ok(conn.execute(&SET_ROLE, &values).await? == 1)
+}
+
+/// Sets whether everybody in the team has to have a second factor.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn set_rule(conn: &mut Conn, merchant: MerchantId, needs_factor: bool) -> Result<(), StoreError> {
+    let values = [Val::Text(&merchant.to_string()), Val::Int(i64::from(needs_factor))];
+    conn.execute(&PUT_RULE, &values).await.map(|_| ())
 }
 
 /// Takes someone out. False where the person is no member.
@@ -135,12 +157,12 @@ pub async fn leave(conn: &mut Conn, user: UserId, merchant: MerchantId) -> Resul
 /// `StoreError` as the database answers.
 pub async fn invite(conn: &mut Conn, invitation: &Invitation, invited_by: UserId) -> Result<(), StoreError> {
     let (id, merchant) = (invitation.id.to_string(), invitation.merchant_id.to_string());
-    let by = invited_by.to_string();
+    let (by, role) = (invited_by.to_string(), invitation.role.role.to_string());
     let values = [
         Val::Text(&id),
         Val::Text(&merchant),
         Val::Text(&invitation.email),
-        Val::Text(invitation.role.as_str()),
+        Val::Text(&role),
         Val::Text(&by),
         Val::Int(invitation.sent_at.0),
         Val::Int(invitation.expires_at.0),
@@ -179,7 +201,7 @@ fn decode(row: &Row) -> Result<Invitation, StoreError> {
         merchant_id: row.parsed("merchant_id")?,
         merchant_name: row.text("name")?.to_owned(),
         email: row.text("email")?.to_owned(),
-        role: Role::parse(row.text("role")?).ok_or(row.corrupt("role"))?,
+        role: roles::decode(row)?,
         sent_at: UnixMs(row.int("sent_at")?),
         expires_at: UnixMs(row.int("expires_at")?),
         row_check: row.blob("row_check")?.to_vec(),

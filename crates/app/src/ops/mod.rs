@@ -12,6 +12,7 @@ pub mod merchants;
 pub mod people;
 pub mod proofs;
 pub mod requests;
+pub mod roles;
 pub mod team;
 pub mod tokens;
 pub mod traffic;

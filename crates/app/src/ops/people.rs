@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::App;
 use crate::ops::proofs::{self, Answered, Challenge, Factor};
+use crate::ops::roles;
 use crate::ops::{Actor, Change, OpError, Proof, Saying, field, input};
 
 /// A session ends after so long without use (OWASP ASVS 7.3.1, NIST SP 800-63B-4 AAL2). Milliseconds.
@@ -61,11 +62,21 @@ pub struct Person {
 }
 
 impl Person {
-    /// Who acts for a merchant; nobody where the person is no member.
+    /// Who acts for a merchant; nobody where the person is no member, or the merchant wants a second factor that was not
+    /// given.
     pub fn actor(&self, merchant: MerchantId) -> Option<Actor> {
         let membership = self.memberships.iter().find(|membership| membership.merchant_id == merchant)?;
+        if !self.is_let_in(membership) {
+            return None;
+        }
         let proof = if self.has_proved() { Proof::Fresh } else { Proof::Missing };
         Some(Actor::Member(self.user, merchant, membership.role, proof))
+    }
+
+    /// Whether the person may go in there: where the merchant wants a second factor of everybody, one was given in this
+    /// session.
+    pub fn is_let_in(&self, membership: &Membership) -> bool {
+        !membership.needs_factor || proofs::factor_of(self).is_some() && self.proved_at.is_some()
     }
 
     /// Whether a second factor was given in this session a short while ago.
@@ -179,7 +190,7 @@ pub async fn make(
     }
     join(app, &mut change, user.id, merchant, role).await?;
     let subject = user.id.to_string();
-    let detail = json!({ "role": role.as_str() });
+    let detail = json!({ "role": role.to_string() });
     let saying = Saying { action: "user.made", subject: &subject, merchant: Some(merchant), detail };
     change.commit(saying, Vec::new()).await?;
     Ok(user.id)
@@ -235,7 +246,7 @@ pub async fn sign_in(
 }
 
 /// What the answer to a sign-in's second challenge is good for.
-const SIGN_IN: &str = "sign_in";
+pub const SIGN_IN: &str = "sign_in";
 
 /// Answers the second challenge of a sign-in: what the cookie is to hold. `None` for a wrong answer.
 ///
@@ -331,7 +342,7 @@ pub async fn person_of(app: &App, cookie: &str) -> Result<Option<Person>, OpErro
     let mut memberships = people::memberships(&mut conn, user.id).await?;
     memberships.retain(|one| {
         let bytes = people::membership_bytes(user.id, one.merchant_id, one.role);
-        app.keyring.row_is_intact(&bytes, &one.row_check)
+        app.keyring.row_is_intact(&bytes, &one.row_check) && roles::is_intact(app, one)
     });
     let authenticator = factors::find(&mut conn, user.id).await?;
     drop(conn);
@@ -351,6 +362,17 @@ pub async fn person_of(app: &App, cookie: &str) -> Result<Option<Person>, OpErro
         phone: user.phone.filter(|_| user.phone_verified_at.is_some()),
         now,
     }))
+}
+
+/// Writes down that a viewer has seen a page: whoever only looks on leaves a trace as well.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn note_view(app: &App, actor: Actor, page: &str) -> Result<(), OpError> {
+    let Actor::Member(_, merchant, Role::Viewer, _) = actor else { return Ok(()) };
+    let change = Change::begin(app, actor, Act::See).await?;
+    let saying = Saying { action: "page.viewed", subject: page, merchant: Some(merchant), detail: json!({}) };
+    change.commit(saying, Vec::new()).await
 }
 
 /// A person's sign-ins that live.

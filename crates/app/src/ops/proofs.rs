@@ -10,6 +10,7 @@ use keymint_domain::time::UnixMs;
 use keymint_store::challenges;
 use keymint_store::db::Conn;
 use keymint_store::letters::Channel;
+use keymint_store::people::{self as accounts, User};
 use keymint_store::{factors, sessions};
 use serde_json::{Value, json};
 
@@ -24,9 +25,12 @@ const LIFE_MS: i64 = 10 * 60 * 1000;
 pub const FRESH_MS: i64 = 15 * 60 * 1000;
 /// Tries of one challenge.
 const TRIES_MAX: i64 = 5;
-/// Tries of one account in one hour, over all its challenges.
-const HOUR_TRIES_MAX: i64 = 10;
+/// Tries of one account in one hour, over all its challenges: the next one is refused until the hour is over, or an owner
+/// lets the person try again.
+const HOUR_TRIES_MAX: i64 = 9;
 const HOUR_MS: i64 = 3_600_000;
+/// Where the tries of people with an account are counted, each apart.
+const COUNTED: [&str; 2] = ["signed in", people::SIGN_IN];
 /// Challenges that send something, of one account in half an hour.
 const SENT_MAX: u32 = 10;
 /// Digits of a code for someone who has signed in.
@@ -159,11 +163,11 @@ pub async fn answer(app: &App, purpose: &str, id: &str, code: &str) -> Result<Op
     let asked = challenges::count_try(tx.conn(), (id, purpose), TRIES_MAX, now).await?;
     let subject = match asked.as_ref().and_then(|asked| asked.user) {
         // Whoever has not signed in must not use up the tries of someone who has.
-        Some(user) if asked.as_ref().is_some_and(|asked| asked.session.is_some()) => format!("signed in {user}"),
-        Some(user) => format!("{purpose} {user}"),
+        Some(user) if asked.as_ref().is_some_and(|asked| asked.session.is_some()) => tries_of("signed in", user),
+        Some(user) => tries_of(purpose, user),
         None => format!("challenge {id}"),
     };
-    let hour = UnixMs(now.0 - now.0.rem_euclid(HOUR_MS));
+    let hour = hour_of(now);
     let count = if asked.is_some() { challenges::count_of(tx.conn(), &subject, hour).await? } else { 0 };
     tx.commit().await?;
     let Some(asked) = asked else { return Ok(None) };
@@ -180,6 +184,52 @@ pub async fn answer(app: &App, purpose: &str, id: &str, code: &str) -> Result<Op
     };
     let detail = serde_json::from_str(&asked.detail).unwrap_or_default();
     Ok(used.map(|used| Answered { id, user: asked.user, session: asked.session, detail, subject, used }))
+}
+
+/// What the tries of an account are counted under.
+fn tries_of(where_to: &str, user: UserId) -> String {
+    format!("{where_to} {user}")
+}
+
+fn hour_of(now: UnixMs) -> UnixMs {
+    UnixMs(now.0 - now.0.rem_euclid(HOUR_MS))
+}
+
+/// Whether an account has had its tries of this hour, at signing in or after it.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn is_locked(app: &App, conn: &mut Conn, user: UserId) -> Result<bool, OpError> {
+    let hour = hour_of(app.clock.now());
+    for where_to in COUNTED {
+        if challenges::counted(conn, &tries_of(where_to, user), hour).await? >= HOUR_TRIES_MAX {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Lets an account try again.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn unlock(conn: &mut Conn, user: UserId) -> Result<(), OpError> {
+    for where_to in COUNTED {
+        challenges::forget_count(conn, &tries_of(where_to, user)).await?;
+    }
+    Ok(())
+}
+
+/// Takes every second factor of an account away.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn forget_factors(app: &App, conn: &mut Conn, user: UserId) -> Result<(), OpError> {
+    factors::remove(conn, user).await?;
+    let row = accounts::find(conn, user).await?.ok_or(OpError::NotFound("account"))?;
+    let row = User { phone: None, phone_verified_at: None, ..people::intact(app, row)? };
+    accounts::update(conn, &people::checked(app, row)).await?;
+    Ok(())
 }
 
 async fn authenticator_use(app: &App, user: UserId, code: &str) -> Result<Option<Used>, OpError> {

@@ -5,23 +5,28 @@ use keymint_domain::id::{InvitationId, MerchantId, UserId};
 use keymint_domain::role::{Act, Role};
 use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
+use keymint_store::db::Conn;
 use keymint_store::error::StoreError;
 use keymint_store::letters::Channel;
-use keymint_store::merchants;
-use keymint_store::people::membership_bytes;
+use keymint_store::people::{self, membership_bytes};
+use keymint_store::roles::NamedRole;
 use keymint_store::team::{self, Invitation, Member};
+use keymint_store::{merchants, sessions};
 use serde_json::json;
 
 use crate::App;
-use crate::ops::people::{Person, join};
-use crate::ops::{Actor, Change, OpError, Saying, field, input};
+use crate::ops::people::{Person, check_password, join};
+use crate::ops::{Actor, Change, OpError, Saying, input, proofs};
 
 /// How long an invitation can be accepted. Milliseconds.
 const INVITATION_MS: i64 = 7 * 24 * 3_600_000;
 /// Invitations of a merchant that are open at one time.
 const OPEN_MAX: usize = 100;
+/// Owners of a merchant: the first, and two more.
+const OWNERS_MAX: usize = 3;
 
-fn conflict<T>(code: &'static str, message: &str) -> Result<T, OpError> {
+/// A refusal because of how things stand.
+pub fn conflict<T>(code: &'static str, message: &str) -> Result<T, OpError> {
     Err(OpError::Conflict { code, message: message.to_owned() })
 }
 
@@ -38,7 +43,11 @@ pub async fn list(app: &App, actor: Actor, merchant: MerchantId) -> Result<(Vec<
     Ok((team::members(&mut conn, merchant).await?, team::invitations(&mut conn, merchant).await?))
 }
 
-async fn begin<'a>(app: &'a App, actor: Actor, merchant: MerchantId) -> Result<Change<'a>, OpError> {
+/// Begins a change of a merchant's team.
+///
+/// # Errors
+/// `Forbidden`; `ProofNeeded`; `NotFound` for another's.
+pub async fn begin<'a>(app: &'a App, actor: Actor, merchant: MerchantId) -> Result<Change<'a>, OpError> {
     if !actor.may_act_for(merchant) {
         return Err(OpError::NotFound("merchant"));
     }
@@ -54,7 +63,7 @@ pub async fn invite(
     actor: Actor,
     merchant: MerchantId,
     by: &Person,
-    (email, role): (&str, Role),
+    (email, role): (&str, NamedRole),
 ) -> Result<(), OpError> {
     let email = input::email("email", email)?;
     let now = app.clock.now();
@@ -63,7 +72,13 @@ pub async fn invite(
     if team::members(change.conn(), merchant).await?.iter().any(|member| member.email == email) {
         return conflict("is_member", "This person is in the team already. Change the role below.");
     }
-    if team::invitations(change.conn(), merchant).await?.len() >= OPEN_MAX {
+    let open = team::invitations(change.conn(), merchant).await?;
+    if role.role == Role::Owner {
+        let asked =
+            open.iter().filter(|one| one.role.role == Role::Owner && one.email != email && one.expires_at > now);
+        room_for_owner(change.conn(), merchant, asked.count()).await?;
+    }
+    if open.len() >= OPEN_MAX {
         return conflict("too_many_invitations", "There are 100 open invitations. Withdraw some first.");
     }
     let invitation = Invitation {
@@ -71,7 +86,7 @@ pub async fn invite(
         merchant_id: merchant,
         merchant_name: row.name.clone(),
         email: email.clone(),
-        role,
+        role: role.clone(),
         sent_at: now,
         expires_at: UnixMs(now.0 + INVITATION_MS),
         row_check: Vec::new(),
@@ -82,13 +97,11 @@ pub async fn invite(
     let body = SecretText::new(format!(
         "{} invites you to the Keymint team of {} as {}. Sign in with this address, or create an account with it, and \
          accept the invitation there within 7 days.",
-        by.name,
-        row.name,
-        role.as_str()
+        by.name, row.name, role.name
     ));
     let subject = format!("Invitation to {}", row.name);
     app.write_letter(change.conn(), (Channel::Mail, &email), &subject, &body).await?;
-    let (subject, detail) = (invitation.id.to_string(), json!({ "email": email, "role": role.as_str() }));
+    let (subject, detail) = (invitation.id.to_string(), json!({ "email": email, "role": role.name }));
     let saying = Saying { action: "team.invited", subject: &subject, merchant: Some(merchant), detail };
     change.commit(saying, Vec::new()).await?;
     app.post.wake();
@@ -147,7 +160,11 @@ pub async fn answer(app: &App, person: &Person, id: InvitationId, said: Answer) 
     team::remove_invitation(change.conn(), id).await?;
     let merchant = invitation.merchant_id;
     if said == Answer::Accept {
-        match join(app, &mut change, person.user, merchant, invitation.role).await {
+        if invitation.role.role == Role::Owner {
+            room_for_owner(change.conn(), merchant, 0).await?;
+            tell_owners(app, &mut change, merchant, &person.name).await?;
+        }
+        match join(app, &mut change, person.user, merchant, invitation.role.role).await {
             Err(StoreError::Unique { .. }) => return conflict("is_member", "You are in this team already."),
             other => other?,
         }
@@ -156,42 +173,161 @@ pub async fn answer(app: &App, person: &Person, id: InvitationId, said: Answer) 
         Answer::Accept => "team.joined",
         Answer::Decline => "team.declined",
     };
-    let (subject, detail) = (person.user.to_string(), json!({ "role": invitation.role.as_str() }));
+    let (subject, detail) = (person.user.to_string(), json!({ "role": invitation.role.name }));
     change.commit(Saying { action, subject: &subject, merchant: Some(merchant), detail }, Vec::new()).await?;
+    app.post.wake();
     Ok(merchant)
 }
 
-/// Changes a member's role; `None` takes the member out. Nobody changes their own, and one owner stays.
+/// Whether one more may own the merchant, with so many asked to already.
+async fn room_for_owner(conn: &mut Conn, merchant: MerchantId, asked: usize) -> Result<(), OpError> {
+    if owners(&team::members(conn, merchant).await?).count() + asked < OWNERS_MAX {
+        return Ok(());
+    }
+    conflict("too_many_owners", "A merchant has three owners at most. Give one of them another role first.")
+}
+
+fn owners(members: &[Member]) -> impl Iterator<Item = &Member> {
+    members.iter().filter(|member| member.role.role == Role::Owner)
+}
+
+/// Writes to the owners that there is one more.
+async fn tell_owners(app: &App, change: &mut Change<'_>, merchant: MerchantId, name: &str) -> Result<(), OpError> {
+    let row = merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
+    let subject = format!("{} has a new owner", row.name);
+    for owner in owners(&team::members(change.conn(), merchant).await?) {
+        let text = format!("{name} is an owner of {} now. If you did not expect that, look at the team.", row.name);
+        app.write_letter(change.conn(), (Channel::Mail, &owner.email), &subject, &SecretText::new(text)).await?;
+    }
+    Ok(())
+}
+
+/// Changes a member's role; `None` takes the member out. Nobody changes their own, one owner stays, and the one who has
+/// been it longest is changed by nobody.
 ///
 /// # Errors
-/// `Forbidden`; `ProofNeeded`; `NotFound`; `Conflict` with `own_role` or `last_owner`.
+/// `Forbidden`; `ProofNeeded`; `NotFound`; `Conflict` with `own_role`, `last_owner`, `first_owner` or `too_many_owners`.
 pub async fn set_role(
     app: &App,
     actor: Actor,
     merchant: MerchantId,
     user: UserId,
-    role: Option<Role>,
+    role: Option<NamedRole>,
 ) -> Result<(), OpError> {
     let mut change = begin(app, actor, merchant).await?;
-    if matches!(actor, Actor::Member(own, ..) if own == user) {
-        return conflict("own_role", "Nobody changes their own role. Another owner does it.");
-    }
     let members = team::members(change.conn(), merchant).await?;
-    let member = members.iter().find(|member| member.user == user).ok_or(OpError::NotFound("member"))?;
-    let owners = members.iter().filter(|member| member.role == Role::Owner).count();
-    if member.role == Role::Owner && role != Some(Role::Owner) && owners == 1 {
-        return conflict("last_owner", "The last owner stays. Make somebody else an owner first.");
+    let member = other_member(actor, &members, user)?;
+    let next = role.as_ref().map(|role| role.role);
+    let becomes_owner = next == Some(Role::Owner) && member.role.role != Role::Owner;
+    if member.role.role == Role::Owner && next != Some(Role::Owner) {
+        if owners(&members).count() == 1 {
+            return conflict("last_owner", "The last owner stays. Make somebody else an owner first.");
+        }
+        if owners(&members).next().is_some_and(|first| first.user == user) {
+            return conflict("first_owner", "The first owner stays, unless they leave themselves.");
+        }
     }
-    match role {
+    if becomes_owner {
+        room_for_owner(change.conn(), merchant, 0).await?;
+        tell_owners(app, &mut change, merchant, &member.name).await?;
+    }
+    match next {
         Some(role) => {
             let check = app.keyring.row_check(&membership_bytes(user, merchant, role));
             team::set_role(change.conn(), user, merchant, (role, &check)).await?;
         }
         None => drop(team::leave(change.conn(), user, merchant).await?),
     }
-    let action = if role.is_some() { "team.role_changed" } else { "team.removed" };
-    let (subject, detail) = (user.to_string(), json!({ "from": member.role.as_str(), "to": role.map(Role::as_str) }));
-    change.commit(Saying { action, subject: &subject, merchant: Some(merchant), detail }, Vec::new()).await
+    let action = if next.is_some() { "team.role_changed" } else { "team.removed" };
+    let (subject, detail) = (user.to_string(), json!({ "from": member.role.name, "to": role.map(|role| role.name) }));
+    change.commit(Saying { action, subject: &subject, merchant: Some(merchant), detail }, Vec::new()).await?;
+    app.post.wake();
+    Ok(())
+}
+
+/// The member of that id, who is not the actor.
+fn other_member(actor: Actor, members: &[Member], user: UserId) -> Result<&Member, OpError> {
+    if matches!(actor, Actor::Member(own, ..) if own == user) {
+        return conflict("own_role", "Nobody does this to themselves. Another owner does it.");
+    }
+    members.iter().find(|member| member.user == user).ok_or(OpError::NotFound("member"))
+}
+
+/// Those of a team who have had their tries of this hour.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn locked(app: &App, members: &[Member]) -> Result<Vec<UserId>, OpError> {
+    let (mut conn, mut locked) = (app.db.read().await?, Vec::new());
+    for member in members {
+        if proofs::is_locked(app, &mut conn, member.user).await? {
+            locked.push(member.user);
+        }
+    }
+    Ok(locked)
+}
+
+/// Lets a member who gave too many wrong codes try again.
+///
+/// # Errors
+/// `Forbidden`; `ProofNeeded`; `NotFound`; `Conflict` with `own_role`.
+pub async fn unlock(app: &App, actor: Actor, merchant: MerchantId, user: UserId) -> Result<(), OpError> {
+    let mut change = begin(app, actor, merchant).await?;
+    let members = team::members(change.conn(), merchant).await?;
+    other_member(actor, &members, user)?;
+    proofs::unlock(change.conn(), user).await?;
+    let subject = user.to_string();
+    let saying = Saying { action: "team.unlocked", subject: &subject, merchant: Some(merchant), detail: json!({}) };
+    change.commit(saying, Vec::new()).await
+}
+
+/// Takes a member's second factors away, because they are lost: every sign-in of theirs ends, and they set up new ones.
+/// Only for somebody who is in no other team, which would not be asked, and for no owner.
+///
+/// # Errors
+/// `Forbidden`; `ProofNeeded`; `NotFound`; `Conflict` with `own_role`, `is_owner` or `other_teams`.
+pub async fn reset_factors(app: &App, actor: Actor, merchant: MerchantId, user: UserId) -> Result<(), OpError> {
+    let mut change = begin(app, actor, merchant).await?;
+    let members = team::members(change.conn(), merchant).await?;
+    let member = other_member(actor, &members, user)?;
+    if member.role.role == Role::Owner {
+        return conflict("is_owner", "An owner's second factors are reset by nobody here. Write to support.");
+    }
+    if people::memberships(change.conn(), user).await?.len() > 1 {
+        return conflict("other_teams", "This person is in another team as well. They write to support.");
+    }
+    proofs::forget_factors(app, change.conn(), user).await?;
+    proofs::unlock(change.conn(), user).await?;
+    sessions::end_others(change.conn(), user, None, app.clock.now()).await?;
+    let text = "An owner of your team took away the second factors of your Keymint account and ended your sign-ins.                 Sign in with your password and set up new ones. If you did not ask for that, write to the owner.";
+    let body = SecretText::new(text.to_owned());
+    app.write_letter(change.conn(), (Channel::Mail, &member.email), "Your second factors were reset", &body).await?;
+    let subject = user.to_string();
+    let saying =
+        Saying { action: "team.factors_reset", subject: &subject, merchant: Some(merchant), detail: json!({}) };
+    change.commit(saying, Vec::new()).await?;
+    app.post.wake();
+    Ok(())
+}
+
+/// Says whether everybody in the team has to have a second factor. Needs the password, besides the proof.
+///
+/// # Errors
+/// `Forbidden`; `ProofNeeded`; `Field`; `TooMany`; `Busy`.
+pub async fn set_rule(
+    app: &App,
+    (person, password): (&Person, SecretText),
+    merchant: MerchantId,
+    needs_factor: bool,
+) -> Result<(), OpError> {
+    let actor = person.actor(merchant).ok_or(OpError::NotFound("merchant"))?;
+    actor.require(Act::ManageTeam)?;
+    check_password(app, person, password).await?;
+    let mut change = begin(app, actor, merchant).await?;
+    team::set_rule(change.conn(), merchant, needs_factor).await?;
+    let (subject, detail) = (merchant.to_string(), json!({ "second_factor": needs_factor }));
+    let saying = Saying { action: "team.rule_changed", subject: &subject, merchant: Some(merchant), detail };
+    change.commit(saying, Vec::new()).await
 }
 
 /// Leaves a team.
@@ -202,23 +338,12 @@ pub async fn leave(app: &App, person: &Person, merchant: MerchantId) -> Result<(
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
     let members = team::members(change.conn(), merchant).await?;
     let own = members.iter().find(|member| member.user == person.user).ok_or(OpError::NotFound("merchant"))?;
-    let owners = members.iter().filter(|member| member.role == Role::Owner).count();
-    if own.role == Role::Owner && owners == 1 {
+    let owners = members.iter().filter(|member| member.role.role == Role::Owner).count();
+    if own.role.role == Role::Owner && owners == 1 {
         return conflict("last_owner", "The last owner cannot leave. Make somebody else an owner first.");
     }
     team::leave(change.conn(), person.user, merchant).await?;
-    let (subject, detail) = (person.user.to_string(), json!({ "role": own.role.as_str() }));
+    let (subject, detail) = (person.user.to_string(), json!({ "role": own.role.name }));
     let saying = Saying { action: "team.left", subject: &subject, merchant: Some(merchant), detail };
     change.commit(saying, Vec::new()).await
-}
-
-/// A role by its name.
-///
-/// # Errors
-/// `OpError::Field`.
-pub fn role(text: &str) -> Result<Role, OpError> {
-    match Role::parse(text) {
-        Some(role) => Ok(role),
-        None => field("role", "must be owner, admin, developer or viewer"),
-    }
 }

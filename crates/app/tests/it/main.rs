@@ -15,6 +15,7 @@ mod ring;
 mod scarcity;
 mod takeover;
 mod tampering;
+mod team;
 
 keymint_testkit::on_both! {
     idempotency:
@@ -50,11 +51,20 @@ keymint_testkit::on_both! {
         members_do_what_their_role_may_at_their_own_merchant,;
     proofs:
         of_ten_thousand_guesses_at_one_challenge_five_are_looked_at,
-        an_account_has_ten_tries_in_an_hour_over_all_its_challenges,
+        an_account_has_nine_tries_in_an_hour_over_all_its_challenges,
         a_challenge_is_dead_after_ten_minutes,
         nobody_changes_their_own_role_and_one_owner_stays,
         what_is_needed_again_after_a_quarter_of_an_hour,
         an_edited_account_membership_session_or_invitation_is_worth_nothing,;
+    team:
+        a_role_of_the_merchants_own_holds_for_all_who_have_it_from_their_next_request_on,
+        who_may_not_manage_the_team_makes_no_role_and_another_merchants_is_none,
+        a_merchant_has_three_owners_at_most_who_hear_of_each_other_and_the_first_one_stays,
+        the_last_place_of_an_owner_is_given_once,
+        a_merchant_that_asks_a_second_factor_of_everybody_lets_nobody_in_without,
+        a_member_who_is_locked_out_is_let_in_again_by_an_owner,
+        an_owner_resets_the_factors_of_a_member_of_this_team_alone,
+        what_a_viewer_looks_at_is_written_down_and_of_nobody_else,;
     races:
         any_mix_of_issue_roll_and_revoke_is_explained_by_some_order,
         whatever_changed_is_written_in_four_places,

@@ -15,6 +15,7 @@ mod outbox;
 mod overview;
 mod proof;
 mod restrictions;
+mod roles;
 mod samples;
 mod security;
 mod session;
@@ -30,7 +31,7 @@ use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use keymint_app::App;
-use keymint_app::ops::OpError;
+use keymint_app::ops::{OpError, people};
 use keymint_app::store_types::{Membership, StoreError};
 use keymint_domain::role::Act;
 use keymint_domain::time::UnixMs;
@@ -62,10 +63,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(personal())
         .route("/merchants/{id}/activation", get(merchant::activation))
         .route("/merchants/{id}/audit", get(merchant::audit_log))
-        .route("/merchants/{id}/team", get(team::list).post(team::invite))
-        .route("/merchants/{id}/team/leave", post(team::leave))
-        .route("/merchants/{id}/team/invitations/{invitation}/withdraw", post(team::withdraw))
-        .route("/merchants/{id}/team/members/{user}", post(team::set_role))
+        .merge(of_team())
         .route("/merchants/{id}/apps", get(apps::list))
         .route("/merchants/{id}/apps/new", get(apps::form).post(apps::make))
         .route("/apps/{id}/settings", get(apps::settings).post(apps::edit))
@@ -94,6 +92,21 @@ pub fn router(app: &App) -> Router<App> {
         )
 }
 
+/// What is done about a merchant's team.
+fn of_team() -> Router<App> {
+    Router::new()
+        .route("/merchants/{id}/team", get(team::list).post(team::invite))
+        .route("/merchants/{id}/team/leave", post(team::leave))
+        .route("/merchants/{id}/team/rule", post(team::set_rule))
+        .route("/merchants/{id}/team/invitations/{invitation}/withdraw", post(team::withdraw))
+        .route("/merchants/{id}/team/members/{user}", post(team::set_role))
+        .route("/merchants/{id}/team/members/{user}/unlock", post(team::unlock))
+        .route("/merchants/{id}/team/members/{user}/reset-factors", post(team::reset_factors))
+        .route("/merchants/{id}/roles", get(roles::list).post(roles::make))
+        .route("/merchants/{id}/roles/{role}", get(roles::form).post(roles::change))
+        .route("/merchants/{id}/roles/{role}/delete", post(roles::remove))
+}
+
 /// What a person does about themselves.
 fn personal() -> Router<App> {
     Router::new()
@@ -116,9 +129,19 @@ async fn asset(content_type: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, "public, max-age=300")], text).into_response()
 }
 
-/// Nothing of a page is kept by anybody.
-async fn private(State(_): State<App>, request: Request, next: Next) -> Response {
+/// Nothing of a page is kept by anybody; and that a viewer has seen it is written down before it goes out.
+async fn private(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let (acting, path) = (session::Acting::default(), request.uri().path().to_owned());
+    request.extensions_mut().insert(acting.clone());
     let mut response = next.run(request).await;
+    // A part of a page that was noted asks for itself again and again.
+    if let Some(actor) = acting.actor()
+        && response.status().is_success()
+        && !path.ends_with("/arrival")
+        && let Err(error) = people::note_view(&app, actor, &path).await
+    {
+        response = Problem::from(error).into_response();
+    }
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response
@@ -135,7 +158,7 @@ pub struct Frame {
     place: &'static str,
     merchant_id: String,
     merchant_name: String,
-    role: &'static str,
+    role: String,
     name: String,
     email: String,
     csrf: String,
@@ -154,7 +177,7 @@ impl Frame {
                 place,
                 merchant_id: String::new(),
                 merchant_name: String::new(),
-                role: "",
+                role: String::new(),
                 name: visitor.person.name.clone(),
                 email: visitor.person.email.clone(),
                 csrf: visitor.csrf.clone(),
@@ -170,7 +193,7 @@ impl Frame {
             place,
             merchant_id: membership.merchant_id.to_string(),
             merchant_name: membership.merchant_name.clone(),
-            role: membership.role.as_str(),
+            role: membership.role_name.clone(),
             name: visitor.person.name.clone(),
             email: visitor.person.email.clone(),
             csrf: visitor.csrf.clone(),
@@ -234,7 +257,7 @@ impl IntoResponse for Problem {
             Self::Forbidden => (
                 StatusCode::FORBIDDEN,
                 "Not allowed",
-                "Your role does not allow this. An owner or an admin of the merchant can do it, or change your role.",
+                "Permission denied. Your role does not allow this: contact the owner, who can do it or change your role.",
             ),
             Self::Stale => (
                 StatusCode::FORBIDDEN,

@@ -1,5 +1,7 @@
 //! Signing in and out, and who sends a request.
 
+use std::sync::{Arc, OnceLock};
+
 use askama::Template;
 use axum::extract::{FromRequestParts, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -29,17 +31,35 @@ pub struct Visitor {
     pub person: Person,
     /// The token of this session's forms.
     pub csrf: String,
+    /// As whom the person acts in this request, for the record of it.
+    acting: Acting,
+}
+
+/// Where it is left as whom a request was answered, for whoever stands around the handlers.
+#[derive(Clone, Default)]
+pub struct Acting(Arc<OnceLock<Actor>>);
+
+impl Acting {
+    /// As whom; nobody where no merchant was looked at.
+    pub fn actor(&self) -> Option<Actor> {
+        self.0.get().copied()
+    }
 }
 
 impl Visitor {
     /// What the person is at a merchant, and who acts there.
     ///
     /// # Errors
-    /// `NotFound` for no member: whether there is such a merchant is not told.
+    /// `NotFound` for no member: whether there is such a merchant is not told. `Instead` with the way to a second factor,
+    /// where the merchant wants one of everybody.
     pub fn at(&self, merchant: MerchantId) -> Result<(&Membership, Actor), Problem> {
         let of = |membership: &&Membership| membership.merchant_id == merchant;
         let membership = self.person.memberships.iter().find(of).ok_or(Problem::NotFound)?;
+        if !self.person.is_let_in(membership) {
+            return Err(Problem::Instead(Box::new(Redirect::to("/security?needed=1").into_response())));
+        }
         let actor = self.person.actor(merchant).ok_or(Problem::NotFound)?;
+        let _ = self.acting.0.set(actor);
         Ok((membership, actor))
     }
 
@@ -64,7 +84,8 @@ impl FromRequestParts<App> for SignedIn {
         let person = people::person_of(app, cookie).await?.ok_or(Problem::SignIn)?;
         let (_, mac) = app.keyring.token_mac(format!("console form {}", person.session).as_bytes());
         let csrf = data_encoding::HEXLOWER.encode(&mac);
-        Ok(Self(Visitor { person, csrf }))
+        let acting = parts.extensions.get::<Acting>().cloned().unwrap_or_default();
+        Ok(Self(Visitor { person, csrf, acting }))
     }
 }
 

@@ -6,9 +6,10 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use keymint_app::App;
-use keymint_app::ops::{OpError, team};
+use keymint_app::ops::{OpError, field, roles, team};
 use keymint_domain::id::{InvitationId, MerchantId, UserId};
 use keymint_domain::role::{Act, Role};
+use keymint_domain::secret::SecretText;
 use serde::Deserialize;
 
 use super::proof::{self, Carry, Given, Waiting};
@@ -20,7 +21,10 @@ struct MemberLine {
     id: String,
     name: String,
     email: String,
-    role: &'static str,
+    role: String,
+    role_value: String,
+    is_locked: bool,
+    is_owner: bool,
     since_on: String,
     since: String,
     is_own: bool,
@@ -29,7 +33,8 @@ struct MemberLine {
 struct InvitationLine {
     id: String,
     email: String,
-    role: &'static str,
+    role: String,
+    role_value: String,
     sent_on: String,
     sent_at: String,
     is_over: bool,
@@ -42,7 +47,9 @@ struct TeamPage {
     members: Vec<MemberLine>,
     invitations: Vec<InvitationLine>,
     may_manage: bool,
-    roles: [&'static str; 4],
+    needs_factor: bool,
+    /// What forms send, and the name.
+    roles: Vec<(String, String)>,
     email: String,
     role: String,
     field: &'static str,
@@ -60,12 +67,19 @@ struct Said {
     notice: &'static str,
 }
 
-fn merchant(id: &str) -> Result<MerchantId, Problem> {
+/// The merchant of an address.
+///
+/// # Errors
+/// `NotFound`.
+pub fn merchant(id: &str) -> Result<MerchantId, Problem> {
     id.parse().map_err(|_| Problem::NotFound)
 }
 
-/// Whether a person may, with a proof or yet without.
-fn may_manage(visitor: &Visitor, id: MerchantId) -> Result<bool, Problem> {
+/// Whether a person may change the team, with a proof or yet without.
+///
+/// # Errors
+/// `NotFound`.
+pub fn may_manage(visitor: &Visitor, id: MerchantId) -> Result<bool, Problem> {
     let (_, actor) = visitor.at(id)?;
     Ok(!matches!(actor.require(Act::ManageTeam), Err(OpError::Forbidden)))
 }
@@ -73,12 +87,18 @@ fn may_manage(visitor: &Visitor, id: MerchantId) -> Result<bool, Problem> {
 async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Result<Response, Problem> {
     let (membership, actor) = visitor.at(id)?;
     let (members, invitations) = team::list(app, actor, id).await?;
+    let locked = team::locked(app, &members).await?;
+    let mut choices: Vec<_> = Role::ALL.map(|role| (role.to_string(), role.to_string())).into();
+    choices.extend(roles::list(app, actor, id).await?.into_iter().map(|role| (role.id.to_string(), role.name)));
     let own = visitor.person.user;
     let member = |member: keymint_app::store_types::Member| MemberLine {
         id: member.user.to_string(),
         name: member.name,
         email: member.email,
-        role: member.role.as_str(),
+        role_value: member.role.role.to_string(),
+        is_owner: member.role.role == Role::Owner,
+        is_locked: locked.contains(&member.user),
+        role: member.role.name,
         since_on: day(member.since),
         since: rfc3339(member.since),
         is_own: member.user == own,
@@ -86,7 +106,8 @@ async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Resu
     let invitation = |invitation: keymint_app::store_types::Invitation| InvitationLine {
         id: invitation.id.to_string(),
         email: invitation.email,
-        role: invitation.role.as_str(),
+        role_value: invitation.role.role.to_string(),
+        role: invitation.role.name,
         sent_on: day(invitation.sent_at),
         sent_at: rfc3339(invitation.sent_at),
         is_over: invitation.expires_at <= visitor.person.now,
@@ -97,7 +118,8 @@ async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Resu
         members: members.into_iter().map(member).collect(),
         invitations: invitations.into_iter().map(invitation).collect(),
         may_manage: may_manage(visitor, id)?,
-        roles: Role::ALL.map(Role::as_str),
+        needs_factor: membership.needs_factor,
+        roles: choices,
         email: said.email,
         role: said.role,
         field: said.field,
@@ -126,9 +148,21 @@ pub async fn list(
         "withdrawn" => "The invitation is withdrawn.",
         "changed" => "The role is changed.",
         "removed" => "Taken out of the team.",
+        "unlocked" => "The codes of this person are looked at again.",
+        "reset" => "The second factors are gone, and every sign-in of this person has ended.",
+        "rule" => "The rule is set.",
         _ => "",
     };
     shown(&app, &visitor, merchant(&id)?, Said { notice, ..Said::default() }).await
+}
+
+/// Goes on only with a form of this session, from someone who may change the team, with a proof or yet without.
+///
+/// # Errors
+/// `Stale`; `Forbidden`.
+pub fn check(visitor: &Visitor, id: MerchantId, csrf: &str) -> Result<(), Problem> {
+    visitor.check(csrf)?;
+    if may_manage(visitor, id)? { Ok(()) } else { Err(Problem::Forbidden) }
 }
 
 /// What the forms of this page send.
@@ -150,10 +184,7 @@ async fn gate(
     form: &TeamForm,
     act: &'static str,
 ) -> Result<Carry, Problem> {
-    visitor.check(&form.csrf)?;
-    if !may_manage(visitor, id)? {
-        return Err(Problem::Forbidden);
-    }
+    check(visitor, id, &form.csrf)?;
     let fields = [("csrf", &form.csrf), ("email", &form.email), ("role", &form.role)];
     let fields = fields.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.clone()));
     let waiting = Waiting { to: format!("/merchants/{id}/team{path}"), fields: fields.collect(), act };
@@ -187,7 +218,7 @@ pub async fn invite(
     let id = merchant(&id)?;
     let carry = gate(&app, &mut visitor, (id, ""), &form, "Invite").await?;
     let (_, actor) = visitor.at(id)?;
-    let result = match team::role(&form.role) {
+    let result = match roles::find(&app, id, &form.role).await {
         Ok(role) => team::invite(&app, actor, id, &visitor.person, (&form.email, role)).await,
         Err(error) => Err(error),
     };
@@ -223,12 +254,89 @@ pub async fn set_role(
         if form.role == "none" { ("Take out of the team", "removed") } else { ("Change the role", "changed") };
     let carry = gate(&app, &mut visitor, (id, &format!("/members/{user}")), &form, act).await?;
     let (_, actor) = visitor.at(id)?;
-    let role = if form.role == "none" { Ok(None) } else { team::role(&form.role).map(Some) };
+    let role = if form.role == "none" { Ok(None) } else { roles::find(&app, id, &form.role).await.map(Some) };
     let result = match role {
         Ok(role) => team::set_role(&app, actor, id, user, role).await,
         Err(error) => Err(error),
     };
     ended(&app, &visitor, (id, done), result, (carry, &headers, form)).await
+}
+
+/// Lets a member who gave too many wrong codes try again.
+pub async fn unlock(
+    State(app): State<App>,
+    SignedIn(mut visitor): SignedIn,
+    Path((id, user)): Path<(String, String)>,
+    headers: HeaderMap,
+    Form(form): Form<TeamForm>,
+) -> Result<Response, Problem> {
+    let (id, user) = (merchant(&id)?, user.parse::<UserId>().map_err(|_| Problem::NotFound)?);
+    let path = format!("/members/{user}/unlock");
+    let carry = gate(&app, &mut visitor, (id, &path), &form, "Unlock").await?;
+    let (_, actor) = visitor.at(id)?;
+    let result = team::unlock(&app, actor, id, user).await;
+    ended(&app, &visitor, (id, "unlocked"), result, (carry, &headers, form)).await
+}
+
+/// Takes a member's second factors away.
+pub async fn reset_factors(
+    State(app): State<App>,
+    SignedIn(mut visitor): SignedIn,
+    Path((id, user)): Path<(String, String)>,
+    headers: HeaderMap,
+    Form(form): Form<TeamForm>,
+) -> Result<Response, Problem> {
+    let (id, user) = (merchant(&id)?, user.parse::<UserId>().map_err(|_| Problem::NotFound)?);
+    let path = format!("/members/{user}/reset-factors");
+    let carry = gate(&app, &mut visitor, (id, &path), &form, "Reset the second factors").await?;
+    let (_, actor) = visitor.at(id)?;
+    let result = team::reset_factors(&app, actor, id, user).await;
+    ended(&app, &visitor, (id, "reset"), result, (carry, &headers, form)).await
+}
+
+/// What the form of the rule sends. The password is in no page that comes between.
+#[derive(Deserialize)]
+pub struct RuleForm {
+    csrf: String,
+    #[serde(default)]
+    needs_factor: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    challenge: String,
+    #[serde(default)]
+    code: String,
+}
+
+/// Says whether everybody in the team has to have a second factor: with a proof, and with the password.
+pub async fn set_rule(
+    State(app): State<App>,
+    SignedIn(mut visitor): SignedIn,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<RuleForm>,
+) -> Result<Response, Problem> {
+    let id = merchant(&id)?;
+    check(&visitor, id, &form.csrf)?;
+    let fields = vec![("csrf", form.csrf.clone()), ("needs_factor", form.needs_factor.clone())];
+    let waiting = Waiting { to: format!("/merchants/{id}/team/rule"), fields, act: "Go on" };
+    let given = Given { challenge: &form.challenge, code: &form.code };
+    let carry = proof::gate(&app, &mut visitor, given, waiting).await?;
+    let result = if form.password.is_empty() {
+        field("password", "is needed as well: type it, and the rule is set")
+    } else {
+        let with = (&visitor.person, SecretText::new(form.password));
+        team::set_rule(&app, with, id, form.needs_factor == "yes").await
+    };
+    let response = match result {
+        Ok(()) => Redirect::to(&format!("/merchants/{id}/team?done=rule")).into_response(),
+        Err(error) => {
+            let (field, problem) = in_form(error)?;
+            let field = if field == "password" { "rule_password" } else { field };
+            shown(&app, &visitor, id, Said { field, problem, ..Said::default() }).await?
+        }
+    };
+    Ok(carry.onto(response, &headers))
 }
 
 /// Leaves the team.
@@ -252,7 +360,7 @@ pub async fn leave(
 struct Invited {
     id: String,
     merchant: String,
-    role: &'static str,
+    role: String,
 }
 
 #[derive(Template)]
@@ -267,7 +375,7 @@ pub async fn invitations(State(app): State<App>, SignedIn(visitor): SignedIn) ->
     let invited = team::invitations_to(&app, &visitor.person).await?.into_iter().map(|invitation| Invited {
         id: invitation.id.to_string(),
         merchant: invitation.merchant_name,
-        role: invitation.role.as_str(),
+        role: invitation.role.name,
     });
     let invitations = invited.collect();
     page(StatusCode::OK, &InvitationsPage { frame: Frame::personal(&visitor, "invitations"), invitations })
