@@ -85,6 +85,8 @@ export const PAGES = [
   page("restrictions", "owner", ({ key }) => `/keys/${key.keyId}`),
   page("team", "owner", ({ merchant }) => `/merchants/${merchant}/team`),
   page("team-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/team`),
+  page("roles", "owner", ({ merchant }) => `/merchants/${merchant}/roles?copy=developer`),
+  page("roles-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/roles`),
   page("activation", "owner", ({ merchant }) => `/merchants/${merchant}/activation`),
   page("audit", "owner", ({ merchant }) => `/merchants/${merchant}/audit`),
   page("invitations", "viewer", () => "/invitations"),

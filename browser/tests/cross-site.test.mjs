@@ -48,6 +48,32 @@ const FORMS = {
     { role: "owner" },
     303,
   ],
+  "/merchants/{id}/team/members/{user}/unlock": ({ merchant }) => [
+    `/merchants/${merchant}/team/members/usr_${NOBODY}/unlock`,
+    {},
+    303,
+  ],
+  "/merchants/{id}/team/members/{user}/reset-factors": ({ merchant }) => [
+    `/merchants/${merchant}/team/members/usr_${NOBODY}/reset-factors`,
+    {},
+    303,
+  ],
+  "/merchants/{id}/team/rule": ({ merchant, keymint }) => [
+    `/merchants/${merchant}/team/rule`,
+    { needs_factor: "yes", password: keymint.user("owner").password },
+    303,
+  ],
+  "/merchants/{id}/roles": ({ merchant }) => [`/merchants/${merchant}/roles`, { name: "Forged", act: "see_audit" }, 303],
+  "/merchants/{id}/roles/{role}": ({ merchant }) => [
+    `/merchants/${merchant}/roles/rol_${NOBODY}`,
+    { name: "Forged" },
+    303,
+  ],
+  "/merchants/{id}/roles/{role}/delete": ({ merchant }) => [
+    `/merchants/${merchant}/roles/rol_${NOBODY}/delete`,
+    {},
+    303,
+  ],
   "/merchants/{id}/team/leave": ({ merchant }) => [`/merchants/${merchant}/team/leave`, {}, 422],
   "/invitations/{id}": () => [`/invitations/inv_${NOBODY}`, { answer: "accept" }, 404],
   "/security/prove": () => ["/security/prove", {}, 303],

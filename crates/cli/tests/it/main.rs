@@ -13,6 +13,7 @@ mod management;
 mod overview;
 mod people;
 mod sandboxes;
+mod team;
 mod verify_api;
 
 use keymint_testkit::Dev;

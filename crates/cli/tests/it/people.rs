@@ -8,11 +8,11 @@ use serde_json::json;
 use crate::console::{Browser, app_of, cell, password};
 use crate::dev;
 
-const PASSWORD: &str = "otter battery lamp canyon";
+pub const PASSWORD: &str = "otter battery lamp canyon";
 const OTHER_PASSWORD: &str = "violin thirteen gravel moss";
 
 /// The code of so many digits in the newest letter to an address.
-fn code_to(dev: &Dev, to: &str, digits: usize) -> Option<String> {
+pub fn code_to(dev: &Dev, to: &str, digits: usize) -> Option<String> {
     let page = Browser::new(dev).get("/outbox").body;
     let letter = page.split("<article").skip(1).find(|letter| letter.contains(&format!("<strong>{to}</strong>")))?;
     let (_, said) = letter.split_once("class=\"said\">")?;
@@ -22,7 +22,7 @@ fn code_to(dev: &Dev, to: &str, digits: usize) -> Option<String> {
 }
 
 /// Letters to an address, by what they are about.
-fn letters(dev: &Dev, to: &str) -> Vec<String> {
+pub fn letters(dev: &Dev, to: &str) -> Vec<String> {
     let page = Browser::new(dev).get("/outbox").body;
     let subject =
         |letter: &str| letter.split_once("<h2>").map(|(_, rest)| rest.split('<').next().unwrap_or("").to_owned());
@@ -30,14 +30,14 @@ fn letters(dev: &Dev, to: &str) -> Vec<String> {
     page.split("<article").skip(1).filter(|letter| letter.contains(&own)).filter_map(subject).collect()
 }
 
-fn hidden<'p>(page: &'p str, name: &str) -> &'p str {
+pub fn hidden<'p>(page: &'p str, name: &str) -> &'p str {
     let (_, rest) =
         page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {page}"));
     rest.split('"').next().expect("a value")
 }
 
 /// TOTP (RFC 6238) of a secret in base 32, `steps` of 30 seconds from now.
-fn totp(secret: &str, steps: i64) -> String {
+pub fn totp(secret: &str, steps: i64) -> String {
     let key = data_encoding::BASE32_NOPAD.decode(secret.replace(' ', "").as_bytes()).expect("base 32");
     let step = keymint_testkit::signing::now().seconds() / 30 + steps;
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key), &step.to_be_bytes());
@@ -47,7 +47,7 @@ fn totp(secret: &str, steps: i64) -> String {
     format!("{:06}", number % 1_000_000)
 }
 
-fn keep_cookie(browser: &mut Browser<'_>, reply: &Reply) {
+pub fn keep_cookie(browser: &mut Browser<'_>, reply: &Reply) {
     let set = reply.header("set-cookie").unwrap_or_else(|| panic!("a cookie: {} {}", reply.status, reply.body));
     set.split(';').next().expect("a pair").clone_into(&mut browser.cookie);
 }
@@ -64,7 +64,7 @@ fn sign_up_form<'f>(email: &'f str, business: &'f str) -> [(&'f str, &'f str); 6
 }
 
 /// Someone who has just signed up with a business of their own.
-fn signed_up<'d>(dev: &'d Dev, email: &str) -> Browser<'d> {
+pub fn signed_up<'d>(dev: &'d Dev, email: &str) -> Browser<'d> {
     let mut browser = Browser::new(dev);
     let asked = browser.post("/sign-up", &sign_up_form(email, "Ann Shop"));
     assert_eq!(asked.status, 200, "{}", asked.body);
@@ -77,7 +77,7 @@ fn signed_up<'d>(dev: &'d Dev, email: &str) -> Browser<'d> {
 }
 
 /// Sets an authenticator app up; its secret and the recovery codes.
-fn with_authenticator(browser: &mut Browser<'_>) -> (String, Vec<String>) {
+pub fn with_authenticator(browser: &mut Browser<'_>) -> (String, Vec<String>) {
     let csrf = browser.csrf();
     let begun = browser.post("/security/authenticator", &[("csrf", &csrf), ("password", PASSWORD)]);
     assert_eq!(begun.status, 200, "{}", begun.body);
@@ -91,13 +91,13 @@ fn with_authenticator(browser: &mut Browser<'_>) -> (String, Vec<String>) {
     (secret, codes.collect())
 }
 
-fn merchant_of(browser: &Browser<'_>) -> String {
+pub fn merchant_of(browser: &Browser<'_>) -> String {
     let home = browser.get("/").header("location").expect("where").to_owned();
     home.split('/').nth(2).expect("an id").to_owned()
 }
 
 /// An app of this person's merchant, which is approved.
-fn live_app(dev: &Dev, browser: &Browser<'_>) -> String {
+pub fn live_app(dev: &Dev, browser: &Browser<'_>) -> String {
     let merchant = merchant_of(browser);
     let approved = json!({ "state": "approved", "reason": "checked" });
     assert_eq!(dev.api("PUT", &format!("/merchants/{merchant}/activation"), &approved).status, 200);
@@ -354,7 +354,7 @@ fn a_changed_password_ends_the_other_sign_ins_and_any_can_be_ended() {
 }
 
 /// A proof of this session for an act of the team, and the form sent with it.
-fn proved(browser: &mut Browser<'_>, secret: &str, step: i64, path: &str, fields: &[(&str, &str)]) -> Reply {
+pub fn proved(browser: &mut Browser<'_>, secret: &str, step: i64, path: &str, fields: &[(&str, &str)]) -> Reply {
     let asked = browser.post(path, fields);
     let challenge = hidden(&asked.body, "challenge").to_owned();
     let code = totp(secret, step);
