@@ -17,6 +17,10 @@ pub enum Unit {
     Microseconds,
     /// Bytes.
     Bytes,
+    /// Milliseconds.
+    Milliseconds,
+    /// Units of 1,024 bytes.
+    Kilobytes,
     /// Seconds.
     Seconds,
     /// System calls.
@@ -135,6 +139,8 @@ impl Unit {
             Self::Times => format!("{value:.2}x"),
             Self::Nanoseconds => format!("{value:.0} ns"),
             Self::Microseconds => format!("{value:.1} us"),
+            Self::Milliseconds => format!("{value:.1} ms"),
+            Self::Kilobytes => format!("{value:.1} KiB"),
             Self::Bytes => format!("{value:.0} B"),
             Self::Seconds => format!("{value:.2} s"),
             Self::Calls => format!("{value:.2}"),

@@ -62,7 +62,11 @@ pub struct Running {
     pub ready_after: Duration,
 }
 
-fn binary() -> Result<PathBuf> {
+/// The binary under test.
+///
+/// # Errors
+/// When it was not built.
+pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("KEYMINT_BIN") {
         return Ok(path.into());
     }

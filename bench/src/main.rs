@@ -11,6 +11,7 @@ mod keymint;
 mod machine;
 mod management;
 mod pace;
+mod pages;
 mod process;
 mod signing;
 mod verify;
@@ -35,6 +36,8 @@ struct Arguments {
 enum Command {
     /// Verification: P1 to P6, P10 to P13, P16, P17
     Verify(verify::Options),
+    /// The console's pages at 100,000 logged requests and 1,000 keys
+    Pages(pages::Options),
     /// A server that does next to nothing; `verify` starts it
     #[command(hide = true)]
     Bare(bare::Options),
@@ -43,6 +46,7 @@ enum Command {
 fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
         Command::Verify(options) => verify::run(&options),
+        Command::Pages(options) => pages::run(&options),
         Command::Bare(options) => bare::run(&options).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -24,7 +24,7 @@ pub struct Key {
 pub struct Client {
     stream: BufReader<TcpStream>,
     host: SocketAddr,
-    authorization: String,
+    headers: String,
 }
 
 /// Numbers for names: no two merchants may share an address, whichever client makes them.
@@ -36,6 +36,8 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: String,
+    /// The cookie that it sets, as a browser sends it back.
+    pub cookie: Option<String>,
 }
 
 impl Client {
@@ -44,11 +46,19 @@ impl Client {
     /// # Errors
     /// When nobody listens there.
     pub fn connect(host: SocketAddr, token: &str) -> Result<Self> {
+        Self::with(host, &format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"))
+    }
+
+    /// Connects; `headers` go along with every call, each with its end of line.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn with(host: SocketAddr, headers: &str) -> Result<Self> {
+        let headers = headers.to_owned();
         let stream = TcpStream::connect(host)?;
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
-        let authorization = format!("Authorization: Bearer {token}\r\n");
-        Ok(Self { stream: BufReader::new(stream), host, authorization })
+        Ok(Self { stream: BufReader::new(stream), host, headers })
     }
 
     /// Sends a call and reads its answer.
@@ -56,30 +66,32 @@ impl Client {
     /// # Errors
     /// When the connection breaks.
     pub fn call(&mut self, method: &str, path: &str, body: &str) -> Result<Reply> {
-        let Self { host, authorization, .. } = self;
+        let Self { host, headers, .. } = self;
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}Content-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.stream.get_mut().write_all(head.as_bytes())?;
         let mut line = String::new();
         self.stream.read_line(&mut line)?;
         let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no status line")?;
-        let mut length = 0;
+        let (mut length, mut cookie) = (0, None);
         loop {
             line.clear();
             ensure!(self.stream.read_line(&mut line)? > 0, "the connection ended inside an answer");
             if line.trim().is_empty() {
                 break;
             }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            let Some((name, value)) = line.split_once(':') else { continue };
+            if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().context("a content length")?;
+            } else if name.eq_ignore_ascii_case("set-cookie") {
+                cookie = value.split(';').next().map(|pair| pair.trim().to_owned());
             }
         }
         let mut bytes = vec![0; length];
         self.stream.read_exact(&mut bytes)?;
-        Ok(Reply { status, body: String::from_utf8(bytes)? })
+        Ok(Reply { status, body: String::from_utf8(bytes)?, cookie })
     }
 
     fn made(&mut self, path: &str, body: &Value) -> Result<Value> {
@@ -120,7 +132,15 @@ impl Client {
     pub fn key(&mut self, product: &str) -> Result<Key> {
         let merchant = self.merchant()?;
         let app = self.app(&merchant, product)?;
-        let made = self.made(&format!("/api/v1/apps/{app}/credentials"), &json!({ "mode": "test" }))?;
+        self.credential(&app, &json!({ "mode": "test" }))
+    }
+
+    /// A new credential of an app.
+    ///
+    /// # Errors
+    /// As `merchant`.
+    pub fn credential(&mut self, app: &str, body: &Value) -> Result<Key> {
+        let made = self.made(&format!("/api/v1/apps/{app}/credentials"), body)?;
         Ok(Key { key_id: text(&made, "key_id")?, secret: text(&made, "secret")? })
     }
 }
