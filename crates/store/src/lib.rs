@@ -16,6 +16,7 @@ pub mod letters;
 mod lite;
 pub mod merchants;
 mod migrate;
+pub mod passkeys;
 pub mod people;
 mod postgres;
 pub mod request_log;
@@ -29,7 +30,7 @@ pub mod tokens;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 17] = [
+    let lists: [&[&sql::Stmt]; 18] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -39,6 +40,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &ledger::ALL,
         &letters::ALL,
         &merchants::ALL,
+        &passkeys::ALL,
         &people::ALL,
         &request_log::ALL,
         &rollup::ALL,
