@@ -133,7 +133,7 @@ async fn put_codes(app: &App, change: &mut Change<'_>, user: UserId) -> Result<V
 /// `ProofNeeded`; `NotFound` without an authenticator.
 pub async fn renew_codes(app: &App, person: &Person) -> Result<Vec<SecretText>, OpError> {
     person.require_proof()?;
-    if !person.has_authenticator {
+    if !person.means.has_authenticator {
         return Err(OpError::NotFound("authenticator"));
     }
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;

@@ -33,6 +33,8 @@ use keymint_testkit::{FixedClock, Key, SeededEntropy, TestDb};
 pub const START: UnixMs = UnixMs(1_800_000_000_000);
 /// A whole day. Seconds.
 pub const DAY: u32 = 86_400;
+/// Where people open its console.
+pub const CONSOLE: &str = "https://console.example.com";
 /// The operator, as far as the audit log is concerned.
 pub const OPERATOR: Actor = Actor::System;
 
@@ -104,6 +106,7 @@ pub async fn start(
         request_log: &plan.request_log,
         limits: &plan.limits,
         post: PostOffice::keeping(),
+        console_url: Some(CONSOLE),
     })
     .await
 }
