@@ -115,7 +115,6 @@ impl Ceremonies {
     /// # Errors
     /// `CeremonyError`.
     pub fn begin_registration(&self, owner: &Owner<'_>, existing: Vec<Vec<u8>>) -> Result<Begun, CeremonyError> {
-        let existing = existing.into_iter().map(Into::into).collect();
         let handle = Uuid::from_bytes(owner.handle);
         let (asked, state) =
             self.webauthn.start_passkey_registration(handle, owner.email, owner.name, Some(existing))?;

@@ -57,11 +57,18 @@ pub struct Plan {
     pub limits: LimitsConfig,
     /// The request log.
     pub request_log: RequestLogConfig,
+    /// Where people open its console.
+    pub console_url: Option<&'static str>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { ring: ring("k1", '1'), limits: LimitsConfig::default(), request_log: RequestLogConfig::default() }
+        Self {
+            ring: ring("k1", '1'),
+            limits: LimitsConfig::default(),
+            request_log: RequestLogConfig::default(),
+            console_url: Some(CONSOLE),
+        }
     }
 }
 
@@ -106,7 +113,7 @@ pub async fn start(
         request_log: &plan.request_log,
         limits: &plan.limits,
         post: PostOffice::keeping(),
-        console_url: Some(CONSOLE),
+        console_url: plan.console_url,
     })
     .await
 }
