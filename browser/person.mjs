@@ -4,8 +4,6 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 
-import { stage } from "./scenario.mjs";
-
 /** What everybody here signs in with. */
 export const PASSWORD = "otter battery lamp canyon";
 let number = 0;
@@ -13,8 +11,8 @@ let number = 0;
 export const fresh = (name) => `${name}${(number += 1)}.${Date.now()}@people.example`;
 
 /** The code of so many digits in the newest letter to somebody. */
-export async function codeTo(recipient, digits) {
-  const page = await (await fetch(`${stage.keymint.console}/outbox`)).text();
+export async function codeTo({ keymint }, recipient, digits) {
+  const page = await (await fetch(`${keymint.console}/outbox`)).text();
   const letter = page.split("<article").find((part) => part.includes(`<strong>${recipient}</strong>`));
   assert.ok(letter, `a letter to ${recipient}`);
   return letter.match(new RegExp(`(?<!\\d)\\d{${digits}}(?!\\d)`, "g")).at(-1);
@@ -38,7 +36,7 @@ export async function signUp(visitor, email) {
   await visitor.fill({ "Your name": "Ann Example", "Business name": "Ann Shop", Email: email, Password: PASSWORD });
   await visitor.page.locator("input[name=country]").fill("IN");
   await visitor.press("Create account");
-  await visitor.page.getByLabel("Code").fill(await codeTo(email, 8));
+  await visitor.page.getByLabel("Code").fill(await codeTo(visitor, email, 8));
   await visitor.press("Confirm");
   await visitor.page.getByRole("heading", { name: "Applications", level: 1 }).waitFor();
   return visitor.path().split("/")[2];
@@ -56,12 +54,6 @@ export async function setUpAuthenticator(visitor) {
   return secret;
 }
 
-/** The address under which browsers have passkeys: `127.0.0.1` is no name. */
-export const named = () => stage.keymint.console.replace("127.0.0.1", "localhost");
-
-/** What a window is opened with that looks at the console under its name. */
-export const byName = () => ({ baseURL: named(), others: [new URL(named()).host] });
-
 /** Gives a window an authenticator with a screen lock, which says yes to whatever it is asked. */
 export async function withPasskeys(visitor, more = {}) {
   const cdp = await visitor.context.newCDPSession(visitor.page);
@@ -74,12 +66,17 @@ export async function withPasskeys(visitor, more = {}) {
   return { send, keys: async () => (await send("getCredentials")).credentials };
 }
 
-/** Adds a passkey on the Security page. */
-export async function addPasskey(visitor, name, password = PASSWORD) {
+/** Begins to add a passkey on the Security page. */
+export async function beginPasskey(visitor, name) {
   await visitor.goto("/security");
   await visitor.page.getByLabel("Name of the passkey").fill(name);
-  await visitor.page.locator("form[action='/security/passkeys'] input[name=password]").fill(password);
+  await visitor.page.locator("form[action='/security/passkeys'] input[name=password]").fill(PASSWORD);
   await visitor.press("Add a passkey");
+}
+
+/** Adds one. */
+export async function addPasskey(visitor, name) {
+  await beginPasskey(visitor, name);
   await visitor.press("Create the passkey");
   await visitor.row(name).waitFor();
 }

@@ -3,9 +3,11 @@
 
 import assert from "node:assert/strict";
 
-import { addPasskey, byName, codeTo, fresh, named, PASSWORD, setUpAuthenticator, signUp, totp, withPasskeys } from "../person.mjs";
-import { scenario } from "../scenario.mjs";
+import { addPasskey, beginPasskey, codeTo, fresh, PASSWORD, setUpAuthenticator, signUp, totp, withPasskeys } from "../person.mjs";
+import { scenario, stage } from "../scenario.mjs";
 
+/** A window that looks at the console under its name. */
+const byName = () => ({ baseURL: stage.keymint.named });
 const heading = (visitor, name) => visitor.page.getByRole("heading", { name, level: 1 }).waitFor();
 const signOut = async (visitor) => {
   await visitor.goto("/security");
@@ -99,21 +101,18 @@ scenario("whoever has an authenticator app or a phone as well may use that inste
   await visitor.page.getByLabel("Phone number").fill(phone);
   await visitor.page.locator("form[action='/security/phone'] input[name=password]").fill(PASSWORD);
   await visitor.press("Send a code");
-  await visitor.page.locator("input[name=code]").fill(await codeTo(phone, 6));
+  await visitor.page.locator("input[name=code]").fill(await codeTo(visitor, phone, 6));
   await visitor.press("Confirm");
   await withPasskeys(visitor);
-  await visitor.goto("/security");
-  await visitor.page.getByLabel("Name of the passkey").fill("Laptop");
-  await visitor.page.locator("form[action='/security/passkeys'] input[name=password]").fill(PASSWORD);
-  await visitor.press("Add a passkey");
-  await visitor.page.getByLabel("Code").fill(await codeTo(phone, 6));
+  await beginPasskey(visitor, "Laptop");
+  await visitor.page.getByLabel("Code").fill(await codeTo(visitor, phone, 6));
   await visitor.press("Confirm it is you");
   await addPasskey(visitor, "Laptop");
 
   await signOut(visitor);
   await enter(visitor, email);
   await visitor.press("Send a code to my phone instead");
-  await visitor.page.getByLabel("Code").fill(await codeTo(phone, 6));
+  await visitor.page.getByLabel("Code").fill(await codeTo(visitor, phone, 6));
   await visitor.press("Sign in");
   await heading(visitor, "Applications");
   const secret = await setUpAuthenticator(visitor);
@@ -128,24 +127,72 @@ scenario("whoever has an authenticator app or a phone as well may use that inste
   await heading(visitor, "Applications");
 });
 
-scenario("a device that does not verify its user, or has the passkey already, adds none", async ({ visit }) => {
+scenario("a device that has the passkey already adds no other one, and says so", async ({ visit }) => {
   const visitor = await visit(undefined, byName());
+  const { page } = visitor;
   await signUp(visitor, fresh("device"));
   const device = await withPasskeys(visitor);
   await addPasskey(visitor, "Laptop");
-  await visitor.goto("/security");
-  await visitor.page.getByLabel("Name of the passkey").fill("Again");
-  await visitor.page.locator("form[action='/security/passkeys'] input[name=password]").fill(PASSWORD);
-  await visitor.press("Add a passkey");
-  await visitor.press("Use your passkey").catch(() => {});
+  await beginPasskey(visitor, "Again");
+  await visitor.press("Confirm it is you");
+  await page.waitForURL(/\/security$/);
+  await beginPasskey(visitor, "Again");
+  await visitor.press("Create the passkey");
+  await page.getByText("is on this device already").waitFor();
+  assert.equal((await device.keys()).length, 1);
+});
+
+scenario("a device that does not verify its user lets nobody in, though the browser is told that it need not", async ({ visit }) => {
+  const visitor = await visit(undefined, byName());
+  const { page } = visitor;
+  const email = fresh("unverified");
+  await signUp(visitor, email);
+  const device = await withPasskeys(visitor);
+  await addPasskey(visitor, "Laptop");
+  await signOut(visitor);
+  await enter(visitor, email);
+  await device.send("setUserVerified", { isUserVerified: false });
+  await visitor.press("Use your passkey");
+  await page.getByText("Nothing was confirmed").waitFor();
+  await page.evaluate(() => {
+    const form = document.querySelector("form.passkey");
+    form.dataset.options = form.dataset.options.replace('"required"', '"discouraged"');
+  });
+  await visitor.press("Use your passkey");
+  await page.getByText("This passkey was not accepted").waitFor();
+  await device.send("setUserVerified", { isUserVerified: true });
+  await visitor.press("Use your passkey");
+  await heading(visitor, "Applications");
+});
+
+scenario("what another browser has overheard lets nobody in", async ({ visit }) => {
+  const visitor = await visit(undefined, byName());
+  await signUp(visitor, fresh("overheard"));
+  await withPasskeys(visitor);
+  await addPasskey(visitor, "Laptop");
+  await signOut(visitor);
+  const sent = visitor.page.waitForRequest((request) => request.url().endsWith("/sign-in/passkey"));
+  await visitor.press("Sign in with a passkey");
+  const heard = Object.fromEntries(new URLSearchParams((await sent).postData()));
+  await heading(visitor, "Applications");
+  const thief = await visit(undefined, byName());
+  await thief.goto("/sign-in");
+  await thief.page.evaluate((heard) => {
+    const form = document.querySelector("form.passkey");
+    for (const [name, value] of Object.entries(heard)) form.elements[name].value = value;
+    form.submit();
+  }, heard);
+  await thief.page.getByText("This passkey was not accepted").waitFor();
+  await thief.goto("/");
+  assert.equal(thief.path(), "/sign-in");
 });
 
 scenario("under an address without a name the pages lead to the one that has passkeys", async ({ keymint, visit }) => {
-  const visitor = await visit("owner", { others: [new URL(named()).host] });
+  const visitor = await visit("owner");
   await visitor.goto("/security");
   assert.equal(await visitor.page.getByLabel("Name of the passkey").count(), 0);
-  await visitor.follow(named());
-  await visitor.page.waitForURL(`${named()}/sign-in`);
+  await visitor.follow(keymint.named);
+  await visitor.page.waitForURL(`${keymint.named}/sign-in`);
   const { email, password } = keymint.user("viewer");
   await visitor.fill({ Email: email, Password: password });
   await visitor.press("Sign in");

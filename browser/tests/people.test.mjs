@@ -69,7 +69,7 @@ scenarioWithAndWithoutScripts("a forgotten password is set anew and the other si
   await elsewhere.goto("/forgot");
   await elsewhere.fill({ Email: email });
   await elsewhere.press("Send a code");
-  await elsewhere.page.getByLabel("Code").fill(await codeTo(email, 8));
+  await elsewhere.page.getByLabel("Code").fill(await codeTo(elsewhere, email, 8));
   await elsewhere.page.getByLabel("New password").fill("violin thirteen gravel moss");
   await elsewhere.press("Set password");
   await elsewhere.page.getByRole("status").waitFor();
@@ -88,7 +88,7 @@ scenarioWithAndWithoutScripts("a phone proves with a code, and a team is invited
   await owner.page.getByLabel("Phone number").fill(phone);
   await owner.page.locator("form[action='/security/phone'] input[name=password]").fill(PASSWORD);
   await owner.press("Send a code");
-  await owner.page.locator("input[name=code]").fill(await codeTo(phone, 6));
+  await owner.page.locator("input[name=code]").fill(await codeTo(owner, phone, 6));
   await owner.press("Confirm");
   await owner.page.getByRole("status").waitFor();
 
@@ -97,7 +97,7 @@ scenarioWithAndWithoutScripts("a phone proves with a code, and a team is invited
   await owner.page.locator("form.inline input[name=email]").fill(invited);
   await owner.page.locator("form.inline select").selectOption("viewer");
   await owner.press("Invite");
-  await owner.page.getByLabel("Code").fill(await codeTo(phone, 6));
+  await owner.page.getByLabel("Code").fill(await codeTo(owner, phone, 6));
   await owner.press("Invite");
   assert.match(await owner.row(invited).innerText(), /viewer/);
 
