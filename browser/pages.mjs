@@ -68,8 +68,8 @@ const ownPasskeys = (act) => async (visitor, scene) => {
   await withPasskeys(visitor);
   await act(visitor, scene);
 };
-const addingPasskey = ownPasskeys((visitor) => beginPasskey(visitor, "A laptop whose owner has given it a name of sixty letters ..."));
-const havingPasskeys = ownPasskeys((visitor) => addPasskey(visitor, "A laptop whose owner has given it a name of sixty letters ..."));
+const addingPasskey = ownPasskeys((visitor) => beginPasskey(visitor, "A laptop whose owner has given it a name of sixty letters .."));
+const havingPasskeys = ownPasskeys((visitor) => addPasskey(visitor, "A laptop whose owner has given it a name of sixty letters .."));
 const provingByPasskey = ownPasskeys(async (visitor) => {
   await addPasskey(visitor, "Laptop");
   await visitor.press("Remove Laptop");
@@ -81,6 +81,7 @@ const enteringByPasskey = async (visitor) => {
   await addPasskey(visitor, "Laptop");
   await beginPasskey(visitor, "Another");
   await visitor.press("Confirm it is you");
+  await visitor.page.getByText("You have confirmed that it is you").waitFor();
   await setUpAuthenticator(visitor);
   await visitor.goto("/security");
   await visitor.press("Sign out");
