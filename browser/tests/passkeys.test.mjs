@@ -165,6 +165,29 @@ scenario("a device that does not verify its user lets nobody in, though the brow
   await heading(visitor, "Applications");
 });
 
+scenario("whoever has lost the device signs in with a recovery code, once", async ({ visit }) => {
+  const visitor = await visit(undefined, byName());
+  const { page } = visitor;
+  const email = fresh("lost");
+  await signUp(visitor, email);
+  await withPasskeys(visitor);
+  await addPasskey(visitor, "Laptop");
+  await visitor.press("Make new recovery codes");
+  await visitor.press("Make new recovery codes");
+  const code = await page.locator("#recovery code").first().innerText();
+  const give = async () => {
+    await signOut(visitor);
+    await enter(visitor, email);
+    await page.getByText("Use a recovery code").click();
+    await page.getByLabel("Recovery code").fill(code);
+    await visitor.press("Sign in");
+  };
+  await give();
+  await heading(visitor, "Applications");
+  await give();
+  assert.match(await page.getByRole("alert").first().innerText(), /not right/);
+});
+
 scenario("what another browser has overheard lets nobody in", async ({ visit }) => {
   const visitor = await visit(undefined, byName());
   await signUp(visitor, fresh("overheard"));
