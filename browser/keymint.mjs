@@ -116,6 +116,11 @@ export class Keymint {
     await ended;
   }
 
+  /** The console under its name: browsers have no passkeys at an address without one. */
+  get named() {
+    return this.console.replace("127.0.0.1", "localhost");
+  }
+
   /** Everything that the process wrote. */
   output() {
     return readFileSync(join(this.#folder, "output.log"), "utf8");

@@ -1,6 +1,8 @@
 // Every page of the console, one line each: its name, who looks, where it is, and what is done there first. The pictures,
 // the accessibility tests and Lighthouse go through this table, so a new page is one line here and nothing else.
 
+import { addPasskey, beginPasskey, fresh, PASSWORD, setUpAuthenticator, signUp, withPasskeys } from "./person.mjs";
+
 /** What most pages are shown with. Everything is made over the management API and the gateway, as it would be. */
 export async function furnish(keymint) {
   const merchant = await keymint.merchant();
@@ -61,10 +63,42 @@ const settingUp = async (visitor, { keymint }) => {
   await visitor.press("Set up an authenticator app");
 };
 
+const ownPasskeys = (act) => async (visitor, scene) => {
+  await signUp(visitor, fresh("pictures"));
+  await withPasskeys(visitor);
+  await act(visitor, scene);
+};
+const addingPasskey = ownPasskeys((visitor) => beginPasskey(visitor, "A laptop whose owner has given it a name of sixty letters .."));
+const havingPasskeys = ownPasskeys((visitor) => addPasskey(visitor, "A laptop whose owner has given it a name of sixty letters .."));
+const provingByPasskey = ownPasskeys(async (visitor) => {
+  await addPasskey(visitor, "Laptop");
+  await visitor.press("Remove Laptop");
+});
+const enteringByPasskey = async (visitor) => {
+  const email = fresh("pictures");
+  await signUp(visitor, email);
+  await withPasskeys(visitor);
+  await addPasskey(visitor, "Laptop");
+  await beginPasskey(visitor, "Another");
+  await visitor.press("Confirm it is you");
+  await visitor.page.getByText("You have confirmed that it is you").waitFor();
+  await setUpAuthenticator(visitor);
+  await visitor.goto("/security");
+  await visitor.press("Sign out");
+  await visitor.fill({ Email: email, Password: PASSWORD });
+  await visitor.press("Sign in");
+};
+
 const page = (name, role, path, act) => ({ name, role, path, act });
+/** The same, under the name of the console, where browsers have passkeys. */
+const named = (...line) => ({ ...page(...line), isNamed: true });
+
+/** With what the window of a page is opened. */
+export const windowOf = (page, keymint) => (page.isNamed ? { baseURL: keymint.named } : {});
 
 export const PAGES = [
   page("sign-in", undefined, () => "/sign-in"),
+  named("sign-in-named", undefined, () => "/sign-in"),
   page("sign-in-refused", undefined, () => "/sign-in", refusedSignIn),
   page("sign-up", undefined, () => "/sign-up"),
   page("sign-up-refused", undefined, () => "/sign-up", refusedSignUp),
@@ -92,6 +126,10 @@ export const PAGES = [
   page("invitations", "viewer", () => "/invitations"),
   page("security", "owner", () => "/security"),
   page("security-needed", "owner", () => "/security?needed=1"),
+  named("passkey-new", undefined, () => "/sign-in", addingPasskey),
+  named("passkey-list", undefined, () => "/sign-in", havingPasskeys),
+  named("passkey-proof", undefined, () => "/sign-in", provingByPasskey),
+  named("passkey-second", undefined, () => "/sign-in", enteringByPasskey),
   page("authenticator", "admin", () => "/security", settingUp),
   page("keys", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`),
   page("keys-change", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`, openMenu),

@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { Keymint } from "./keymint.mjs";
-import { furnish, inEveryLook, open, PAGES } from "./pages.mjs";
+import { furnish, inEveryLook, open, PAGES, windowOf } from "./pages.mjs";
 import { launch, Visitor } from "./visitor.mjs";
 
 const folder = process.env.KEYMINT_PICTURES;
@@ -18,7 +18,7 @@ const browser = await launch();
 try {
   const scene = await furnish(keymint);
   for (const page of wanted) {
-    const visitor = await Visitor.open(browser, keymint);
+    const visitor = await Visitor.open(browser, keymint, windowOf(page, keymint));
     if (page.role !== undefined) await visitor.signIn(page.role);
     await open(visitor, page, scene);
     await inEveryLook(visitor, ({ width, scheme }) =>

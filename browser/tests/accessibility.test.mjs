@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 
-import { furnish, inEveryLook, open, PAGES } from "../pages.mjs";
+import { furnish, inEveryLook, open, PAGES, windowOf } from "../pages.mjs";
 import { scenario, stage } from "../scenario.mjs";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -33,7 +33,7 @@ const furnished = async () => (scene ??= await furnish(stage.keymint));
 for (const page of PAGES) {
   scenario(`the page ${page.name} is for everybody`, async ({ visit }) => {
     const scene = await furnished();
-    const visitor = await visit(page.role);
+    const visitor = await visit(page.role, windowOf(page, stage.keymint));
     await open(visitor, page, scene);
     const found = {};
     await inEveryLook(visitor, async ({ width, scheme }) => {

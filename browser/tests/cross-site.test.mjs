@@ -85,6 +85,13 @@ const FORMS = {
   "/security/authenticator/confirm": () => ["/security/authenticator/confirm", { code: "000000" }, 422],
   "/security/recovery-codes": () => ["/security/recovery-codes", {}, 404],
   "/security/authenticator/remove": () => ["/security/authenticator/remove", {}, 303],
+  "/security/passkeys": ({ keymint }) => [
+    "/security/passkeys",
+    { name: "forged", password: keymint.user("owner").password },
+    200,
+  ],
+  "/security/passkeys/confirm": () => ["/security/passkeys/confirm", { challenge: `chl_${NOBODY}`, code: "{}" }, 422],
+  "/security/passkeys/{id}/remove": () => [`/security/passkeys/psk_${NOBODY}/remove`, {}, 404],
   "/security/phone": ({ keymint }) => [
     "/security/phone",
     { phone: "+919876500009", password: keymint.user("owner").password },
@@ -104,6 +111,8 @@ const FORMS = {
     422,
   ],
   "/sign-in/second": () => ["/sign-in/second", { challenge: `chl_${NOBODY}`, code: "000000" }, 422],
+  "/sign-in/passkey/begin": () => ["/sign-in/passkey/begin", {}, 200],
+  "/sign-in/passkey": () => ["/sign-in/passkey", { challenge: `chl_${NOBODY}`, code: "{}" }, 422],
   "/security/password": () => ["/security/password", { password: "wrong", new_password: PASSWORD }, 422],
   "/security/sessions/{id}/end": () => [`/security/sessions/ses_${NOBODY}/end`, {}, 404],
   "/security/sessions/end-others": () => ["/security/sessions/end-others", {}, 303],

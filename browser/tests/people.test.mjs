@@ -2,55 +2,9 @@
 // of our own (RFC 6238).
 
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
 
-import { scenario, scenarioWithAndWithoutScripts, stage } from "../scenario.mjs";
-
-const PASSWORD = "otter battery lamp canyon";
-let number = 0;
-const fresh = (name) => `${name}${(number += 1)}.${Date.now()}@people.example`;
-
-/** The code of so many digits in the newest letter to somebody. */
-async function codeTo(recipient, digits) {
-  const page = await (await fetch(`${stage.keymint.console}/outbox`)).text();
-  const letter = page.split("<article").find((part) => part.includes(`<strong>${recipient}</strong>`));
-  assert.ok(letter, `a letter to ${recipient}`);
-  return letter.match(new RegExp(`(?<!\\d)\\d{${digits}}(?!\\d)`, "g")).at(-1);
-}
-
-/** The code that an authenticator app shows, `steps` of 30 seconds from now. */
-function totp(secret, steps = 0) {
-  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  const bits = [...secret.replaceAll(" ", "")].map((c) => alphabet.indexOf(c).toString(2).padStart(5, "0")).join("");
-  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
-  const message = Buffer.alloc(8);
-  message.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
-  const tag = createHmac("sha1", key).update(message).digest();
-  const code = tag.readUInt32BE(tag[19] & 15) & 0x7fffffff;
-  return String(code % 1_000_000).padStart(6, "0");
-}
-
-async function signUp(visitor, email) {
-  await visitor.goto("/sign-up");
-  await visitor.fill({ "Your name": "Ann Example", "Business name": "Ann Shop", Email: email, Password: PASSWORD });
-  await visitor.page.locator("input[name=country]").fill("IN");
-  await visitor.press("Create account");
-  await visitor.page.getByLabel("Code").fill(await codeTo(email, 8));
-  await visitor.press("Confirm");
-  await visitor.page.getByRole("heading", { name: "Applications", level: 1 }).waitFor();
-  return visitor.path().split("/")[2];
-}
-
-async function setUpAuthenticator(visitor) {
-  await visitor.goto("/security");
-  await visitor.page.locator("form[action='/security/authenticator'] input[name=password]").fill(PASSWORD);
-  await visitor.press("Set up an authenticator app");
-  const secret = await visitor.page.locator("#totp-secret").innerText();
-  await visitor.page.locator("input[name=code]").fill(totp(secret, -1));
-  await visitor.press("Confirm");
-  await visitor.page.getByRole("heading", { name: "Your recovery codes" }).waitFor();
-  return secret;
-}
+import { codeTo, fresh, PASSWORD, setUpAuthenticator, signUp, totp } from "../person.mjs";
+import { scenario, scenarioWithAndWithoutScripts } from "../scenario.mjs";
 
 scenarioWithAndWithoutScripts("a person signs up, sets up an authenticator app and makes a live key with it", async ({ keymint, visit }) => {
   const visitor = await visit();
@@ -115,7 +69,7 @@ scenarioWithAndWithoutScripts("a forgotten password is set anew and the other si
   await elsewhere.goto("/forgot");
   await elsewhere.fill({ Email: email });
   await elsewhere.press("Send a code");
-  await elsewhere.page.getByLabel("Code").fill(await codeTo(email, 8));
+  await elsewhere.page.getByLabel("Code").fill(await codeTo(elsewhere, email, 8));
   await elsewhere.page.getByLabel("New password").fill("violin thirteen gravel moss");
   await elsewhere.press("Set password");
   await elsewhere.page.getByRole("status").waitFor();
@@ -134,7 +88,7 @@ scenarioWithAndWithoutScripts("a phone proves with a code, and a team is invited
   await owner.page.getByLabel("Phone number").fill(phone);
   await owner.page.locator("form[action='/security/phone'] input[name=password]").fill(PASSWORD);
   await owner.press("Send a code");
-  await owner.page.locator("input[name=code]").fill(await codeTo(phone, 6));
+  await owner.page.locator("input[name=code]").fill(await codeTo(owner, phone, 6));
   await owner.press("Confirm");
   await owner.page.getByRole("status").waitFor();
 
@@ -143,7 +97,7 @@ scenarioWithAndWithoutScripts("a phone proves with a code, and a team is invited
   await owner.page.locator("form.inline input[name=email]").fill(invited);
   await owner.page.locator("form.inline select").selectOption("viewer");
   await owner.press("Invite");
-  await owner.page.getByLabel("Code").fill(await codeTo(phone, 6));
+  await owner.page.getByLabel("Code").fill(await codeTo(owner, phone, 6));
   await owner.press("Invite");
   assert.match(await owner.row(invited).innerText(), /viewer/);
 

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::master_key::MasterKeySource;
 use crate::post::{MailConfig, SmsConfig};
+use crate::webauthn::Ceremonies;
 
 /// Everything `serve` needs.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,6 +45,9 @@ pub struct Config {
 pub struct ListenConfig {
     /// Console and management API.
     pub console: SocketAddr,
+    /// The address under which people open the console: `https://console.example.com`. Passkeys are bound to it, so
+    /// another name makes all of them useless; without it there are none.
+    pub console_url: Option<String>,
     /// The gateway.
     pub gateway: SocketAddr,
     /// The address under which merchants' servers reach the gateway, for the samples in the console:
@@ -205,6 +209,13 @@ impl Config {
             return wrong(
                 "listen.gateway_url",
                 "must be such as https://pay.example.com: no path, no slash at the end",
+            );
+        }
+        if self.listen.console_url.as_deref().is_some_and(|url| Ceremonies::at(url).is_none()) {
+            return wrong(
+                "listen.console_url",
+                "must be such as https://console.example.com: a name and no bare address, in small letters, no slash at \
+                 the end; http only for localhost",
             );
         }
         if self.product.is_empty() {

@@ -18,6 +18,7 @@ pub mod request_log;
 pub mod sandbox;
 pub mod tries;
 pub mod verify;
+pub mod webauthn;
 
 /// What handlers name of the store without seeing it: rows that use cases hand out.
 pub mod store_types {
@@ -26,6 +27,7 @@ pub mod store_types {
     pub use keymint_store::ledger::AuditRow;
     pub use keymint_store::letters::{Channel, Letter};
     pub use keymint_store::merchants::{Activation, Merchant};
+    pub use keymint_store::passkeys::Passkey;
     pub use keymint_store::people::Membership;
     pub use keymint_store::request_log::{Entry, Filter};
     pub use keymint_store::roles::{NamedRole, TeamRole};
@@ -56,6 +58,7 @@ use crate::request_log::RequestLog;
 use crate::tries::Tries;
 use crate::verify::cache::CredentialCache;
 use crate::verify::replay::ReplayMemory;
+use crate::webauthn::Ceremonies;
 
 /// What everything shares.
 #[derive(Clone)]
@@ -87,6 +90,8 @@ pub struct Shared {
     pub confirmations: Tries,
     /// Where mail and text messages go.
     pub post: PostOffice,
+    /// What decides about passkeys; nothing where the console's address is not told.
+    pub ceremonies: Option<Ceremonies>,
     cache: CredentialCache,
     replay: ReplayMemory,
     runtime: tokio::runtime::Handle,
@@ -113,6 +118,8 @@ pub struct Parts<'a> {
     pub limits: &'a LimitsConfig,
     /// Where mail and text messages go.
     pub post: PostOffice,
+    /// The origin of the console, to which passkeys are bound; without it there are none.
+    pub console_url: Option<&'a str>,
 }
 
 /// Why an app cannot start.
@@ -180,6 +187,7 @@ impl App {
             sent_codes: Tries::default(),
             confirmations: Tries::default(),
             post: parts.post,
+            ceremonies: parts.console_url.and_then(Ceremonies::at),
             cache: CredentialCache::new(parts.limits.cached_credentials_max),
             replay,
             runtime,

@@ -62,6 +62,8 @@ fn config(arguments: &DevArguments) -> Config {
         data: arguments.data.clone(),
         listen: ListenConfig {
             console: port(0),
+            // Browsers have no passkeys at an address without a name.
+            console_url: Some(format!("http://localhost:{}", arguments.port_base)),
             gateway: port(1),
             gateway_url: None,
             internal: port(2),

@@ -79,6 +79,7 @@ pub async fn open_with(config: &Config, post: PostOffice) -> Result<App> {
         request_log: &config.request_log,
         limits: &config.limits,
         post,
+        console_url: config.listen.console_url.as_deref(),
     };
     Ok(App::start(parts).await?)
 }

@@ -98,6 +98,7 @@ id_kind!(/** A token of the management API. */ TokenId, "tok_");
 id_kind!(/** A person with an account. */ UserId, "usr_");
 id_kind!(/** A sign-in on one device. */ SessionId, "ses_");
 id_kind!(/** A challenge that is answered with a code, once. */ ChallengeId, "chl_");
+id_kind!(/** A passkey of a person. */ PasskeyId, "psk_");
 id_kind!(/** An invitation to a merchant's team. */ InvitationId, "inv_");
 id_kind!(/** A role that a merchant has made. */ RoleId, "rol_");
 id_kind!(/** A mail or a text message that goes out. */ LetterId, "ltr_");

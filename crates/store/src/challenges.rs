@@ -6,7 +6,7 @@ use keymint_domain::time::UnixMs;
 
 use crate::db::Conn;
 use crate::error::StoreError;
-use crate::sql::{Stmt, Val};
+use crate::sql::{Row, Stmt, Val};
 
 static INSERT: Stmt = Stmt::both(
     "challenge.insert",
@@ -18,6 +18,11 @@ static TRY: Stmt = Stmt::both(
     "UPDATE challenge SET tries = tries + 1
      WHERE id = $1 AND purpose = $2 AND spent_at IS NULL AND expires_at > $3 AND tries < $4
      RETURNING user_id, session_id, code_check, detail",
+);
+static FIND: Stmt = Stmt::both(
+    "challenge.find",
+    "SELECT user_id, session_id, code_check, detail FROM challenge
+     WHERE id = $1 AND purpose = $2 AND spent_at IS NULL AND expires_at > $3",
 );
 static SPEND: Stmt =
     Stmt::both("challenge.spend", "UPDATE challenge SET spent_at = $1 WHERE id = $2 AND spent_at IS NULL");
@@ -35,7 +40,7 @@ static COUNTED: Stmt =
 static FORGET: Stmt = Stmt::both("code_count.delete", "DELETE FROM code_count WHERE subject = $1");
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 7] = [&INSERT, &TRY, &SPEND, &PRUNE, &COUNT, &COUNTED, &FORGET];
+pub static ALL: [&Stmt; 8] = [&INSERT, &TRY, &FIND, &SPEND, &PRUNE, &COUNT, &COUNTED, &FORGET];
 
 /// A challenge.
 pub struct Challenge<'a> {
@@ -102,11 +107,27 @@ pub async fn count_try(
 ) -> Result<Option<Asked>, StoreError> {
     let id = id.to_string();
     let values = [Val::Text(&id), Val::Text(purpose), Val::Int(now.0), Val::Int(tries_max)];
-    let Some(row) = conn.row(&TRY, &values).await? else { return Ok(None) };
+    conn.row(&TRY, &values).await?.as_ref().map(decode).transpose()
+}
+
+/// One that may still be answered, without a try.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn find(
+    conn: &mut Conn,
+    (id, purpose): (ChallengeId, &str),
+    now: UnixMs,
+) -> Result<Option<Asked>, StoreError> {
+    let values = [Val::Text(&id.to_string()), Val::Text(purpose), Val::Int(now.0)];
+    conn.row(&FIND, &values).await?.as_ref().map(decode).transpose()
+}
+
+fn decode(row: &Row) -> Result<Asked, StoreError> {
     let user = row.opt_text("user_id")?.map(str::parse).transpose().map_err(|_| row.corrupt("user_id"))?;
     let session = row.opt_text("session_id")?.map(str::parse).transpose().map_err(|_| row.corrupt("session_id"))?;
     let (code_check, detail) = (row.blob("code_check")?.to_vec(), row.text("detail")?.to_owned());
-    Ok(Some(Asked { user, session, code_check, detail }))
+    Ok(Asked { user, session, code_check, detail })
 }
 
 /// Marks it as answered. False when it was.

@@ -16,6 +16,7 @@ pub mod letters;
 mod lite;
 pub mod merchants;
 mod migrate;
+pub mod passkeys;
 pub mod people;
 mod postgres;
 pub mod request_log;
@@ -30,7 +31,7 @@ pub mod tokens;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 18] = [
+    let lists: [&[&sql::Stmt]; 19] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -40,6 +41,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &ledger::ALL,
         &letters::ALL,
         &merchants::ALL,
+        &passkeys::ALL,
         &people::ALL,
         &request_log::ALL,
         &roles::ALL,

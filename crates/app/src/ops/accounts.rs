@@ -95,7 +95,7 @@ pub async fn sign_up(app: &App, new: SignUp, client: IpAddr) -> Result<Challenge
     app.write_letter(tx.conn(), (Channel::Mail, &email), subject, &SecretText::new(body)).await?;
     tx.commit().await?;
     app.post.wake();
-    Ok(Challenge { id, factor: proofs::Factor::SentCode, sent_to: email })
+    Ok(Challenge { sent_to: email, ..Challenge::new(id, proofs::Factor::SentCode) })
 }
 
 /// Ends a sign-up with the code: makes the account, and its merchant where there is a business, and signs in: what the
@@ -181,7 +181,7 @@ pub async fn forgot(app: &App, email: &str, client: IpAddr) -> Result<Challenge,
     }
     tx.commit().await?;
     app.post.wake();
-    Ok(Challenge { id, factor: proofs::Factor::SentCode, sent_to: email })
+    Ok(Challenge { sent_to: email, ..Challenge::new(id, proofs::Factor::SentCode) })
 }
 
 /// Sets a new password with the code, and ends every session. False for a wrong code.
@@ -265,7 +265,7 @@ pub async fn begin_phone(app: &App, person: &Person, number: &str, password: Sec
     app.write_letter(tx.conn(), (Channel::Sms, &number), "Confirm your phone", &body).await?;
     tx.commit().await?;
     app.post.wake();
-    Ok(Challenge { id, factor: proofs::Factor::SentCode, sent_to: proofs::hidden(&number) })
+    Ok(Challenge { sent_to: proofs::hidden(&number), ..Challenge::new(id, proofs::Factor::SentCode) })
 }
 
 /// Makes a phone the account's, with the code that it got. False for a wrong code.

@@ -1,5 +1,5 @@
 //! Authenticator apps (TOTP, RFC 6238: SHA-1, six digits, 30 seconds, one step of drift) and the recovery codes that stand
-//! in for a lost one.
+//! in for a lost one, and for a lost passkey.
 
 use keymint_domain::entropy::draw_text;
 use keymint_domain::id::UserId;
@@ -127,13 +127,14 @@ async fn put_codes(app: &App, change: &mut Change<'_>, user: UserId) -> Result<V
     Ok(codes)
 }
 
-/// Makes new recovery codes; those of before are none any more. Needs a fresh proof.
+/// Makes new recovery codes; those of before are none any more. Needs a fresh proof. They stand in for a lost passkey as
+/// well: a person with nothing but passkeys makes some here.
 ///
 /// # Errors
-/// `ProofNeeded`; `NotFound` without an authenticator.
+/// `ProofNeeded`; `NotFound` with neither authenticator nor passkey.
 pub async fn renew_codes(app: &App, person: &Person) -> Result<Vec<SecretText>, OpError> {
     person.require_proof()?;
-    if !person.has_authenticator {
+    if !person.means.has_authenticator && !person.means.has_passkey {
         return Err(OpError::NotFound("authenticator"));
     }
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;

@@ -9,12 +9,13 @@ use keymint_domain::role::{Act, Role};
 use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
 use keymint_store::error::StoreError;
+use keymint_store::merchants;
 use keymint_store::people::{self, Membership, User};
 use keymint_store::sessions::{self, Session};
-use keymint_store::{factors, merchants};
 use serde_json::json;
 
 use crate::App;
+use crate::ops::means::Means;
 use crate::ops::proofs::{self, Answered, Challenge, Factor};
 use crate::ops::roles;
 use crate::ops::{Actor, Change, OpError, Proof, Saying, field, input};
@@ -53,10 +54,8 @@ pub struct Person {
     pub memberships: Vec<Membership>,
     /// When a second factor was last given in this session.
     pub proved_at: Option<UnixMs>,
-    /// Whether an authenticator app is set up.
-    pub has_authenticator: bool,
-    /// The phone that was verified, E.164.
-    pub phone: Option<String>,
+    /// The second factors.
+    pub means: Means,
     /// The moment of this request.
     pub now: UnixMs,
 }
@@ -76,7 +75,7 @@ impl Person {
     /// Whether the person may go in there: where the merchant wants a second factor of everybody, one was given in this
     /// session.
     pub fn is_let_in(&self, membership: &Membership) -> bool {
-        !membership.needs_factor || proofs::factor_of(self).is_some() && self.proved_at.is_some()
+        !membership.needs_factor || self.means.first().is_some() && self.proved_at.is_some()
     }
 
     /// Whether a second factor was given in this session a short while ago.
@@ -89,7 +88,7 @@ impl Person {
     /// # Errors
     /// `OpError::ProofNeeded`.
     pub fn require_proof(&self) -> Result<(), OpError> {
-        if proofs::factor_of(self).is_none() || self.has_proved() { Ok(()) } else { Err(OpError::ProofNeeded) }
+        if self.means.first().is_none() || self.has_proved() { Ok(()) } else { Err(OpError::ProofNeeded) }
     }
 }
 
@@ -98,7 +97,15 @@ pub enum SignedIn {
     /// A session: what the cookie is to hold.
     Session(SecretText),
     /// The account has a second factor, which is asked for now.
-    Second(Challenge),
+    Second(Second),
+}
+
+/// The second challenge of a sign-in.
+pub struct Second {
+    /// The challenge.
+    pub challenge: Challenge,
+    /// What may be given instead of a passkey.
+    pub instead: Option<Factor>,
 }
 
 /// What a new session's cookie is to hold.
@@ -221,28 +228,26 @@ pub async fn sign_in(
     if app.sign_ins.count(&attempt, now) > TRIES_MAX {
         return Err(OpError::TooMany);
     }
-    let (user, has_authenticator) = {
+    let (user, means) = {
         let mut conn = app.db.read().await?;
         match people::find_by_email(&mut conn, &email).await? {
             Some(user) => {
                 let user = intact(app, user)?;
-                let authenticator = factors::find(&mut conn, user.id).await?;
-                (Some(user), authenticator.is_some_and(|found| found.confirmed_at.is_some()))
+                let means = Means::of(app, &mut conn, &user).await?;
+                (Some(user), means)
             }
-            None => (None, false),
+            None => (None, Means::default()),
         }
     };
     let hash = user.as_ref().map(|user| user.password.as_str());
     let is_right = app.passwords.matches(hash, password).await?;
     let Some(user) = user.filter(|_| is_right) else { return Ok(None) };
     app.sign_ins.forget(&attempt);
-    let phone = user.phone.as_deref().filter(|_| user.phone_verified_at.is_some());
-    let factor = match (has_authenticator, phone) {
-        (true, _) => (Factor::Authenticator, None),
-        (false, Some(phone)) => (Factor::SentCode, Some(phone)),
-        (false, None) => return begin_session(app, user.id, client, None).await.map(|it| Some(SignedIn::Session(it))),
+    let Some(factor) = means.first() else {
+        return begin_session(app, user.id, client, None).await.map(|it| Some(SignedIn::Session(it)));
     };
-    Ok(Some(SignedIn::Second(proofs::ask(app, (user.id, None), factor, SIGN_IN).await?)))
+    let challenge = proofs::ask(app, (user.id, None), (factor, means.phone.as_deref()), SIGN_IN).await?;
+    Ok(Some(SignedIn::Second(Second { challenge, instead: means.instead() })))
 }
 
 /// What the answer to a sign-in's second challenge is good for.
@@ -259,7 +264,81 @@ pub async fn sign_in_second(
 ) -> Result<Option<SecretText>, OpError> {
     let Some(answered) = proofs::answer(app, SIGN_IN, id, code).await? else { return Ok(None) };
     let Some(user) = answered.user else { return Ok(None) };
-    begin_session(app, user, client, Some(answered)).await.map(Some).or_else(|error| match error {
+    spent_or_none(begin_session(app, user, client, Some(answered)).await)
+}
+
+/// The second challenge of a sign-in once more, after an answer that was not right.
+///
+/// # Errors
+/// `OpError::Store`; `NotFound` where the id is none.
+pub async fn second_again(app: &App, id: &str) -> Result<Second, OpError> {
+    let id = id.parse().map_err(|_| OpError::NotFound("challenge"))?;
+    let (user, challenge) = proofs::again(app, SIGN_IN, id).await?;
+    let means = means_of(app, user).await?;
+    let instead = means.instead().filter(|_| challenge.factor == Factor::Passkey);
+    Ok(Second { challenge, instead })
+}
+
+/// Sends a code to the phone instead of asking for a passkey, in a sign-in whose password was right.
+///
+/// # Errors
+/// `NotFound` where no such challenge is open, or the account has no phone for it; `TooMany`.
+pub async fn second_by_phone(app: &App, id: &str) -> Result<Second, OpError> {
+    let id = id.parse().map_err(|_| OpError::NotFound("challenge"))?;
+    let (user, _) = proofs::again(app, SIGN_IN, id).await?;
+    let means = means_of(app, user).await?;
+    let (Some(user), Some(Factor::SentCode)) = (user, means.instead()) else {
+        return Err(OpError::NotFound("challenge"));
+    };
+    let to = (Factor::SentCode, means.phone.as_deref());
+    Ok(Second { challenge: proofs::ask(app, (user, None), to, SIGN_IN).await?, instead: None })
+}
+
+async fn means_of(app: &App, user: Option<UserId>) -> Result<Means, OpError> {
+    let Some(user) = user else { return Ok(Means::default()) };
+    let mut conn = app.db.read().await?;
+    let Some(user) = people::find(&mut conn, user).await? else { return Ok(Means::default()) };
+    Means::of(app, &mut conn, &intact(app, user)?).await
+}
+
+/// What the answer of somebody is good for who signs in with a passkey alone.
+const PASSKEY_SIGN_IN: &str = "passkey_sign_in";
+/// Sign-ins with a passkey alone that are begun from one address in half an hour, of which none ended well.
+const PASSKEY_SIGN_INS_MAX: u32 = 60;
+
+/// Begins a sign-in with a passkey alone: the authenticator says whose it is, and has verified its user, so it stands for
+/// password and second factor (T114).
+///
+/// # Errors
+/// `Conflict` with `no_passkeys`; `TooMany`.
+pub async fn begin_passkey_sign_in(app: &App, client: IpAddr) -> Result<Challenge, OpError> {
+    if app.sign_ins.count(&format!("passkey {client}"), app.clock.now()) > PASSKEY_SIGN_INS_MAX {
+        return Err(OpError::TooMany);
+    }
+    proofs::ask_anybody(app, PASSKEY_SIGN_IN).await
+}
+
+/// Ends it: what the cookie is to hold. `None` for an answer that is not right.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn passkey_sign_in(
+    app: &App,
+    (id, reply): (&str, &str),
+    client: IpAddr,
+) -> Result<Option<SecretText>, OpError> {
+    let Some(answered) = proofs::answer(app, PASSKEY_SIGN_IN, id, reply).await? else { return Ok(None) };
+    let Some(user) = answered.user else { return Ok(None) };
+    let begun = spent_or_none(begin_session(app, user, client, Some(answered)).await)?;
+    if begun.is_some() {
+        app.sign_ins.forget(&format!("passkey {client}"));
+    }
+    Ok(begun)
+}
+
+/// A session whose answer somebody else has spent is none.
+fn spent_or_none(begun: Result<SecretText, OpError>) -> Result<Option<SecretText>, OpError> {
+    begun.map(Some).or_else(|error| match error {
         OpError::ProofNeeded => Ok(None),
         other => Err(other),
     })
@@ -344,7 +423,7 @@ pub async fn person_of(app: &App, cookie: &str) -> Result<Option<Person>, OpErro
         let bytes = people::membership_bytes(user.id, one.merchant_id, one.role);
         app.keyring.row_is_intact(&bytes, &one.row_check) && roles::is_intact(app, one)
     });
-    let authenticator = factors::find(&mut conn, user.id).await?;
+    let means = Means::of(app, &mut conn, &user).await?;
     drop(conn);
     if now.0 - session.seen_at.0 > SEEN_MS {
         let mut tx = app.db.write().await?;
@@ -358,8 +437,7 @@ pub async fn person_of(app: &App, cookie: &str) -> Result<Option<Person>, OpErro
         email: user.email,
         memberships,
         proved_at: session.proved_at,
-        has_authenticator: authenticator.is_some_and(|found| found.confirmed_at.is_some()),
-        phone: user.phone.filter(|_| user.phone_verified_at.is_some()),
+        means,
         now,
     }))
 }

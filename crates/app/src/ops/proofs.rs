@@ -1,4 +1,4 @@
-//! Second proofs: codes that were sent, codes of an authenticator app, recovery codes. A challenge is good for one act in
+//! Second proofs: passkeys, codes that were sent, codes of an authenticator app, recovery codes. A challenge is good for one act in
 //! one session, is answered once, and is tried five times at most; tries are counted in a transaction of their own, before
 //! they are looked at, whichever page they come from (T98, T99).
 
@@ -10,12 +10,12 @@ use keymint_domain::time::UnixMs;
 use keymint_store::challenges;
 use keymint_store::db::Conn;
 use keymint_store::letters::Channel;
-use keymint_store::people::{self as accounts, User};
 use keymint_store::{factors, sessions};
 use serde_json::{Value, json};
 
 use crate::App;
 use crate::ops::authenticator;
+use crate::ops::passkeys::{self, Bound};
 use crate::ops::people::{self, Person};
 use crate::ops::{Actor, Change, OpError, Saying};
 
@@ -41,6 +41,8 @@ pub const OPEN_DIGITS: usize = 8;
 /// With what a person answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Factor {
+    /// A passkey.
+    Passkey,
     /// The authenticator app; a recovery code does as well.
     Authenticator,
     /// A code that was sent: to the phone, or to an address that is to be confirmed.
@@ -54,8 +56,17 @@ pub struct Challenge {
     pub id: ChallengeId,
     /// With what it is answered.
     pub factor: Factor,
-    /// Where the code went, most of it hidden; empty for an authenticator app.
+    /// Where the code went, most of it hidden; empty where none was sent.
     pub sent_to: String,
+    /// What the browser is asked for a passkey, as JSON; empty where it is none.
+    pub options: String,
+}
+
+impl Challenge {
+    /// One of which nothing else is to be told.
+    pub fn new(id: ChallengeId, factor: Factor) -> Self {
+        Self { id, factor, sent_to: String::new(), options: String::new() }
+    }
 }
 
 /// A challenge to be asked.
@@ -91,13 +102,23 @@ pub async fn ask_with_code(
     digits: usize,
 ) -> Result<(ChallengeId, SecretText), OpError> {
     let code = SecretText::new(draw_text(&*app.entropy, b"0123456789", digits)?);
-    let id = insert(app, conn, ask, Some(&code)).await?;
+    let id = ChallengeId::fresh(app.clock.now(), &*app.entropy)?;
+    insert(app, conn, id, &ask, Some(&code)).await?;
     Ok((id, code))
 }
 
-async fn insert(app: &App, conn: &mut Conn, ask: Ask<'_>, code: Option<&SecretText>) -> Result<ChallengeId, OpError> {
+/// Stores a challenge.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn insert(
+    app: &App,
+    conn: &mut Conn,
+    id: ChallengeId,
+    ask: &Ask<'_>,
+    code: Option<&SecretText>,
+) -> Result<(), OpError> {
     let now = app.clock.now();
-    let id = ChallengeId::fresh(now, &*app.entropy)?;
     let check = code.map(|code| check_of(app, id, code.expose()));
     let challenge = challenges::Challenge {
         id,
@@ -110,8 +131,7 @@ async fn insert(app: &App, conn: &mut Conn, ask: Ask<'_>, code: Option<&SecretTe
         expires_at: UnixMs(now.0 + LIFE_MS),
     };
     challenges::prune(conn, UnixMs(now.0 - HOUR_MS)).await?;
-    challenges::insert(conn, &challenge).await?;
-    Ok(id)
+    Ok(challenges::insert(conn, &challenge).await?)
 }
 
 /// A right answer, which has yet to be spent.
@@ -132,6 +152,7 @@ enum Used {
     Code,
     Step(UserId, i64),
     Recovery(UserId, Vec<u8>),
+    Passkey(passkeys::Use),
 }
 
 impl Answered {
@@ -143,6 +164,7 @@ impl Answered {
         let is_first = challenges::spend(conn, self.id, now).await?
             && match &self.used {
                 Used::Code => true,
+                Used::Passkey(used) => used.note(conn, now).await?,
                 Used::Step(user, step) => factors::use_step(conn, *user, *step).await?,
                 Used::Recovery(user, check) => factors::use_code(conn, *user, check, now).await?,
             };
@@ -153,12 +175,21 @@ impl Answered {
     }
 }
 
-/// Looks at an answer. `None`: wrong, too late, of another purpose, or tried too often; which of them is not told.
+/// A challenge of which a try was counted.
+pub struct Tried {
+    /// Its id.
+    pub id: ChallengeId,
+    /// What the try is measured against.
+    pub asked: challenges::Asked,
+    subject: String,
+}
+
+/// Counts a try, before anything of it is looked at. `None`: there is no such challenge to be tried any more.
 ///
 /// # Errors
 /// `TooMany` when the account has had its tries of this hour.
-pub async fn answer(app: &App, purpose: &str, id: &str, code: &str) -> Result<Option<Answered>, OpError> {
-    let (Ok(id), now, code) = (id.parse::<ChallengeId>(), app.clock.now(), plain(code)) else { return Ok(None) };
+pub async fn count_try(app: &App, purpose: &str, id: &str) -> Result<Option<Tried>, OpError> {
+    let (Ok(id), now) = (id.parse::<ChallengeId>(), app.clock.now()) else { return Ok(None) };
     let mut tx = app.db.write().await?;
     let asked = challenges::count_try(tx.conn(), (id, purpose), TRIES_MAX, now).await?;
     let subject = match asked.as_ref().and_then(|asked| asked.user) {
@@ -170,11 +201,36 @@ pub async fn answer(app: &App, purpose: &str, id: &str, code: &str) -> Result<Op
     let hour = hour_of(now);
     let count = if asked.is_some() { challenges::count_of(tx.conn(), &subject, hour).await? } else { 0 };
     tx.commit().await?;
-    let Some(asked) = asked else { return Ok(None) };
     if count > HOUR_TRIES_MAX {
         return Err(OpError::TooMany);
     }
-    let used = if asked.code_check.is_empty() {
+    Ok(asked.map(|asked| Tried { id, asked, subject }))
+}
+
+/// Spends a challenge whose answer was right. False when another request was quicker.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn spend(conn: &mut Conn, tried: &Tried, now: UnixMs) -> Result<bool, OpError> {
+    let is_first = challenges::spend(conn, tried.id, now).await?;
+    if is_first {
+        challenges::forget_count(conn, &tried.subject).await?;
+    }
+    Ok(is_first)
+}
+
+/// Looks at an answer: a code, or what a browser says of a passkey, which is JSON. `None`: wrong, too late, of another
+/// purpose, or tried too often; which of them is not told.
+///
+/// # Errors
+/// `TooMany` when the account has had its tries of this hour.
+pub async fn answer(app: &App, purpose: &str, id: &str, answer: &str) -> Result<Option<Answered>, OpError> {
+    let Some(Tried { id, asked, subject }) = count_try(app, purpose, id).await? else { return Ok(None) };
+    let code = plain(answer);
+    let used = if answer.starts_with('{') {
+        let bound = Bound { id, purpose, user: asked.user, session: asked.session };
+        passkeys::look(app, &bound, &asked, answer).await?.map(Used::Passkey)
+    } else if asked.code_check.is_empty() {
         match asked.user {
             Some(user) => authenticator_use(app, user, &code).await?,
             None => None,
@@ -183,7 +239,10 @@ pub async fn answer(app: &App, purpose: &str, id: &str, code: &str) -> Result<Op
         secret::equal(&check_of(app, id, &code), &asked.code_check).then_some(Used::Code)
     };
     let detail = serde_json::from_str(&asked.detail).unwrap_or_default();
-    Ok(used.map(|used| Answered { id, user: asked.user, session: asked.session, detail, subject, used }))
+    Ok(used.map(|used| {
+        let user = if let Used::Passkey(used) = &used { Some(used.user()) } else { asked.user };
+        Answered { id, user, session: asked.session, detail, subject, used }
+    }))
 }
 
 /// What the tries of an account are counted under.
@@ -220,29 +279,12 @@ pub async fn unlock(conn: &mut Conn, user: UserId) -> Result<(), OpError> {
     Ok(())
 }
 
-/// Takes every second factor of an account away.
-///
-/// # Errors
-/// `OpError::Store`.
-pub async fn forget_factors(app: &App, conn: &mut Conn, user: UserId) -> Result<(), OpError> {
-    factors::remove(conn, user).await?;
-    let row = accounts::find(conn, user).await?.ok_or(OpError::NotFound("account"))?;
-    let row = User { phone: None, phone_verified_at: None, ..people::intact(app, row)? };
-    accounts::update(conn, &people::checked(app, row)).await?;
-    Ok(())
-}
-
 async fn authenticator_use(app: &App, user: UserId, code: &str) -> Result<Option<Used>, OpError> {
     if code.len() != DIGITS {
         return Ok(Some(Used::Recovery(user, authenticator::recovery_check(app, user, code))));
     }
     let step = authenticator::step_of(app, user, code).await?;
     Ok(step.map(|step| Used::Step(user, step)))
-}
-
-/// With what this person proves an act; nothing where a second factor is yet to be set up.
-pub fn factor_of(person: &Person) -> Option<Factor> {
-    if person.has_authenticator { Some(Factor::Authenticator) } else { person.phone.as_ref().map(|_| Factor::SentCode) }
 }
 
 /// Most of a number hidden.
@@ -261,13 +303,22 @@ pub async fn ask(
     (factor, phone): (Factor, Option<&str>),
     purpose: &str,
 ) -> Result<Challenge, OpError> {
-    let ask = Ask { purpose, user: Some(user), session, detail: json!({}) };
+    let mut ask = Ask { purpose, user: Some(user), session, detail: json!({}) };
+    let id = ChallengeId::fresh(app.clock.now(), &*app.entropy)?;
     let mut tx;
     let challenge = match (factor, phone) {
+        (Factor::Passkey, _) => {
+            tx = app.db.write().await?;
+            let bound = Bound { id, purpose, user: Some(user), session };
+            let (options, sealed) = passkeys::ask(app, tx.conn(), &bound).await?;
+            ask.detail = json!({ "passkey": sealed });
+            insert(app, tx.conn(), id, &ask, None).await?;
+            Challenge { options, ..Challenge::new(id, factor) }
+        }
         (Factor::Authenticator, _) => {
             tx = app.db.write().await?;
-            let id = insert(app, tx.conn(), ask, None).await?;
-            Challenge { id, factor, sent_to: String::new() }
+            insert(app, tx.conn(), id, &ask, None).await?;
+            Challenge::new(id, factor)
         }
         (Factor::SentCode, Some(phone)) => {
             count_sent(app, user)?;
@@ -278,13 +329,48 @@ pub async fn ask(
                 code.expose()
             ));
             app.write_letter(tx.conn(), (Channel::Sms, phone), "Your code", &body).await?;
-            Challenge { id, factor, sent_to: hidden(phone) }
+            Challenge { sent_to: hidden(phone), ..Challenge::new(id, factor) }
         }
         (Factor::SentCode, None) => return Err(no_factor()),
     };
     tx.commit().await?;
     app.post.wake();
     Ok(challenge)
+}
+
+/// Asks for any passkey that the browser finds.
+///
+/// # Errors
+/// `Conflict` with `no_passkeys`.
+pub async fn ask_anybody(app: &App, purpose: &str) -> Result<Challenge, OpError> {
+    let id = ChallengeId::fresh(app.clock.now(), &*app.entropy)?;
+    let bound = Bound { id, purpose, user: None, session: None };
+    let mut tx = app.db.write().await?;
+    let (options, sealed) = passkeys::ask(app, tx.conn(), &bound).await?;
+    let ask = Ask { purpose, user: None, session: None, detail: json!({ "passkey": sealed }) };
+    insert(app, tx.conn(), id, &ask, None).await?;
+    tx.commit().await?;
+    Ok(Challenge { options, ..Challenge::new(id, Factor::Passkey) })
+}
+
+/// A challenge as it was asked, to ask it once more after an answer that was not right: that has used up one of its tries.
+/// Where it is none any more, nothing of it is told.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn again(app: &App, purpose: &str, id: ChallengeId) -> Result<(Option<UserId>, Challenge), OpError> {
+    let asked = {
+        let mut conn = app.db.read().await?;
+        challenges::find(&mut conn, (id, purpose), app.clock.now()).await?
+    };
+    let Some(asked) = asked else { return Ok((None, Challenge::new(id, Factor::Authenticator))) };
+    let bound = Bound { id, purpose, user: asked.user, session: asked.session };
+    let challenge = match passkeys::asked_again(app, &bound, &asked) {
+        Some(options) => Challenge { options, ..Challenge::new(id, Factor::Passkey) },
+        None if asked.code_check.is_empty() => Challenge::new(id, Factor::Authenticator),
+        None => Challenge::new(id, Factor::SentCode),
+    };
+    Ok((asked.user, challenge))
 }
 
 /// Counts a code that is about to be sent.

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::App;
 use crate::ops::people::{Person, check_password, join};
-use crate::ops::{Actor, Change, OpError, Saying, input, proofs};
+use crate::ops::{Actor, Change, OpError, Saying, input, means, proofs};
 
 /// How long an invitation can be accepted. Milliseconds.
 const INVITATION_MS: i64 = 7 * 24 * 3_600_000;
@@ -296,7 +296,7 @@ pub async fn reset_factors(app: &App, actor: Actor, merchant: MerchantId, user: 
     if people::memberships(change.conn(), user).await?.len() > 1 {
         return conflict("other_teams", "This person is in another team as well. They write to support.");
     }
-    proofs::forget_factors(app, change.conn(), user).await?;
+    means::forget(app, change.conn(), user).await?;
     proofs::unlock(change.conn(), user).await?;
     sessions::end_others(change.conn(), user, None, app.clock.now()).await?;
     let text = "An owner of your team took away the second factors of your Keymint account and ended your sign-ins.                 Sign in with your password and set up new ones. If you did not ask for that, write to the owner.";

@@ -33,6 +33,8 @@ use keymint_testkit::{FixedClock, Key, SeededEntropy, TestDb};
 pub const START: UnixMs = UnixMs(1_800_000_000_000);
 /// A whole day. Seconds.
 pub const DAY: u32 = 86_400;
+/// Where people open its console.
+pub const CONSOLE: &str = "https://console.example.com";
 /// The operator, as far as the audit log is concerned.
 pub const OPERATOR: Actor = Actor::System;
 
@@ -55,11 +57,18 @@ pub struct Plan {
     pub limits: LimitsConfig,
     /// The request log.
     pub request_log: RequestLogConfig,
+    /// Where people open its console.
+    pub console_url: Option<&'static str>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { ring: ring("k1", '1'), limits: LimitsConfig::default(), request_log: RequestLogConfig::default() }
+        Self {
+            ring: ring("k1", '1'),
+            limits: LimitsConfig::default(),
+            request_log: RequestLogConfig::default(),
+            console_url: Some(CONSOLE),
+        }
     }
 }
 
@@ -104,6 +113,7 @@ pub async fn start(
         request_log: &plan.request_log,
         limits: &plan.limits,
         post: PostOffice::keeping(),
+        console_url: plan.console_url,
     })
     .await
 }

@@ -6,6 +6,7 @@ mod house;
 mod idempotency;
 mod lifecycle;
 mod log;
+mod passkeys;
 mod people;
 mod proofs;
 mod races;
@@ -65,6 +66,17 @@ keymint_testkit::on_both! {
         a_member_who_is_locked_out_is_let_in_again_by_an_owner,
         an_owner_resets_the_factors_of_a_member_of_this_team_alone,
         what_a_viewer_looks_at_is_written_down_and_of_nobody_else,;
+    passkeys:
+        a_passkey_lets_its_person_in_alone_and_as_the_second_step,
+        an_answer_is_good_for_one_challenge_one_act_and_one_session_once,
+        an_answer_that_is_one_thing_off_is_refused,
+        a_passkey_lets_nobody_else_in_and_is_nobody_elses,
+        a_counter_that_goes_back_is_refused,
+        an_edited_or_moved_passkey_or_challenge_is_worth_nothing,
+        adding_needs_the_password_and_a_proof_and_removing_a_proof,
+        answers_with_a_passkey_are_counted_like_codes,
+        an_account_has_ten_passkeys_at_most,
+        without_the_consoles_address_no_password_becomes_enough,;
     races:
         any_mix_of_issue_roll_and_revoke_is_explained_by_some_order,
         whatever_changed_is_written_in_four_places,

@@ -29,7 +29,7 @@ async fn sign_in(house: &House, email: &str, password: &str, client: IpAddr) -> 
     let signed_in = people::sign_in(&house.app, email, SecretText::new(password.to_owned()), client).await?;
     Ok(signed_in.map(|it| match it {
         people::SignedIn::Session(secret) => secret.expose().to_owned(),
-        people::SignedIn::Second(challenge) => format!("{challenge:?}"),
+        people::SignedIn::Second(challenge) => format!("{:?}", challenge.challenge),
     }))
 }
 

@@ -26,8 +26,8 @@ pub async fn code_to(house: &House, to: &str) -> String {
     words.find(|word| word.len() >= 6).expect("a code").to_owned()
 }
 
-/// Someone with an account, a merchant and a phone that is verified.
-pub async fn person(house: &House, name: &str) -> Person {
+/// Someone with an account and a merchant: what their cookie holds.
+pub async fn signed_up(house: &House, name: &str) -> SecretText {
     let email = format!("{name}@proofs.example");
     let new = SignUp {
         name: name.to_owned(),
@@ -39,7 +39,12 @@ pub async fn person(house: &House, name: &str) -> Person {
     };
     let challenge = accounts::sign_up(&house.app, new, HERE).await.expect("it begins");
     let (id, code) = (challenge.id.to_string(), code_to(house, &email).await);
-    let cookie = accounts::confirm_sign_up(&house.app, (&id, &code), HERE).await.expect("it ends").expect("right");
+    accounts::confirm_sign_up(&house.app, (&id, &code), HERE).await.expect("it ends").expect("right")
+}
+
+/// Someone with an account, a merchant and a phone that is verified.
+pub async fn person(house: &House, name: &str) -> Person {
+    let cookie = signed_up(house, name).await;
     let signed_in = people::person_of(&house.app, cookie.expose()).await.expect("it reads").expect("signed in");
     house.clock.pass_ms(1);
     let password = SecretText::new(PASSWORD.to_owned());
@@ -210,7 +215,7 @@ pub async fn an_edited_account_membership_session_or_invitation_is_worth_nothing
         house.clock.pass_ms(1);
         let asked = people::sign_in(&house.app, &email, password, HERE).await;
         let Some(people::SignedIn::Second(challenge)) = asked.expect("looked at") else { panic!("it has a phone") };
-        let (id, code) = (challenge.id.to_string(), code_to(&house, PHONE).await);
+        let (id, code) = (challenge.challenge.id.to_string(), code_to(&house, PHONE).await);
         people::sign_in_second(&house.app, (&id, &code), HERE).await.expect("looked at").expect("right")
     };
     let roles = async |cookie: &SecretText| {

@@ -1,5 +1,6 @@
 //! A team: roles of the merchant's own, owners, what the merchant asks of everybody, and people who are locked out.
 
+use keymint_app::ops::means::Means;
 use keymint_app::ops::people::{self, Person};
 use keymint_app::ops::team::Answer;
 use keymint_app::ops::{Actor, OpError, Proof, audit, proofs, roles, team};
@@ -35,7 +36,7 @@ async fn signed_in(house: &House, email: &str) -> Result<SecretText, OpError> {
     let password = SecretText::new(PASSWORD.to_owned());
     match people::sign_in(&house.app, email, password, HERE).await?.expect("the right password") {
         people::SignedIn::Session(secret) => Ok(secret),
-        people::SignedIn::Second(challenge) => {
+        people::SignedIn::Second(people::Second { challenge, .. }) => {
             let answer = (challenge.id.to_string(), code_to(house, PHONE).await);
             let done = people::sign_in_second(&house.app, (&answer.0, &answer.1), HERE).await?;
             Ok(done.expect("the right code"))
@@ -178,7 +179,7 @@ pub async fn a_merchant_that_asks_a_second_factor_of_everybody_lets_nobody_in_wi
     let own = two.memberships.iter().find(|one| one.merchant_id != merchant).expect("its own").merchant_id;
     let before = Person { proved_at: None, ..two.clone() };
     assert!(before.actor(merchant).is_none() && before.actor(own).is_some(), "a session from before gave none");
-    let bare = Person { phone: None, has_authenticator: false, ..two };
+    let bare = Person { means: Means::default(), ..two };
     assert!(bare.actor(merchant).is_none() && bare.actor(own).is_some(), "and this person has none");
 }
 
@@ -229,7 +230,7 @@ pub async fn an_owner_resets_the_factors_of_a_member_of_this_team_alone(it: Test
     assert!(seen_by(&house, &cookie).await.is_none(), "every sign-in has ended");
     let again = signed_in(&house, &two.email).await.expect("by the password alone");
     let two = seen_by(&house, &again).await.expect("signed in");
-    assert!(two.phone.is_none() && !two.has_authenticator && two.proved_at.is_none());
+    assert!(two.means.first().is_none() && two.proved_at.is_none());
 }
 
 pub async fn what_a_viewer_looks_at_is_written_down_and_of_nobody_else(it: TestDb) {

@@ -19,6 +19,7 @@ files! {
     a_key_lives_and_ends: "keys",
     each_role_finds_what_it_may_do: "roles",
     a_person_signs_up_and_proves_who_they_are: "people",
+    a_person_has_passkeys: "passkeys",
     pages_are_for_everybody: "accessibility",
     hostile_text_stays_text: "hostile",
     other_sites_change_nothing: "cross-site",

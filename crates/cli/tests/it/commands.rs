@@ -194,6 +194,7 @@ fn serve_refuses_what_is_unsafe_or_unknown_and_says_which_setting() {
     for (from, to, said) in [
         ("data = ", "surprise = 1\ndata = ", "surprise"),
         ("internal = \"127.0.0.1:0\"", "internal = \"0.0.0.0:8082\"", "listen.internal"),
+        ("console = ", "console_url = \"https://192.0.2.1\"\nconsole = ", "listen.console_url"),
         ("[master_key]\nfile", "[master_key]\ndescriptor = 9\nfile", "master_key"),
         ("dialect = \"razorpay\"", "dialect = \"nothing\"", "nothing"),
         ("dialect = \"razorpay\"", "dialect = \"kpay\"\nsecret_style = \"x\"", "secret style"),

@@ -2,6 +2,7 @@
 //! those of the authenticator app from an implementation of RFC 6238 of its own.
 
 use aws_lc_rs::hmac;
+use keymint_testkit::serve::Database;
 use keymint_testkit::{Dev, Reply};
 use serde_json::json;
 
@@ -436,4 +437,22 @@ fn another_merchants_team_is_not_there() {
     assert_eq!(foreign.get(&team).status, 404);
     assert_eq!(foreign.post(&team, &[("csrf", &theirs), ("email", "x@role.example"), ("role", "owner")]).status, 404);
     assert_eq!(foreign.get(&format!("/apps/{}/keys", app_of(&dev, "kpay"))).status, 200);
+}
+
+#[test]
+fn without_the_consoles_address_no_passkeys_are_offered_and_with_it_only_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let served = Dev::serve_in(env!("CARGO_BIN_EXE_keymint"), folder.path(), Database::Sqlite);
+    let nobody = Browser::new(&served);
+    assert!(!nobody.get("/sign-in").body.contains("passkey"));
+    assert_eq!(nobody.post("/sign-in/passkey/begin", &[]).status, 404);
+    let dev = dev();
+    let nobody = Browser::new(&dev);
+    let named = format!("http://localhost:{}", dev.console.port());
+    assert!(nobody.get("/sign-in").body.contains(&format!("<a href=\"{named}/sign-in\">{named}</a>")));
+    let begun = nobody.post("/sign-in/passkey/begin", &[]);
+    assert_eq!(begun.status, 200);
+    assert!(begun.body.contains("\"userVerification\":\"required\"") && begun.body.contains("\"rpId\":\"localhost\""));
+    let (_, begun) = begun.body.split_once('{').expect("JSON");
+    assert!(!begun.contains("state") && !begun.contains("policy"), "what decides stays here: {begun}");
 }

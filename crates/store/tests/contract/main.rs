@@ -53,6 +53,7 @@ keymint_testkit::on_both! {
         a_line_that_cannot_be_read_is_corrupt_and_not_absent,;
     people:
         accounts_come_back_and_an_address_has_one,
+        a_passkey_is_one_persons_and_each_use_of_it_is_noted_once,
         a_person_is_one_thing_at_each_merchant,
         a_session_is_found_by_its_digest_until_it_is_ended,;
     small:

@@ -1,9 +1,10 @@
 //! Accounts, memberships and sessions.
 
-use keymint_domain::id::{SessionId, UserId};
+use keymint_domain::id::{PasskeyId, SessionId, UserId};
 use keymint_domain::role::Role;
 use keymint_domain::time::UnixMs;
 use keymint_store::error::StoreError;
+use keymint_store::passkeys::{self, Passkey};
 use keymint_store::people::{self, User};
 use keymint_store::sessions::{self, Session};
 use keymint_testkit::{SeededEntropy, TestDb};
@@ -84,4 +85,50 @@ pub async fn a_session_is_found_by_its_digest_until_it_is_ended(it: TestDb) {
     assert_eq!(found.seen_at, UnixMs(NOW.0 + 5), "it never goes back");
     assert!(sessions::find(&mut conn, &[2; 32]).await.expect("it reads").is_none());
     assert!(sessions::find(&mut conn, &[1; 31]).await.expect("it reads").is_none());
+}
+
+fn passkey(n: u64, of: u64) -> Passkey {
+    Passkey {
+        id: PasskeyId::fresh(NOW, &*SeededEntropy::new(100 + n)).expect("random bytes"),
+        user_id: user(of).id,
+        credential_id: vec![u8::try_from(n).expect("small"); 32],
+        name: HARD_TEXT.to_owned(),
+        public: "{}".to_owned(),
+        created_at: NOW,
+        last_used_at: None,
+        row_check: b"k1:check".to_vec(),
+    }
+}
+
+pub async fn a_passkey_is_one_persons_and_each_use_of_it_is_noted_once(it: TestDb) {
+    let mut tx = it.db.write().await.expect("it begins");
+    for n in [1, 2] {
+        people::insert(tx.conn(), &user(n)).await.expect("it is stored");
+    }
+    for (n, of) in [(1, 1), (2, 1), (3, 2)] {
+        passkeys::insert(tx.conn(), &passkey(n, of)).await.expect("it is stored");
+    }
+    tx.commit().await.expect("it commits");
+    let mut tx = it.db.write().await.expect("it begins");
+    let twin = Passkey { credential_id: passkey(1, 1).credential_id, ..passkey(4, 2) };
+    assert!(matches!(passkeys::insert(tx.conn(), &twin).await, Err(StoreError::Unique { .. })), "whoever has it");
+    drop(tx);
+    let mut tx = it.db.write().await.expect("it begins");
+    let found = passkeys::find(tx.conn(), &[1; 32]).await.expect("it reads").expect("it is there");
+    assert_eq!((found.id, found.user_id, found.name.as_str()), (passkey(1, 1).id, user(1).id, HARD_TEXT));
+    assert!(passkeys::find(tx.conn(), &[1; 31]).await.expect("it reads").is_none());
+    assert_eq!(passkeys::count(tx.conn(), user(1).id).await.expect("it reads"), 2);
+    let used = Passkey { public: "{\"counter\":1}".to_owned(), row_check: b"k1:next".to_vec(), ..found };
+    for (before, is_noted) in [(&b"k1:other"[..], false), (b"k1:check", true), (b"k1:check", false)] {
+        let noted = passkeys::note_use(tx.conn(), &used, before, UnixMs(NOW.0 + 1)).await;
+        assert_eq!(noted.expect("it is looked at"), is_noted);
+    }
+    let found = passkeys::of_user(tx.conn(), user(1).id).await.expect("it reads");
+    let seen = |n: u64| found.iter().find(|it| it.id == passkey(n, 1).id).expect("it is there");
+    assert_eq!((seen(1).public.as_str(), seen(1).last_used_at), ("{\"counter\":1}", Some(UnixMs(NOW.0 + 1))));
+    assert_eq!((seen(2).public.as_str(), seen(2).last_used_at), ("{}", None));
+    assert!(!passkeys::remove(tx.conn(), passkey(3, 2).id, user(1).id).await.expect("looked at"), "another's");
+    assert!(passkeys::remove(tx.conn(), passkey(1, 1).id, user(1).id).await.expect("looked at"));
+    assert!(!passkeys::remove(tx.conn(), passkey(1, 1).id, user(1).id).await.expect("looked at"), "once");
+    assert_eq!(passkeys::count(tx.conn(), user(1).id).await.expect("it reads"), 1);
 }

@@ -13,6 +13,7 @@ mod merchant;
 mod moments;
 mod outbox;
 mod overview;
+mod passkeys;
 mod proof;
 mod restrictions;
 mod roles;
@@ -54,6 +55,8 @@ pub fn router(app: &App) -> Router<App> {
         .route("/", get(home))
         .route("/sign-in", get(session::form).post(session::sign_in))
         .route("/sign-in/second", post(session::second))
+        .route("/sign-in/passkey", post(passkeys::sign_in))
+        .route("/sign-in/passkey/begin", post(passkeys::begin_sign_in))
         .route("/sign-out", post(session::sign_out))
         .route("/sign-up", get(account::sign_up_form).post(account::sign_up))
         .route("/sign-up/confirm", post(account::confirm_sign_up))
@@ -90,6 +93,10 @@ pub fn router(app: &App) -> Router<App> {
             "/assets/console.js",
             get(|| asset("text/javascript; charset=utf-8", include_str!("../../assets/console.js"))),
         )
+        .route(
+            "/assets/passkey.js",
+            get(|| asset("text/javascript; charset=utf-8", include_str!("../../assets/passkey.js"))),
+        )
 }
 
 /// What is done about a merchant's team.
@@ -117,6 +124,9 @@ fn personal() -> Router<App> {
         .route("/security/authenticator/confirm", post(security::confirm_authenticator))
         .route("/security/authenticator/remove", post(security::remove_authenticator))
         .route("/security/recovery-codes", post(security::renew_codes))
+        .route("/security/passkeys", post(passkeys::begin))
+        .route("/security/passkeys/confirm", post(passkeys::confirm))
+        .route("/security/passkeys/{id}/remove", post(passkeys::remove))
         .route("/security/phone", post(security::begin_phone))
         .route("/security/phone/confirm", post(security::confirm_phone))
         .route("/security/sessions/end-others", post(security::end_others))

@@ -9,6 +9,7 @@ use keymint_app::ops::people;
 use keymint_app::ops::proofs::{self, Challenge, Factor};
 use keymint_domain::time::UnixMs;
 
+use super::passkeys::{Asking, SEND};
 use super::session::{Visitor, with_cookie};
 use super::{Problem, page};
 
@@ -55,6 +56,7 @@ struct ProofPage<'a> {
     to: &'a str,
     fields: &'a [(&'static str, String)],
     challenge: String,
+    asking: Asking,
     is_sent: bool,
     sent_to: String,
     problem: &'a str,
@@ -68,7 +70,7 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
     if visitor.person.has_proved() {
         return Ok(Carry::nothing());
     }
-    let Some(factor) = proofs::factor_of(&visitor.person) else {
+    let Some(first) = visitor.person.means.first() else {
         return Err(Problem::Instead(Box::new(Redirect::to("/security?needed=1").into_response())));
     };
     // One act of one form: the address says which.
@@ -80,28 +82,47 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
             visitor.person.proved_at = Some(visitor.person.now);
             return Ok(Carry(proof));
         }
-        problem = "This code is not right, or was used, or is too old.";
+        problem = if given.code.starts_with('{') {
+            "This passkey was not accepted. Ask again."
+        } else {
+            "This code is not right, or was used, or is too old."
+        };
     }
-    let phone = visitor.person.phone.as_deref();
-    let challenge = if problem.is_empty() {
-        let (user, session) = (visitor.person.user, visitor.person.session);
-        proofs::ask(app, (user, Some(session)), (factor, phone), &purpose).await?
-    } else {
-        // Still the same challenge: a wrong code uses up one of its tries.
-        let id = given.challenge.parse().map_err(|_| Problem::Stale)?;
-        Challenge { id, factor, sent_to: phone.map(proofs::hidden).unwrap_or_default() }
-    };
+    let instead = visitor.person.means.instead();
+    let factor = instead.filter(|other| given.code == SEND && *other == Factor::SentCode).unwrap_or(first);
+    let challenge = challenge(app, visitor, given.challenge, (&purpose, factor)).await?;
+    let instead = instead.filter(|_| challenge.factor == Factor::Passkey);
     let view = ProofPage {
         act: waiting.act,
         to: &waiting.to,
         fields: &waiting.fields,
         challenge: challenge.id.to_string(),
         is_sent: challenge.factor == Factor::SentCode,
+        asking: Asking::new(&visitor.place, (challenge.factor, challenge.options), instead),
         sent_to: challenge.sent_to,
         problem,
     };
     let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Err(Problem::Instead(Box::new(page(status, &view)?)))
+}
+
+/// A new challenge; or, where one was answered wrongly, the same again: that has used up one of its tries.
+async fn challenge(
+    app: &App,
+    visitor: &Visitor,
+    answered: &str,
+    (purpose, factor): (&str, Factor),
+) -> Result<Challenge, Problem> {
+    let (person, phone) = (&visitor.person, visitor.person.means.phone.as_deref());
+    if answered.is_empty() {
+        let who = (person.user, Some(person.session));
+        return Ok(proofs::ask(app, who, (factor, phone), purpose).await?);
+    }
+    let id = answered.parse().map_err(|_| Problem::Stale)?;
+    let (user, asked) = proofs::again(app, purpose, id).await?;
+    let challenge = if user == Some(person.user) { asked } else { Challenge::new(id, factor) };
+    let sent_to = phone.filter(|_| challenge.factor == Factor::SentCode).map(proofs::hidden).unwrap_or_default();
+    Ok(Challenge { sent_to, ..challenge })
 }
 
 /// The minutes for which a proof still covers further acts; nothing where there is none.

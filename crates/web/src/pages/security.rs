@@ -1,4 +1,4 @@
-//! A person's own security: password, second factors, recovery codes, sign-ins.
+//! A person's own security: passkeys, password, second factors, recovery codes, sign-ins.
 
 use askama::Template;
 use axum::Form;
@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::authenticator::{self, Setup};
-use keymint_app::ops::{OpError, accounts, people, proofs};
+use keymint_app::ops::{OpError, accounts, passkeys, people, proofs};
 use keymint_app::store_types::Channel;
 use keymint_domain::id::SessionId;
 use keymint_domain::secret::SecretText;
@@ -15,6 +15,7 @@ use qrcode::QrCode;
 use qrcode::render::svg;
 use serde::Deserialize;
 
+use super::passkeys::{Line, Place};
 use super::proof::{self, Carry, Given, Waiting};
 use super::session::{BareForm, SignedIn, Visitor};
 use super::{Frame, Problem, TOO_MANY, in_form, page};
@@ -32,6 +33,8 @@ struct SessionLine {
 #[template(path = "security.html")]
 struct SecurityPage {
     frame: Frame,
+    place: Place,
+    passkeys: Vec<Line>,
     has_authenticator: bool,
     phone: String,
     has_sms: bool,
@@ -44,6 +47,7 @@ struct SecurityPage {
     field: &'static str,
     problem: String,
     typed_phone: String,
+    typed_name: String,
 }
 
 #[derive(Template)]
@@ -73,14 +77,22 @@ struct PhonePage {
 
 /// What is wrong with which form.
 #[derive(Default)]
-struct Wrong {
-    form: &'static str,
-    field: &'static str,
-    problem: String,
-    typed_phone: String,
+pub struct Wrong {
+    /// The form.
+    pub form: &'static str,
+    /// The field; none for above all.
+    pub field: &'static str,
+    /// What is wrong.
+    pub problem: String,
+    /// What was typed and is no secret.
+    pub typed: String,
 }
 
-async fn shown(app: &App, visitor: &Visitor, wrong: Wrong, asked: &SecurityQuery) -> Result<Response, Problem> {
+/// The page, with what is wrong or was done.
+///
+/// # Errors
+/// `Problem`.
+pub async fn shown(app: &App, visitor: &Visitor, wrong: Wrong, asked: &SecurityQuery) -> Result<Response, Problem> {
     let person = &visitor.person;
     let line = |session: keymint_app::store_types::Session| SessionLine {
         is_this: session.id == person.session,
@@ -94,22 +106,27 @@ async fn shown(app: &App, visitor: &Visitor, wrong: Wrong, asked: &SecurityQuery
         "sessions" => "Ended.",
         "authenticator" => "The authenticator app is removed.",
         "phone" => "The phone is verified.",
+        "passkey" => "The passkey is added. You can sign in with it.",
+        "passkey_removed" => "The passkey is removed. Remove it from your device, too.",
         _ => "",
     };
     let status = if wrong.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let view = SecurityPage {
         frame: Frame::personal(visitor, "security"),
-        has_authenticator: person.has_authenticator,
-        phone: person.phone.as_deref().map(proofs::hidden).unwrap_or_default(),
+        place: visitor.place.clone(),
+        passkeys: passkeys::list(app, person).await?.into_iter().map(Line::from).collect(),
+        has_authenticator: person.means.has_authenticator,
+        phone: person.means.phone.as_deref().map(proofs::hidden).unwrap_or_default(),
         has_sms: app.post.carries(Channel::Sms),
         sessions: people::sessions_of(app, person).await?.into_iter().map(line).collect(),
-        is_needed: asked.needed == 1 && proofs::factor_of(person).is_none(),
+        is_needed: asked.needed == 1 && person.means.first().is_none(),
         proved_minutes: proof::minutes_left(person).unwrap_or(0),
         notice,
         form: wrong.form,
         field: wrong.field,
         problem: wrong.problem,
-        typed_phone: wrong.typed_phone,
+        typed_phone: if wrong.form == "phone" { wrong.typed.clone() } else { String::new() },
+        typed_name: if wrong.form == "passkeys" { wrong.typed } else { String::new() },
     };
     page(status, &view)
 }
@@ -137,21 +154,24 @@ async fn refused(
     visitor: &Visitor,
     form: &'static str,
     error: OpError,
-    typed_phone: String,
+    typed: String,
 ) -> Result<Response, Problem> {
     let (field, problem) = in_form(error)?;
-    shown(app, visitor, Wrong { form, field, problem, typed_phone }, &SecurityQuery::default()).await
+    shown(app, visitor, Wrong { form, field, problem, typed }, &SecurityQuery::default()).await
 }
 
 /// Lets a change of security through: with a proof, where there is a second factor to give one with.
-async fn gate(
+///
+/// # Errors
+/// `Problem::Instead` with the page that asks.
+pub async fn gate(
     app: &App,
     visitor: &mut Visitor,
     form: ProofForm,
     (to, act): (&str, &'static str),
 ) -> Result<Carry, Problem> {
     visitor.check(&form.csrf)?;
-    if proofs::factor_of(&visitor.person).is_none() {
+    if visitor.person.means.first().is_none() {
         return Ok(Carry::nothing());
     }
     let ProofForm { csrf, challenge, code } = form;
@@ -173,7 +193,10 @@ const PROVE: (&str, &str) = ("/security/prove", "Confirm it is you");
 
 /// Asks for a proof before a form that holds a password: passwords are not carried along in a page, so they are typed
 /// again behind it.
-async fn ask_first(app: &App, visitor: &mut Visitor) -> Result<Response, Problem> {
+///
+/// # Errors
+/// `Problem::Instead` with the page that asks.
+pub async fn ask_first(app: &App, visitor: &mut Visitor) -> Result<Response, Problem> {
     let form = ProofForm { csrf: visitor.csrf.clone(), ..ProofForm::default() };
     gate(app, visitor, form, PROVE).await?;
     Ok(Redirect::to("/security").into_response())

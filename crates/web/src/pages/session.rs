@@ -17,6 +17,7 @@ use keymint_domain::id::MerchantId;
 use keymint_domain::secret::SecretText;
 use serde::Deserialize;
 
+use super::passkeys::{Asking, Place, SEND};
 use super::{Problem, page};
 use crate::console::Client;
 
@@ -33,6 +34,8 @@ pub struct Visitor {
     pub csrf: String,
     /// As whom the person acts in this request, for the record of it.
     acting: Acting,
+    /// Where passkeys are, from here.
+    pub place: Place,
 }
 
 /// Where it is left as whom a request was answered, for whoever stands around the handlers.
@@ -85,7 +88,7 @@ impl FromRequestParts<App> for SignedIn {
         let (_, mac) = app.keyring.token_mac(format!("console form {}", person.session).as_bytes());
         let csrf = data_encoding::HEXLOWER.encode(&mac);
         let acting = parts.extensions.get::<Acting>().cloned().unwrap_or_default();
-        Ok(Self(Visitor { person, csrf, acting }))
+        Ok(Self(Visitor { person, csrf, acting, place: Place::of(app, &parts.headers) }))
     }
 }
 
@@ -134,10 +137,20 @@ struct SignInPage<'a> {
     problem: &'a str,
     notice: &'static str,
     has_mail: bool,
+    place: Place,
 }
 
-fn sign_in_page<'a>(app: &App, email: &'a str, problem: &'a str) -> SignInPage<'a> {
-    SignInPage { email, problem, notice: "", has_mail: app.post.carries(Channel::Mail) }
+fn sign_in_page<'a>(app: &App, headers: &HeaderMap, email: &'a str, problem: &'a str) -> SignInPage<'a> {
+    let (has_mail, place) = (app.post.carries(Channel::Mail), Place::of(app, headers));
+    SignInPage { email, problem, notice: "", has_mail, place }
+}
+
+/// The form again, with what is wrong.
+///
+/// # Errors
+/// `Problem`.
+pub fn sign_in_refused(app: &App, headers: &HeaderMap, problem: &str) -> Result<Response, Problem> {
+    page(StatusCode::UNPROCESSABLE_ENTITY, &sign_in_page(app, headers, "", problem))
 }
 
 /// What was just done.
@@ -151,12 +164,13 @@ pub struct SignInQuery {
 pub async fn form(
     State(app): State<App>,
     Query(asked): Query<SignInQuery>,
+    headers: HeaderMap,
     signed_in: Result<SignedIn, Problem>,
 ) -> Result<Response, Problem> {
     let notice = if asked.done == "reset" { "The password is set. Sign in with it." } else { "" };
     match signed_in {
         Ok(_) => Ok(Redirect::to("/").into_response()),
-        Err(Problem::SignIn) => page(StatusCode::OK, &SignInPage { notice, ..sign_in_page(&app, "", "") }),
+        Err(Problem::SignIn) => page(StatusCode::OK, &SignInPage { notice, ..sign_in_page(&app, &headers, "", "") }),
         Err(other) => Err(other),
     }
 }
@@ -180,9 +194,13 @@ pub async fn sign_in(
         Ok(Some(people::SignedIn::Session(secret))) => {
             return Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), ""));
         }
-        Ok(Some(people::SignedIn::Second(challenge))) => {
-            return page(StatusCode::OK, &second_page(&challenge.id.to_string(), &challenge.sent_to, ""));
+        Ok(Some(people::SignedIn::Second(second))) => {
+            return page(StatusCode::OK, &second_page(&Place::of(&app, &headers), second, ""));
         }
+        Err(OpError::Conflict { code: "no_passkeys", .. }) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "This account signs in with a passkey, and this Keymint cannot ask for one any more. Its operator can help.",
+        ),
         Ok(None) => (StatusCode::UNPROCESSABLE_ENTITY, "Email and password do not belong together."),
         Err(OpError::TooMany) => {
             (StatusCode::TOO_MANY_REQUESTS, "Too many failed attempts. Wait half an hour, then try again.")
@@ -192,19 +210,26 @@ pub async fn sign_in(
         }
         Err(other) => return Err(other.into()),
     };
-    page(status, &sign_in_page(&app, &email, problem))
+    page(status, &sign_in_page(&app, &headers, &email, problem))
 }
 
 #[derive(Template)]
 #[template(path = "second.html")]
 struct SecondPage<'a> {
-    challenge: &'a str,
-    sent_to: &'a str,
+    challenge: String,
+    sent_to: String,
+    asking: Asking,
     problem: &'a str,
 }
 
-fn second_page<'a>(challenge: &'a str, sent_to: &'a str, problem: &'a str) -> SecondPage<'a> {
-    SecondPage { challenge, sent_to, problem }
+fn second_page<'a>(place: &Place, second: people::Second, problem: &'a str) -> SecondPage<'a> {
+    let people::Second { challenge, instead } = second;
+    SecondPage {
+        challenge: challenge.id.to_string(),
+        sent_to: challenge.sent_to,
+        asking: Asking::new(place, (challenge.factor, challenge.options), instead),
+        problem,
+    }
 }
 
 /// What the second step sends.
@@ -223,18 +248,29 @@ pub async fn second(
     headers: HeaderMap,
     Form(form): Form<SecondForm>,
 ) -> Result<Response, Problem> {
+    let place = Place::of(&app, &headers);
+    if form.code == SEND {
+        let second = people::second_by_phone(&app, &form.challenge).await?;
+        return page(StatusCode::OK, &second_page(&place, second, ""));
+    }
     let (status, problem) = match people::sign_in_second(&app, (&form.challenge, &form.code), client).await {
         Ok(Some(secret)) => return Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), "")),
         Ok(None) => (
             StatusCode::UNPROCESSABLE_ENTITY,
-            "This code is not right, or was used, or is too old. After five tries sign in anew.",
+            if form.code.starts_with('{') {
+                "This passkey was not accepted. After five tries sign in anew."
+            } else {
+                "This code is not right, or was used, or is too old. After five tries sign in anew."
+            },
         ),
         Err(OpError::TooMany) => {
             (StatusCode::TOO_MANY_REQUESTS, "Too many wrong codes. Wait an hour, then sign in anew.")
         }
         Err(other) => return Err(other.into()),
     };
-    page(status, &second_page(&form.challenge, &form.sent_to, problem))
+    let mut second = people::second_again(&app, &form.challenge).await?;
+    second.challenge.sent_to = form.sent_to;
+    page(status, &second_page(&place, second, problem))
 }
 
 /// A form with nothing but its token.

@@ -1,0 +1,1 @@
+SELECT detail FROM challenge WHERE id = $1

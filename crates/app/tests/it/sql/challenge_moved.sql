@@ -1,0 +1,1 @@
+UPDATE challenge SET detail = 'DETAIL' WHERE id = 'CHALLENGE'

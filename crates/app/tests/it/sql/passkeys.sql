@@ -1,0 +1,3 @@
+UPDATE passkey SET public = 'PUBLIC' WHERE id = 'MINE'
+-- next
+UPDATE passkey SET user_id = 'USER' WHERE id = 'THEIRS'
