@@ -25,6 +25,8 @@ pub enum Act {
     SeeAudit,
     /// Registers an app, or changes, enables and disables one.
     ManageApps,
+    /// Changes the company's profile.
+    ManageCompany,
     /// Issues, rolls, changes and revokes credentials of test mode.
     ManageTestCredentials,
     /// Issues, rolls and changes credentials of live mode.
@@ -63,7 +65,7 @@ impl Role {
         match act {
             Act::See | Act::SeeTeam => true,
             Act::SeeRequests | Act::ManageApps | Act::ManageTestCredentials => self != Self::Viewer,
-            Act::SeeAudit | Act::ManageLiveCredentials | Act::RevokeLiveCredentials => {
+            Act::SeeAudit | Act::ManageCompany | Act::ManageLiveCredentials | Act::RevokeLiveCredentials => {
                 matches!(self, Self::Owner | Self::Admin)
             }
             Act::ManageTeam => self == Self::Owner,
@@ -82,6 +84,7 @@ impl Act {
             | Self::SeeRequests
             | Self::SeeAudit
             | Self::ManageApps
+            | Self::ManageCompany
             | Self::ManageTestCredentials
             | Self::RevokeLiveCredentials
             | Self::Operate => false,

@@ -7,11 +7,12 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
     (4, "request_rollup", include_str!("../migrations/0004_request_rollup.sql")),
+    (6, "apps", include_str!("../migrations/0006_apps.sql")),
 ];
 
 static APPLIED: Stmt =

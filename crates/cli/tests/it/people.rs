@@ -64,7 +64,7 @@ fn sign_up_form<'f>(email: &'f str, business: &'f str) -> [(&'f str, &'f str); 6
 }
 
 /// Someone who has just signed up with a business of their own.
-fn signed_up<'d>(dev: &'d Dev, email: &str) -> Browser<'d> {
+pub fn signed_up<'d>(dev: &'d Dev, email: &str) -> Browser<'d> {
     let mut browser = Browser::new(dev);
     let asked = browser.post("/sign-up", &sign_up_form(email, "Ann Shop"));
     assert_eq!(asked.status, 200, "{}", asked.body);
@@ -77,7 +77,7 @@ fn signed_up<'d>(dev: &'d Dev, email: &str) -> Browser<'d> {
 }
 
 /// Sets an authenticator app up; its secret and the recovery codes.
-fn with_authenticator(browser: &mut Browser<'_>) -> (String, Vec<String>) {
+pub fn with_authenticator(browser: &mut Browser<'_>) -> (String, Vec<String>) {
     let csrf = browser.csrf();
     let begun = browser.post("/security/authenticator", &[("csrf", &csrf), ("password", PASSWORD)]);
     assert_eq!(begun.status, 200, "{}", begun.body);
@@ -91,7 +91,7 @@ fn with_authenticator(browser: &mut Browser<'_>) -> (String, Vec<String>) {
     (secret, codes.collect())
 }
 
-fn merchant_of(browser: &Browser<'_>) -> String {
+pub fn merchant_of(browser: &Browser<'_>) -> String {
     let home = browser.get("/").header("location").expect("where").to_owned();
     home.split('/').nth(2).expect("an id").to_owned()
 }

@@ -5,11 +5,12 @@ use keymint_domain::role::{Act, Role};
 #[test]
 fn the_table_of_roles_is_this_one() {
     use Role::{Admin, Developer, Owner, Viewer};
-    let table: [(Act, &[Role]); 7] = [
+    let table: [(Act, &[Role]); 8] = [
         (Act::See, &[Owner, Admin, Developer, Viewer]),
         (Act::SeeRequests, &[Owner, Admin, Developer]),
         (Act::SeeAudit, &[Owner, Admin]),
         (Act::ManageApps, &[Owner, Admin, Developer]),
+        (Act::ManageCompany, &[Owner, Admin]),
         (Act::ManageTestCredentials, &[Owner, Admin, Developer]),
         (Act::ManageLiveCredentials, &[Owner, Admin]),
         (Act::Operate, &[]),
