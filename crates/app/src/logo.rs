@@ -19,8 +19,8 @@ const SIDE_MAX: u32 = 2048;
 const DECODE_BYTES_MAX: u64 = 20 * 1024 * 1024;
 /// Longest side of what is kept. Pixels: 64 on a page, twice as sharp, and some room.
 const KEPT_SIDE_MAX: u32 = 256;
-/// Pictures decoded at one time; others wait for their turn.
-const AT_ONCE: usize = 2;
+/// Pictures decoded at one time; others wait for their turn, which takes tens of milliseconds.
+const AT_ONCE: usize = 1;
 /// Forms with a logo that are read at one time; others wait for a place. Each keeps 200 KB at the most.
 const PLACES: usize = 64;
 

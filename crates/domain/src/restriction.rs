@@ -177,8 +177,8 @@ fn is_local(origin: &str) -> bool {
 
 /// What an app's domains are to a credential of a mode.
 pub fn domains_for(mode: Mode, domains: &[Box<str>]) -> Option<Vec<Box<str>>> {
-    let counts = |origin: &&Box<str>| mode == Mode::Test || !is_local(origin);
-    (!domains.is_empty()).then(|| domains.iter().filter(counts).cloned().collect())
+    let counts = |origin: &str| mode == Mode::Test || !is_local(origin);
+    (!domains.is_empty()).then(|| domains.iter().filter(|origin| counts(origin)).cloned().collect())
 }
 
 /// What the caller has shown.

@@ -1,5 +1,7 @@
 //! Apps: a merchant's registered applications.
 
+use std::num::NonZeroU32;
+
 use keymint_domain::id::{AppId, MerchantId};
 use keymint_domain::role::Act;
 use keymint_store::apps::{self, App as Row};
@@ -78,16 +80,15 @@ fn checked(app: &App, merchant: MerchantId, new: &NewApp) -> Result<Row, OpError
 async fn check_unique(change: &mut Change<'_>, app: &App, actor: Actor, row: &Row) -> Result<(), OpError> {
     let (Actor::Member(..), Some(product)) = (actor, app.products.find(&row.product)) else { return Ok(()) };
     let (rules, title) = (&product.dialect.apps, &product.dialect.title);
-    let taken = |code| format!("is taken: another {title} application has it ({title} code {code})");
     if let Some(code) = rules.unique.email
         && apps::has_same_email(change.conn(), row).await?
     {
-        return field("email", taken(code));
+        return field("email", taken(title, code));
     }
     if let (Some(code), Some(phone)) = (rules.unique.phone, &row.phone) {
         let others = apps::phones_of_others(change.conn(), row).await?;
         if others.iter().any(|other| same_phone(other, phone)) {
-            return field("phone", taken(code));
+            return field("phone", taken(title, code));
         }
     }
     Ok(())
@@ -102,6 +103,11 @@ async fn check_company(change: &mut Change<'_>, app: &App, actor: Actor, row: &R
         return Err(OpError::Conflict { code: COMPANY_REQUIRED, message });
     }
     Ok(())
+}
+
+/// What is said of what another app has, with the vendor's number for it.
+fn taken(title: &str, code: NonZeroU32) -> String {
+    format!("is taken: another {title} application has it ({title} code {code})")
 }
 
 /// The code of the refusal that leads to the company's profile.
@@ -171,7 +177,7 @@ pub async fn make(
     check_company(&mut change, app, actor, &row).await?;
     check_unique(&mut change, app, actor, &row).await?;
     match apps::insert(change.conn(), &row).await {
-        Err(StoreError::Unique { .. }) => return Err(name_taken()),
+        Err(StoreError::Unique { .. }) => return Err(name_taken(app, actor, &row)),
         other => other?,
     }
     store_logo(&mut change, &row, &new.logo).await?;
@@ -221,7 +227,7 @@ pub async fn edit(app: &App, actor: Actor, id: AppId, new: &NewApp) -> Result<Ro
     let row = Row { id, is_enabled, created_at, ..checked };
     check_unique(&mut change, app, actor, &row).await?;
     match apps::update(change.conn(), &row).await {
-        Err(StoreError::Unique { .. }) => return Err(name_taken()),
+        Err(StoreError::Unique { .. }) => return Err(name_taken(app, actor, &row)),
         other => other?,
     }
     store_logo(&mut change, &row, &new.logo).await?;
@@ -231,7 +237,12 @@ pub async fn edit(app: &App, actor: Actor, id: AppId, new: &NewApp) -> Result<Ro
     Ok(row)
 }
 
-fn name_taken() -> OpError {
+fn name_taken(app: &App, actor: Actor, row: &Row) -> OpError {
+    if let (Actor::Member(..), Some(product)) = (actor, app.products.find(&row.product))
+        && let Some(code) = product.dialect.apps.unique.name
+    {
+        return OpError::Field { field: "name", problem: taken(&product.dialect.title, code) };
+    }
     let message = "This merchant has an app of that name for this product.".to_owned();
     OpError::Conflict { code: "app_name_taken", message }
 }

@@ -85,7 +85,7 @@ pub async fn a_person_describes_the_company_before_the_first_app_of_a_product_th
 
 pub async fn domains_that_were_edited_are_worth_nothing_and_widen_no_key(it: TestDb) {
     let house = House::over(it).await;
-    let (_, app) = house.registered("kspay", "domains").await;
+    let (_, app) = house.registered("keymint", "domains").await;
     domains::add(&house.app, OPERATOR, app, "https://shop.example").await.expect("it is added");
     let key = house.issue(app, &plain(Mode::Test)).await.expect("it is issued");
     let carried = async |key_id: &str| {
@@ -101,5 +101,5 @@ pub async fn domains_that_were_edited_are_worth_nothing_and_widen_no_key(it: Tes
     assert!(corrupt(domains::list(&house.app, OPERATOR, app).await.map(drop)));
     house.edit(include_str!("sql/domains_removed.sql")).await;
     assert_eq!(carried(&key.key_id).await, Some(wanted), "each key has the list in its own checked row");
-    house.decide("kspay", &key).await.expect("who shows the secret is no page");
+    house.decide("keymint", &key).await.expect("who shows the secret is no page");
 }

@@ -3,6 +3,7 @@
 
 use std::io::Cursor;
 
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, Rgba, RgbaImage};
 use keymint_testkit::{Dev, Reply, Request};
 
@@ -106,7 +107,7 @@ fn claiming(width: u32, height: u32) -> Vec<u8> {
 fn swelling() -> Vec<u8> {
     let mut bytes = Vec::new();
     let pixels = vec![0; 2048 * 2048 * 8];
-    image::codecs::png::PngEncoder::new(&mut bytes)
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::NoFilter)
         .write_image(&pixels, 2048, 2048, ExtendedColorType::Rgba16)
         .expect("a picture");
     assert!(bytes.len() < 102_400, "{} bytes", bytes.len());

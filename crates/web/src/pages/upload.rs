@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Form;
 use axum::body::Body;
-use axum::extract::{FromRequest, Multipart, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::response::IntoResponse;
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
@@ -62,7 +62,9 @@ impl<T: DeserializeOwned> FromRequest<App> for Sent<T> {
             if is_multipart { (KEPT_BYTES_MAX, READ_BYTES_MAX) } else { (TEXT_BYTES_MAX, TEXT_BYTES_MAX) };
         let reading = tokio::time::timeout(DURATION_MAX, beginning(body, keep, read));
         let kept = reading.await.map_err(|_| Problem::Broken)??;
-        let request = Request::from_parts(parts, Body::from(kept.bytes));
+        let mut request = Request::from_parts(parts, Body::from(kept.bytes));
+        // It is in memory already, and bounded.
+        DefaultBodyLimit::disable().apply(&mut request);
         if is_multipart {
             return fields(request, app, kept.is_whole).await;
         }
