@@ -47,16 +47,8 @@ pub async fn list(app: &App, actor: Actor, id: AppId) -> Result<Vec<Box<str>>, O
 pub async fn reach(app: &App, actor: Actor, id: AppId) -> Result<Mode, OpError> {
     crate::ops::apps::find(app, actor, id).await?;
     let mut conn = app.db.read().await?;
-    let now = app.clock.now();
-    let mut reach = Mode::Test;
-    for key_id in credentials::key_ids_of_app(&mut conn, id).await? {
-        let stored = credentials::find(&mut conn, &key_id).await?;
-        let works = |state| matches!(state, State::Active | State::Retiring);
-        if stored.is_some_and(|it| it.credential.mode == Mode::Live && works(it.credential.state(now))) {
-            reach = Mode::Live;
-        }
-    }
-    Ok(reach)
+    let has_live = credentials::has_working_live(&mut conn, id, app.clock.now()).await?;
+    Ok(if has_live { Mode::Live } else { Mode::Test })
 }
 
 /// Adds a domain. From then on, whoever calls from a page that is none of them is refused.

@@ -37,7 +37,7 @@ fn hidden<'p>(page: &'p str, name: &str) -> &'p str {
 }
 
 /// TOTP (RFC 6238) of a secret in base 32, `steps` of 30 seconds from now.
-fn totp(secret: &str, steps: i64) -> String {
+pub fn totp(secret: &str, steps: i64) -> String {
     let key = data_encoding::BASE32_NOPAD.decode(secret.replace(' ', "").as_bytes()).expect("base 32");
     let step = keymint_testkit::signing::now().seconds() / 30 + steps;
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key), &step.to_be_bytes());
@@ -47,7 +47,7 @@ fn totp(secret: &str, steps: i64) -> String {
     format!("{:06}", number % 1_000_000)
 }
 
-fn keep_cookie(browser: &mut Browser<'_>, reply: &Reply) {
+pub fn keep_cookie(browser: &mut Browser<'_>, reply: &Reply) {
     let set = reply.header("set-cookie").unwrap_or_else(|| panic!("a cookie: {} {}", reply.status, reply.body));
     set.split(';').next().expect("a pair").clone_into(&mut browser.cookie);
 }

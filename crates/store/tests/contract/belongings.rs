@@ -1,13 +1,17 @@
 //! What belongs to merchants and apps: companies, logos, domains.
 
+use keymint_domain::credential::{Credential, RevokeReason, Status};
+use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
 use keymint_store::apps::{self, App};
 use keymint_store::companies::{self, Company};
+use keymint_store::credentials;
+use keymint_store::db::Conn;
 use keymint_store::domains::{self, Domains};
 use keymint_store::logos::{self, Logo};
 use keymint_testkit::TestDb;
 
-use crate::sample::{HARD_TEXT, app, ids, store_owner};
+use crate::sample::{HARD_TEXT, NOW, app, credential, ids, store_owner};
 
 pub async fn a_company_comes_back_as_it_went_in_and_is_written_over(it: TestDb) {
     store_owner(&it.db, 1).await;
@@ -85,4 +89,27 @@ pub async fn an_email_and_a_phone_number_of_another_app_are_found(it: TestDb) {
         assert!(apps::phones_of_others(tx.conn(), &stranger).await.expect("it reads").is_empty());
     }
     assert!(!apps::has_same_email(tx.conn(), &App { email: "x@y.example".to_owned(), ..new }).await.expect("it reads"));
+}
+
+pub async fn a_live_key_works_until_its_end_and_a_test_key_is_none(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    let end = UnixMs(NOW.0 + 10);
+    let mut tx = it.db.write().await.expect("a transaction");
+    let app = ids(1).app;
+    let of = |n: u64, mode, status| Credential { mode, status, app_id: app, ..credential(1, n) };
+    let working = async |conn: &mut Conn, at: i64| {
+        credentials::has_working_live(conn, app, UnixMs(NOW.0 + at)).await.expect("it reads")
+    };
+    let mut slot = 0;
+    for (one, wanted) in [
+        (of(1, Mode::Test, Status::Active), [false, false]),
+        (of(2, Mode::Live, Status::Revoked { at: NOW, reason: RevokeReason::Other, note: None }), [false, false]),
+        (of(3, Mode::Live, Status::Retiring { ends_at: end }), [true, false]),
+        (Credential { expires_at: Some(end), ..of(4, Mode::Live, Status::Active) }, [true, false]),
+        (of(5, Mode::Live, Status::Active), [true, true]),
+    ] {
+        slot += 1;
+        credentials::insert(tx.conn(), &one, ("owner", slot), &[1]).await.expect("it is stored");
+        assert_eq!([working(tx.conn(), 9).await, working(tx.conn(), 10).await], wanted, "{slot}");
+    }
 }

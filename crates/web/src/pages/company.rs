@@ -117,8 +117,13 @@ async fn shown(
     let known = companies::find(app, actor, membership.merchant_id).await?;
     let is_described = known.is_some();
     let form = match (form, known) {
-        (Some(form), None) if form.name.is_empty() && said.wrong.1.is_empty() => {
-            CompanyForm { carried: form.carried, ..first(app, visitor, id).await? }
+        // Led here, with nothing typed yet.
+        (Some(form), known) if form.name.is_empty() && said.wrong.1.is_empty() => {
+            let first = match known {
+                Some(company) => CompanyForm::of(company),
+                None => first(app, visitor, id).await?,
+            };
+            CompanyForm { carried: form.carried, ..first }
         }
         (Some(form), _) => form,
         (None, Some(company)) => CompanyForm::of(company),
