@@ -126,6 +126,43 @@ function errorShapes(shape) {
   return [...inputs, plain, required, wrong, both, "p[class role]", "span[class id]"];
 }
 
+/** Fields of the company's profile, and of an app's settings, whose text comes back when another one is refused. */
+const COMPANY = ["carried", "name", "website", "address", "state", "city", "postal_code", "phone"];
+
+scenario("the company's profile and an app's domains give each string back as the text it was", async ({ keymint, visit }) => {
+  const session = await Session.open(keymint, "owner");
+  const visitor = await visit("owner");
+  const app = await keymint.app("Hostile domains");
+  const profile = `/merchants/${await keymint.merchant()}/profile`;
+  const company = (index) => Object.fromEntries(COMPANY.map((field, shift) => [field, STRINGS[(index + shift * 61) % STRINGS.length]]));
+  const forms = [
+    [profile, (index) => ({ ...company(index), country: "XX" }), "Company · Keymint"],
+    [`/apps/${app}/domains`, (index) => ({ domain: STRINGS[index] }), "Settings of Hostile domains · Keymint"],
+  ];
+  for (const [path, fields, title] of forms) {
+    const all = await forEach(STRINGS, async (_, index) => ({ typed: fields(index), reply: await session.post(path, fields(index)) }));
+    const shown = all.filter(({ reply }) => reply.status === 422);
+    for (const { typed, reply } of all) {
+      const isTooLong = encoded(typed).length > BODY_BYTES_MAX - 1000;
+      assert.ok(reply.status === 422 || (isTooLong && reply.status === 413), `${reply.status}: ${JSON.stringify(typed).slice(0, 500)}`);
+    }
+    assert.ok(shown.length > STRINGS.length * 0.9);
+    const pages = await apart(visitor, shown.map(({ reply }) => reply.text));
+    const odd = /^(img|svg|iframe|style|base|object|video|math|b)\[|\bon\w+/;
+    pages.forEach(({ shape, values, title: said }, index) => {
+      const { typed } = shown[index];
+      const known = shape.filter((element) => element !== "img[alt class height src width]");
+      assert.deepEqual(known.filter((element) => odd.test(element)), [], JSON.stringify(typed));
+      assert.equal(said, title);
+      for (const [field, text] of Object.entries(typed)) {
+        // Without anything to carry there is no field for it.
+        if (field !== "country" && !(field === "carried" && text === "")) assert.equal(values[field], arrived(text), field);
+      }
+    });
+    await show(visitor, shown.filter((_, index) => index % 10 === 0).map(({ reply }) => reply));
+  }
+});
+
 scenario("an app of any name is listed by that name", async ({ keymint, visit }) => {
   const session = await Session.open(keymint, "owner");
   const merchant = await keymint.merchant();
