@@ -75,6 +75,17 @@ fn checked(app: &App, merchant: MerchantId, new: &NewApp) -> Result<Row, OpError
     })
 }
 
+impl LogoChange {
+    /// Its name in the audit log.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Keep => "kept",
+            Self::Remove => "removed",
+            Self::Put(_) => "put",
+        }
+    }
+}
+
 /// What the vendor's console asks, inside the transaction that writes: two people at once cannot both be first. The
 /// management API promises its callers none of this (they may give ten apps one address), so it is asked of people.
 async fn check_unique(change: &mut Change<'_>, app: &App, actor: Actor, row: &Row) -> Result<(), OpError> {
@@ -183,7 +194,7 @@ pub async fn make(
     store_logo(&mut change, &row, &new.logo).await?;
     let subject = row.id.to_string();
     idempotency::remember(change.conn(), app, actor, repeat, &subject).await?;
-    let detail = json!({ "product": row.product, "name": row.name });
+    let detail = json!({ "product": row.product, "name": row.name, "logo": new.logo.as_str() });
     let saying = Saying { action: "app.made", subject: &subject, merchant: Some(merchant), detail };
     change.commit(saying, Vec::new()).await?;
     Ok(row)
@@ -231,7 +242,8 @@ pub async fn edit(app: &App, actor: Actor, id: AppId, new: &NewApp) -> Result<Ro
         other => other?,
     }
     store_logo(&mut change, &row, &new.logo).await?;
-    let (subject, detail) = (id.to_string(), json!({ "name": row.name, "before": before.name }));
+    let (subject, detail) =
+        (id.to_string(), json!({ "name": row.name, "before": before.name, "logo": new.logo.as_str() }));
     let saying = Saying { action: "app.changed", subject: &subject, merchant: Some(row.merchant_id), detail };
     change.commit(saying, Vec::new()).await?;
     Ok(row)

@@ -284,6 +284,8 @@ fn a_logo_is_for_members_and_is_served_as_a_file_that_does_nothing() {
     let removed = owner.post(&format!("/apps/{app}/settings"), &[&fields[..], &rest[..]].concat());
     assert_eq!(removed.status, 303, "{}", removed.body);
     assert_eq!(logo(&owner, &app).header("content-type"), Some("image/svg+xml"));
+    let audit = owner.get(&format!("/merchants/{}/audit", crate::people::merchant_of(&owner))).body;
+    assert!(audit.contains("&#34;logo&#34;:&#34;put&#34;") && audit.contains("&#34;logo&#34;:&#34;removed&#34;"));
 }
 
 #[test]
