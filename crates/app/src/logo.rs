@@ -14,9 +14,9 @@ use crate::ops::{OpError, field};
 /// Largest file. Bytes: the 100 KB of KS Pay's form.
 pub const FILE_BYTES_MAX: usize = 102_400;
 /// Longest side that is decoded. Pixels.
-const SIDE_MAX: u32 = 2048;
-/// Most memory that one picture may take while it is decoded. Bytes: 2048 by 2048 pixels of four bytes, and a little.
-const DECODE_BYTES_MAX: u64 = 20 * 1024 * 1024;
+const SIDE_MAX: u32 = 1536;
+/// Most memory that one picture may take while it is decoded. Bytes: 1536 by 1536 pixels of four bytes, and a little.
+const DECODE_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// Longest side of what is kept. Pixels: 64 on a page, twice as sharp, and some room.
 const KEPT_SIDE_MAX: u32 = 256;
 /// Pictures decoded at one time; others wait for their turn, which takes tens of milliseconds.
@@ -65,7 +65,7 @@ impl Logos {
 
 /// What is said of a file above `FILE_BYTES_MAX`.
 pub const TOO_LARGE: &str = "must have at most 100 KB";
-const UNREADABLE: &str = "cannot be read: it is damaged, or more than 2,048 pixels wide or high";
+const UNREADABLE: &str = "cannot be read: it is damaged, or more than 1,536 pixels wide or high";
 
 /// Size and kind: by what is in the file, whatever it is called.
 fn check(file: &[u8]) -> Result<ImageFormat, OpError> {

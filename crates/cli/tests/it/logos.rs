@@ -103,12 +103,12 @@ fn claiming(width: u32, height: u32) -> Vec<u8> {
     .concat()
 }
 
-/// A good PNG of few bytes that is 32 MiB in memory.
+/// A good PNG of few bytes that is 18 MiB in memory.
 fn swelling() -> Vec<u8> {
     let mut bytes = Vec::new();
-    let pixels = vec![0; 2048 * 2048 * 8];
+    let pixels = vec![0; 1536 * 1536 * 8];
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::NoFilter)
-        .write_image(&pixels, 2048, 2048, ExtendedColorType::Rgba16)
+        .write_image(&pixels, 1536, 1536, ExtendedColorType::Rgba16)
         .expect("a picture");
     assert!(bytes.len() < 102_400, "{} bytes", bytes.len());
     bytes
@@ -142,7 +142,7 @@ fn a_logo_up_to_100_kb_is_taken_and_drawn_anew_and_one_byte_more_is_not() {
         ("a.jpg", jpeg.clone(), (256, 80)),
         ("a.jpeg", jpeg, (256, 80)),
         ("no name that says it", png_of(102_400), (40, 30)),
-        ("wide.png", encoded(&drawn(2048, 3), ImageFormat::Png), (256, 1)),
+        ("wide.png", encoded(&drawn(1536, 3), ImageFormat::Png), (256, 1)),
     ] {
         let saved = upload(&owner, &csrf, &app, name, &file);
         assert_eq!(saved.status, 303, "{name}: {}", saved.body);
@@ -156,7 +156,7 @@ fn a_logo_up_to_100_kb_is_taken_and_drawn_anew_and_one_byte_more_is_not() {
         ("a.png", png_of(102_401), "Logo must have at most 100 KB."),
         ("a.png", png_of(103_424), "Logo must have at most 100 KB."),
         ("photo.png", vec![7; 10 * 1024 * 1024], "Logo must have at most 100 KB."),
-        ("wide.png", encoded(&drawn(2049, 3), ImageFormat::Png), "Logo cannot be read"),
+        ("wide.png", encoded(&drawn(1537, 3), ImageFormat::Png), "Logo cannot be read"),
     ] {
         let refused = upload(&owner, &csrf, &app, name, &file);
         assert_eq!(refused.status, 422, "{} bytes: {}", file.len(), refused.body);
@@ -225,12 +225,12 @@ fn a_picture_that_swells_is_refused_and_many_at_once_leave_the_memory_where_it_w
     let before = memory(&dev, "VmRSS:");
     let swelling = swelling();
     let noise = vec![7; 10 * 1024 * 1024];
-    // In memory 16 MiB: the largest that is taken.
-    let largest = encoded(&DynamicImage::new_rgba8(2048, 2048), ImageFormat::Png);
+    // In memory 9 MiB: the largest that is taken.
+    let largest = encoded(&DynamicImage::new_rgba8(1536, 1536), ImageFormat::Png);
     let files: [(&[u8], u16); 6] = [
         (&claiming(30_000, 30_000), 422),
         (&claiming(u32::MAX >> 1, 1), 422),
-        (&claiming(2048, 2048), 422),
+        (&claiming(1536, 1536), 422),
         (&swelling, 422),
         (&noise, 422),
         (&largest, 303),
