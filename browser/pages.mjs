@@ -31,6 +31,22 @@ const refusedApp = async (visitor) => {
   await visitor.page.getByRole("textbox", { name: "App Name" }).fill("ab");
   await visitor.press("Add App");
 };
+const refusedLogo = async (visitor) => {
+  await visitor.page.getByRole("textbox", { name: "App Name" }).fill("Shop");
+  const file = { name: "logo.png", mimeType: "image/png", buffer: Buffer.from("GIF89a is no PNG") };
+  await visitor.page.getByLabel("Logo").setInputFiles(file);
+  await visitor.press("Add App");
+};
+const withDomains = async (visitor) => {
+  for (const domain of ["https://shop.example", "http://localhost:3000", "shop.example"]) {
+    await visitor.page.getByLabel("New domain").fill(domain);
+    await visitor.press("Add domain");
+  }
+};
+const refusedCompany = async (visitor) => {
+  await visitor.fill({ "Company name": "ab" });
+  await visitor.press("Save");
+};
 const openMenu = (visitor, { key }) => visitor.row(key.keyId).getByText("Change", { exact: true }).click();
 const generated = (visitor, { fresh }) => visitor.generate(fresh, "web shop");
 const regenerated = async (visitor, scene) => {
@@ -110,11 +126,16 @@ export const PAGES = [
   page("applications-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/apps`),
   page("add-app", "owner", ({ merchant }) => `/merchants/${merchant}/apps/new`),
   page("add-app-refused", "owner", ({ merchant }) => `/merchants/${merchant}/apps/new`, refusedApp),
+  page("add-app-logo-refused", "owner", ({ merchant }) => `/merchants/${merchant}/apps/new`, refusedLogo),
+  page("company", "owner", ({ merchant }) => `/merchants/${merchant}/profile`),
+  page("company-refused", "owner", ({ merchant }) => `/merchants/${merchant}/profile?next=app`, refusedCompany),
+  page("company-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/profile`),
   page("overview", "owner", ({ busy }) => `/apps/${busy}`),
   page("overview-empty", "owner", ({ quiet }) => `/apps/${quiet}`),
   page("start", "owner", ({ busy }) => `/apps/${busy}/start`),
   page("start-without-key", "owner", ({ quiet }) => `/apps/${quiet}/start`),
   page("settings", "owner", ({ busy }) => `/apps/${busy}/settings`),
+  page("settings-domains", "owner", ({ quiet }) => `/apps/${quiet}/settings`, withDomains),
   page("settings-viewer", "viewer", ({ busy }) => `/apps/${busy}/settings`),
   page("restrictions", "owner", ({ key }) => `/keys/${key.keyId}`),
   page("team", "owner", ({ merchant }) => `/merchants/${merchant}/team`),

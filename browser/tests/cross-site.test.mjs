@@ -26,6 +26,13 @@ const FORMS = {
     { name: `Renamed ${app}`, email: "a@b.example", address: "1", country: "IN", postal_code: "1" },
     303,
   ],
+  "/merchants/{id}/profile": ({ merchant }) => [
+    `/merchants/${merchant}/profile`,
+    { name: "Forged", address: "1", country: "IN", postal_code: "1" },
+    303,
+  ],
+  "/apps/{id}/domains": ({ app }) => [`/apps/${app}/domains`, { domain: "https://forged.example" }, 303],
+  "/apps/{id}/domains/remove": ({ app }) => [`/apps/${app}/domains/remove`, { domain: "https://forged.example" }, 303],
   "/apps/{id}/keys": ({ app }) => [`/apps/${app}/keys`, { once: "forged", mode: "test", name: "forged" }, 201],
   "/keys/{key_id}": ({ key }) => [`/keys/${key.keyId}`, { name: "forged", allowed_ips: "203.0.113.1" }, 303],
   "/keys/{key_id}/roll": ({ key }) => [`/keys/${key.keyId}/roll`, { once: "forged", grace_seconds: "60" }, 201],

@@ -10,7 +10,7 @@ scenarioWithAndWithoutScripts("a person signs up, sets up an authenticator app a
   const visitor = await visit();
   const { page } = visitor;
   const merchant = await signUp(visitor, fresh("live"));
-  assert.match(await page.locator("main").innerText(), /You have not registered any application yet/);
+  assert.match(await page.locator("main").innerText(), /You have not registered any Application yet/);
   await keymint.api("PUT", `/merchants/${merchant}/activation`, { state: "approved", reason: "checked" });
   const form = { product: "keymint", name: "Till", email: "a@b.example", address: "1", country: "IN", postal_code: "1" };
   const { id: app } = await keymint.api("POST", `/merchants/${merchant}/apps`, form);

@@ -18,6 +18,8 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
+    /// The body as it came, where it is no text.
+    pub bytes: Vec<u8>,
 }
 
 impl Reply {
@@ -70,6 +72,13 @@ impl Request {
     #[must_use]
     pub fn body(mut self, body: &str) -> Self {
         self.body = body.as_bytes().to_vec();
+        self
+    }
+
+    /// Sets a body that is no text, and its length.
+    #[must_use]
+    pub fn body_bytes(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
         self
     }
 
@@ -140,5 +149,5 @@ pub fn read(stream: &mut TcpStream) -> Option<Reply> {
         }
     }
     body.truncate(length);
-    Some(Reply { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+    Some(Reply { status, headers, body: String::from_utf8_lossy(&body).into_owned(), bytes: body })
 }

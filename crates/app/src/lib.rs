@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod entropy;
+pub mod logo;
 pub mod master_key;
 pub mod metrics;
 pub mod ops;
@@ -23,9 +24,11 @@ pub mod webauthn;
 /// What handlers name of the store without seeing it: rows that use cases hand out.
 pub mod store_types {
     pub use keymint_store::apps::App as AppRow;
+    pub use keymint_store::companies::Company;
     pub use keymint_store::error::StoreError;
     pub use keymint_store::ledger::AuditRow;
     pub use keymint_store::letters::{Channel, Letter};
+    pub use keymint_store::logos::Logo;
     pub use keymint_store::merchants::{Activation, Merchant};
     pub use keymint_store::passkeys::Passkey;
     pub use keymint_store::people::Membership;
@@ -50,6 +53,7 @@ use keymint_store::{ledger, settings};
 use thiserror::Error;
 
 use crate::config::{LimitsConfig, RequestLogConfig};
+use crate::logo::Logos;
 use crate::metrics::Metrics;
 use crate::password::Passwords;
 use crate::post::PostOffice;
@@ -82,6 +86,8 @@ pub struct Shared {
     pub log: RequestLog,
     /// Where passwords are hashed.
     pub passwords: Passwords,
+    /// Where logos are decoded.
+    pub logos: Logos,
     /// Tries to sign in.
     pub sign_ins: Tries,
     /// Codes that were sent.
@@ -183,6 +189,7 @@ impl App {
             metrics,
             log,
             passwords,
+            logos: Logos::default(),
             sign_ins: Tries::default(),
             sent_codes: Tries::default(),
             confirmations: Tries::default(),

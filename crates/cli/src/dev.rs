@@ -14,6 +14,7 @@ use keymint_app::config::{
 use keymint_app::entropy::SystemEntropy;
 use keymint_app::master_key;
 use keymint_app::ops::apps::{self, NewApp};
+use keymint_app::ops::companies::{self, NewCompany};
 use keymint_app::ops::idempotency::Repeat;
 use keymint_app::ops::merchants::{self, NewMerchant};
 use keymint_app::ops::people::{self, NewPerson};
@@ -156,6 +157,7 @@ async fn demo(app: &App) -> Result<(MerchantId, Vec<DemoApp>)> {
             None => return Err(error.into()),
         },
     };
+    describe(app, merchant.id).await?;
     let existing = apps::list(app, Actor::System, merchant.id, "", 100).await?;
     let mut demo = Vec::new();
     for product in PRODUCTS {
@@ -176,6 +178,22 @@ async fn demo(app: &App) -> Result<(MerchantId, Vec<DemoApp>)> {
         demo.push(DemoApp { product, id, key_id: None });
     }
     Ok((merchant.id, demo))
+}
+
+/// The demo merchant's company, which KS Pay asks for before the first application: once, so that what its people write
+/// later stays.
+async fn describe(app: &App, merchant: MerchantId) -> Result<()> {
+    if companies::find(app, Actor::System, merchant).await?.is_some() {
+        return Ok(());
+    }
+    let new = NewCompany {
+        name: "Demo Merchant".to_owned(),
+        address: "12 MG Road".to_owned(),
+        country: "IN".to_owned(),
+        postal_code: "560001".to_owned(),
+        ..NewCompany::default()
+    };
+    Ok(companies::describe(app, Actor::System, merchant, &new).await?)
 }
 
 /// Someone who can sign in: one for each role.

@@ -322,7 +322,7 @@ impl Credential {
             StoredSecret::Hashed { ring_key, digest } => ("hashed", ring_key, digest.as_slice()),
             StoredSecret::Sealed { ring_key, bytes } => ("sealed", ring_key, bytes.as_slice()),
         };
-        [
+        let mut fields = vec![
             "keymint row v1".to_owned(),
             self.id.to_string(),
             self.key_id.clone(),
@@ -336,8 +336,11 @@ impl Credential {
             list(&mut restrictions.allowed_origins.iter().map(ToString::to_string)),
             list(&mut restrictions.scopes.iter().map(ToString::to_string)),
             format!("{kind} {ring_key} {}", data_encoding::HEXLOWER.encode(secret)),
-        ]
-        .join("\0")
-        .into_bytes()
+        ];
+        // Only where there are some: rows from before there were domains keep their check.
+        if let Some(domains) = &restrictions.domains {
+            fields.push(format!("domains {}", list(&mut domains.iter().map(ToString::to_string))));
+        }
+        fields.join("\0").into_bytes()
     }
 }

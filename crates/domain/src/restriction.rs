@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 use crate::dialect::Dialect;
+use crate::mode::Mode;
 use crate::reason::DenyReason;
 use crate::request::RequestView;
 
@@ -16,9 +17,15 @@ pub struct Restrictions {
     pub allowed_ips: Vec<IpNet>,
     /// Browser origins that may use it, exactly as a browser sends them; empty: every origin.
     pub allowed_origins: Vec<Box<str>>,
+    /// The domains of its app, which an origin has to be one of as well; `None`: the app names none. An empty list is
+    /// one that refuses every page: the app names domains, and none of them is for this mode.
+    pub domains: Option<Vec<Box<str>>>,
     /// Scopes it has; empty: every call.
     pub scopes: Vec<Box<str>>,
 }
+
+/// Most domains of an app.
+pub const DOMAINS_MAX: usize = 10;
 
 /// Why a list of restrictions is not accepted. The field is the management API's.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -35,6 +42,14 @@ pub enum RestrictionError {
     /// More origins than the dialect allows.
     #[error("at most {0} origins")]
     TooManyOrigins(usize),
+    /// Not a domain.
+    #[error(
+        "must be an origin such as https://shop.example: scheme, host in lower case, a port if it is not 443, nothing behind it; http for localhost alone"
+    )]
+    Domain,
+    /// More domains than an app may have.
+    #[error("would be one too many: an application has at most {DOMAINS_MAX}")]
+    TooManyDomains,
     /// Not one of the dialect's scopes.
     #[error("`{0}` is not a scope of this product; it has {1}")]
     Scope(String, String),
@@ -46,6 +61,7 @@ impl RestrictionError {
         match self {
             Self::Address(_) | Self::TooManyAddresses(_) => "allowed_ips",
             Self::Origin(_) | Self::TooManyOrigins(_) => "allowed_origins",
+            Self::Domain | Self::TooManyDomains => "domain",
             Self::Scope(..) => "scopes",
         }
     }
@@ -82,12 +98,15 @@ impl Restrictions {
             return Err(RestrictionError::Scope(unknown.clone(), names.join(", ")));
         }
         let scopes = scopes.iter().map(|scope| scope.as_str().into()).collect();
-        Ok(Self { allowed_ips, allowed_origins, scopes })
+        Ok(Self { allowed_ips, allowed_origins, domains: None, scopes })
     }
 
     /// Whether nothing is narrowed.
     pub fn is_empty(&self) -> bool {
-        self.allowed_ips.is_empty() && self.allowed_origins.is_empty() && self.scopes.is_empty()
+        self.allowed_ips.is_empty()
+            && self.allowed_origins.is_empty()
+            && self.domains.is_none()
+            && self.scopes.is_empty()
     }
 
     /// Checks a request of someone who has proved to hold the credential; `public` when only the key id was shown.
@@ -101,8 +120,12 @@ impl Restrictions {
                 return Err(DenyReason::IpNotAllowed);
             }
         }
+        // The key's own list and the app's: both must allow.
         if !self.allowed_origins.is_empty() {
-            self.check_origin(dialect, view, caller)?;
+            check_origin(&self.allowed_origins, dialect, view, caller)?;
+        }
+        if let Some(domains) = &self.domains {
+            check_origin(domains, dialect, view, caller)?;
         }
         if !self.scopes.is_empty() {
             let covers =
@@ -113,23 +136,49 @@ impl Restrictions {
         }
         Ok(())
     }
+}
 
-    /// A server sends no `Origin`; a browser always does on the calls that matter. So a missing one passes only where
-    /// the secret was shown. This guards against other people's pages, not against other people (T43).
-    fn check_origin(&self, dialect: &Dialect, view: &RequestView<'_>, caller: Caller) -> Result<(), DenyReason> {
-        let mut origins = view.header_values("origin");
-        let Some(origin) = origins.next() else {
-            return match caller {
-                Caller::Secret => Ok(()),
-                Caller::PublicKey => Err(DenyReason::OriginNotAllowed),
-            };
+/// A server sends no `Origin`; a browser always does on the calls that matter. So a missing one passes only where the
+/// secret was shown. This guards against other people's pages, not against other people (T43).
+fn check_origin(
+    allowed: &[Box<str>],
+    dialect: &Dialect,
+    view: &RequestView<'_>,
+    caller: Caller,
+) -> Result<(), DenyReason> {
+    let mut origins = view.header_values("origin");
+    let Some(origin) = origins.next() else {
+        return match caller {
+            Caller::Secret => Ok(()),
+            Caller::PublicKey => Err(DenyReason::OriginNotAllowed),
         };
-        let listed = |list: &[Box<str>]| list.iter().any(|allowed| allowed.as_bytes() == origin);
-        if origins.next().is_none() && (listed(&self.allowed_origins) || listed(&dialect.origins_always_allowed)) {
-            return Ok(());
-        }
-        Err(DenyReason::OriginNotAllowed)
+    };
+    let listed = |list: &[Box<str>]| list.iter().any(|entry| entry.as_bytes() == origin);
+    if origins.next().is_none() && (listed(allowed) || listed(&dialect.origins_always_allowed)) {
+        return Ok(());
     }
+    Err(DenyReason::OriginNotAllowed)
+}
+
+/// Reads a domain of an app: an exact origin, over HTTPS; over HTTP for `localhost` alone.
+///
+/// # Errors
+/// `RestrictionError::Domain`.
+pub fn parse_domain(text: &str) -> Result<Box<str>, RestrictionError> {
+    let origin = parse_origin(text.trim()).ok_or(RestrictionError::Domain)?;
+    let is_fine = origin.starts_with("https://") || is_local(&origin);
+    if is_fine { Ok(origin) } else { Err(RestrictionError::Domain) }
+}
+
+/// Whether an origin is this machine's, over HTTP: for test mode alone.
+fn is_local(origin: &str) -> bool {
+    origin.strip_prefix("http://localhost").is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
+/// What an app's domains are to a credential of a mode.
+pub fn domains_for(mode: Mode, domains: &[Box<str>]) -> Option<Vec<Box<str>>> {
+    let counts = |origin: &str| mode == Mode::Test || !is_local(origin);
+    (!domains.is_empty()).then(|| domains.iter().filter(|origin| counts(origin)).cloned().collect())
 }
 
 /// What the caller has shown.

@@ -36,6 +36,8 @@ pub enum Act {
     SeeAudit,
     /// Registers an app, or changes, enables and disables one.
     ManageApps,
+    /// Changes the company's profile.
+    ManageCompany,
     /// Issues, rolls, changes and revokes credentials of test mode.
     ManageTestCredentials,
     /// Issues, rolls and changes credentials of live mode.
@@ -130,7 +132,12 @@ impl Act {
             Self::ManageApps => Some("manage_apps"),
             Self::ManageTestCredentials => Some("manage_test_credentials"),
             Self::RevokeLiveCredentials => Some("revoke_live_credentials"),
-            Self::See | Self::SeeTeam | Self::ManageLiveCredentials | Self::ManageTeam | Self::Operate => None,
+            Self::See
+            | Self::SeeTeam
+            | Self::ManageCompany
+            | Self::ManageLiveCredentials
+            | Self::ManageTeam
+            | Self::Operate => None,
         }
     }
 
@@ -148,6 +155,7 @@ impl Act {
             | Self::SeeRequests
             | Self::SeeAudit
             | Self::ManageApps
+            | Self::ManageCompany
             | Self::ManageTestCredentials
             | Self::RevokeLiveCredentials
             | Self::Operate => false,

@@ -36,10 +36,18 @@ static UPDATE: Stmt = Stmt::both(
                     postal_code = $8
      WHERE id = $9",
 );
+static OF_EMAIL: Stmt = Stmt::both(
+    "app.of_email",
+    "SELECT id FROM app WHERE merchant_id = $1 AND product = $2 AND email = $3 AND id <> $4 LIMIT 1",
+);
+static PHONES: Stmt = Stmt::both(
+    "app.phones",
+    "SELECT phone FROM app WHERE merchant_id = $1 AND product = $2 AND phone IS NOT NULL AND id <> $3",
+);
 static SET_ENABLED: Stmt = Stmt::both("app.set_enabled", "UPDATE app SET enabled = $1 WHERE id = $2");
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 6] = [&INSERT, &FIND, &STANDING, &LIST, &UPDATE, &SET_ENABLED];
+pub static ALL: [&Stmt; 8] = [&INSERT, &FIND, &STANDING, &LIST, &UPDATE, &OF_EMAIL, &PHONES, &SET_ENABLED];
 
 /// An app.
 #[derive(Clone, Debug)]
@@ -141,6 +149,27 @@ pub async fn update(conn: &mut Conn, app: &App) -> Result<(), StoreError> {
         Val::Text(&id),
     ];
     conn.execute(&UPDATE, &values).await.map(|_| ())
+}
+
+/// Whether another of the merchant's apps of that product has this one's address for mail. True for as long as the
+/// ledger's lock is held.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn has_same_email(conn: &mut Conn, app: &App) -> Result<bool, StoreError> {
+    let (id, merchant) = (app.id.to_string(), app.merchant_id.to_string());
+    let values = [Val::Text(&merchant), Val::Text(&app.product), Val::Text(&app.email), Val::Text(&id)];
+    Ok(conn.row(&OF_EMAIL, &values).await?.is_some())
+}
+
+/// The phone numbers of the merchant's other apps of that product, as they were typed.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn phones_of_others(conn: &mut Conn, app: &App) -> Result<Vec<String>, StoreError> {
+    let (id, merchant) = (app.id.to_string(), app.merchant_id.to_string());
+    let rows = conn.rows(&PHONES, &[Val::Text(&merchant), Val::Text(&app.product), Val::Text(&id)]).await?;
+    rows.iter().map(|row| Ok(row.text("phone")?.to_owned())).collect()
 }
 
 /// Lets an app's credentials work, or not.

@@ -56,6 +56,12 @@ static SWEEP_EXPIRED: Stmt = Stmt::both(
 );
 static KEYS_OF_APP: Stmt =
     Stmt::both("credential.keys_of_app", "SELECT key_id FROM credential WHERE app_id = $1 AND status <> 'revoked'");
+static WORKING_LIVE_KEY: Stmt = Stmt::both(
+    "credential.working_live_key",
+    "SELECT key_id FROM credential
+     WHERE app_id = $1 AND mode = 'live' AND status IN ('active', 'retiring')
+       AND (expires_at IS NULL OR expires_at > $2) AND (ends_at IS NULL OR ends_at > $2) LIMIT 1",
+);
 static KEYS_OF_MERCHANT: Stmt = Stmt::both(
     "credential.keys_of_merchant",
     "SELECT c.key_id FROM app a JOIN credential c ON c.app_id = a.id WHERE a.merchant_id = $1 AND c.status <> 'revoked'",
@@ -67,8 +73,18 @@ static USED: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 9] =
-    [&INSERT, &UPDATE, &FIND, &LIST, &ACTIVE_SLOTS, &SWEEP_EXPIRED, &KEYS_OF_APP, &KEYS_OF_MERCHANT, &USED];
+pub static ALL: [&Stmt; 10] = [
+    &INSERT,
+    &UPDATE,
+    &FIND,
+    &LIST,
+    &ACTIVE_SLOTS,
+    &SWEEP_EXPIRED,
+    &KEYS_OF_APP,
+    &WORKING_LIVE_KEY,
+    &KEYS_OF_MERCHANT,
+    &USED,
+];
 
 /// A credential with what stands beside its row.
 #[derive(Clone, Debug)]
@@ -94,6 +110,8 @@ struct RestrictionsDocument {
     ips: Vec<String>,
     #[serde(default)]
     origins: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    domains: Option<Vec<String>>,
     #[serde(default)]
     scopes: Vec<String>,
 }
@@ -103,6 +121,7 @@ pub fn restrictions_text(restrictions: &Restrictions) -> String {
     let document = RestrictionsDocument {
         ips: restrictions.allowed_ips.iter().map(ToString::to_string).collect(),
         origins: restrictions.allowed_origins.iter().map(ToString::to_string).collect(),
+        domains: restrictions.domains.as_ref().map(|list| list.iter().map(ToString::to_string).collect()),
         scopes: restrictions.scopes.iter().map(ToString::to_string).collect(),
     };
     serde_json::to_string(&document).expect("lists of text are JSON")
@@ -113,6 +132,7 @@ fn restrictions_of(text: &str) -> Option<Restrictions> {
     Some(Restrictions {
         allowed_ips: document.ips.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?,
         allowed_origins: document.origins.into_iter().map(Into::into).collect(),
+        domains: document.domains.map(|list| list.into_iter().map(Into::into).collect()),
         scopes: document.scopes.into_iter().map(Into::into).collect(),
     })
 }
@@ -272,6 +292,14 @@ async fn key_ids(conn: &mut Conn, stmt: &'static Stmt, owner: &str) -> Result<Ve
 /// `StoreError` as the database answers.
 pub async fn key_ids_of_app(conn: &mut Conn, app: AppId) -> Result<Vec<String>, StoreError> {
     key_ids(conn, &KEYS_OF_APP, &app.to_string()).await
+}
+
+/// Whether a live credential of an app works at a moment.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn has_working_live(conn: &mut Conn, app: AppId, now: UnixMs) -> Result<bool, StoreError> {
+    Ok(conn.row(&WORKING_LIVE_KEY, &[Val::Text(&app.to_string()), Val::Int(now.0)]).await?.is_some())
 }
 
 /// The key ids of a merchant's credentials that have not been revoked.

@@ -6,14 +6,17 @@
 
 pub mod apps;
 pub mod challenges;
+pub mod companies;
 pub mod credentials;
 pub mod db;
+pub mod domains;
 pub mod error;
 pub mod factors;
 pub mod idempotency;
 pub mod ledger;
 pub mod letters;
 mod lite;
+pub mod logos;
 pub mod merchants;
 mod migrate;
 pub mod passkeys;
@@ -31,15 +34,18 @@ pub mod tokens;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 19] = [
+    let lists: [&[&sql::Stmt]; 22] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
+        &companies::ALL,
         &credentials::ALL,
+        &domains::ALL,
         &factors::ALL,
         &idempotency::ALL,
         &ledger::ALL,
         &letters::ALL,
+        &logos::ALL,
         &merchants::ALL,
         &passkeys::ALL,
         &people::ALL,

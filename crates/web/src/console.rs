@@ -18,6 +18,9 @@ use tower::Layer;
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// Open connections at the most.
 const CONNECTIONS_MAX: usize = 4096;
+/// Most that a connection reads ahead, and so the largest head. Bytes; hyper's own choice is above 400,000, which many
+/// uploads at once would fill.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// How long open connections may finish at a stop.
 const DRAIN: Duration = Duration::from_secs(5);
 /// Pause after accepting failed.
@@ -72,6 +75,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_DEADLINE)
+            .max_buf_size(BUFFER_BYTES)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let watched = graceful.watch(connection);
         tokio::spawn(async move {

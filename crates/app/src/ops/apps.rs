@@ -1,10 +1,13 @@
 //! Apps: a merchant's registered applications.
 
+use std::num::NonZeroU32;
+
 use keymint_domain::id::{AppId, MerchantId};
 use keymint_domain::role::Act;
 use keymint_store::apps::{self, App as Row};
 use keymint_store::error::StoreError;
-use keymint_store::{credentials, merchants};
+use keymint_store::logos::{self, Logo};
+use keymint_store::{companies, credentials, merchants};
 use serde_json::json;
 
 use crate::App;
@@ -32,6 +35,20 @@ pub struct NewApp {
     pub city: Option<String>,
     /// Zip or postal code.
     pub postal_code: String,
+    /// What happens to its logo.
+    pub logo: LogoChange,
+}
+
+/// What a form says of a logo.
+#[derive(Clone, Debug, Default)]
+pub enum LogoChange {
+    /// It stays, or there is none.
+    #[default]
+    Keep,
+    /// It goes.
+    Remove,
+    /// It is this one from now on.
+    Put(Logo),
 }
 
 fn checked(app: &App, merchant: MerchantId, new: &NewApp) -> Result<Row, OpError> {
@@ -58,6 +75,93 @@ fn checked(app: &App, merchant: MerchantId, new: &NewApp) -> Result<Row, OpError
     })
 }
 
+impl LogoChange {
+    /// Its name in the audit log.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Keep => "kept",
+            Self::Remove => "removed",
+            Self::Put(_) => "put",
+        }
+    }
+}
+
+/// What the vendor's console asks, inside the transaction that writes: two people at once cannot both be first. The
+/// management API promises its callers none of this (they may give ten apps one address), so it is asked of people.
+async fn check_unique(change: &mut Change<'_>, app: &App, actor: Actor, row: &Row) -> Result<(), OpError> {
+    let (Actor::Member(..), Some(product)) = (actor, app.products.find(&row.product)) else { return Ok(()) };
+    let (rules, title) = (&product.dialect.apps, &product.dialect.title);
+    if let Some(code) = rules.unique.email
+        && apps::has_same_email(change.conn(), row).await?
+    {
+        return field("email", taken(title, code));
+    }
+    if let (Some(code), Some(phone)) = (rules.unique.phone, &row.phone) {
+        let others = apps::phones_of_others(change.conn(), row).await?;
+        if others.iter().any(|other| same_phone(other, phone)) {
+            return field("phone", taken(title, code));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the company is described that the vendor's console asks for before the first app; of people alone, as above.
+async fn check_company(change: &mut Change<'_>, app: &App, actor: Actor, row: &Row) -> Result<(), OpError> {
+    let (Actor::Member(..), Some(product)) = (actor, app.products.find(&row.product)) else { return Ok(()) };
+    if product.dialect.apps.requires_company && companies::find(change.conn(), row.merchant_id).await?.is_none() {
+        let title = &product.dialect.title;
+        let message = format!("{title} asks for the profile of the company before its first application.");
+        return Err(OpError::Conflict { code: COMPANY_REQUIRED, message });
+    }
+    Ok(())
+}
+
+/// What is said of what another app has, with the vendor's number for it.
+fn taken(title: &str, code: NonZeroU32) -> String {
+    format!("is taken: another {title} application has it ({title} code {code})")
+}
+
+/// The code of the refusal that leads to the company's profile.
+pub const COMPANY_REQUIRED: &str = "company_required";
+
+/// `+91 98765-43210` and `+919876543210` ring at the same place.
+fn same_phone(one: &str, other: &str) -> bool {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    one == other || (!digits(one).is_empty() && digits(one) == digits(other))
+}
+
+async fn store_logo(change: &mut Change<'_>, row: &Row, logo: &LogoChange) -> Result<(), OpError> {
+    match logo {
+        LogoChange::Keep => {}
+        LogoChange::Remove => logos::remove(change.conn(), row.merchant_id, row.id).await?,
+        LogoChange::Put(logo) => logos::put(change.conn(), row.merchant_id, row.id, logo).await?,
+    }
+    Ok(())
+}
+
+/// An app's logo.
+///
+/// # Errors
+/// `NotFound` when there is none, or no such app for the actor.
+pub async fn logo(app: &App, actor: Actor, id: AppId) -> Result<Logo, OpError> {
+    let row = find(app, actor, id).await?;
+    let mut conn = app.db.read().await?;
+    logos::find(&mut conn, row.merchant_id, id).await?.ok_or(OpError::NotFound("logo"))
+}
+
+/// Which of a merchant's apps have a logo, and its version.
+///
+/// # Errors
+/// `NotFound` when the actor may not see the merchant.
+pub async fn logo_versions(app: &App, actor: Actor, merchant: MerchantId) -> Result<Vec<(AppId, String)>, OpError> {
+    if !actor.may_act_for(merchant) {
+        return Err(OpError::NotFound("merchant"));
+    }
+    actor.require(Act::See)?;
+    let mut conn = app.db.read().await?;
+    Ok(logos::versions(&mut conn, merchant).await?)
+}
+
 /// Makes an app, or finds the one that the same call made before.
 ///
 /// # Errors
@@ -81,13 +185,16 @@ pub async fn make(
         return Ok(row);
     }
     merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
+    check_company(&mut change, app, actor, &row).await?;
+    check_unique(&mut change, app, actor, &row).await?;
     match apps::insert(change.conn(), &row).await {
-        Err(StoreError::Unique { .. }) => return Err(name_taken()),
+        Err(StoreError::Unique { .. }) => return Err(name_taken(app, actor, &row)),
         other => other?,
     }
+    store_logo(&mut change, &row, &new.logo).await?;
     let subject = row.id.to_string();
     idempotency::remember(change.conn(), app, actor, repeat, &subject).await?;
-    let detail = json!({ "product": row.product, "name": row.name });
+    let detail = json!({ "product": row.product, "name": row.name, "logo": new.logo.as_str() });
     let saying = Saying { action: "app.made", subject: &subject, merchant: Some(merchant), detail };
     change.commit(saying, Vec::new()).await?;
     Ok(row)
@@ -129,17 +236,25 @@ pub async fn edit(app: &App, actor: Actor, id: AppId, new: &NewApp) -> Result<Ro
     let before = apps::find(change.conn(), id).await?.ok_or(OpError::NotFound("app"))?;
     let (is_enabled, created_at) = (before.is_enabled, before.created_at);
     let row = Row { id, is_enabled, created_at, ..checked };
+    check_unique(&mut change, app, actor, &row).await?;
     match apps::update(change.conn(), &row).await {
-        Err(StoreError::Unique { .. }) => return Err(name_taken()),
+        Err(StoreError::Unique { .. }) => return Err(name_taken(app, actor, &row)),
         other => other?,
     }
-    let (subject, detail) = (id.to_string(), json!({ "name": row.name, "before": before.name }));
+    store_logo(&mut change, &row, &new.logo).await?;
+    let (subject, detail) =
+        (id.to_string(), json!({ "name": row.name, "before": before.name, "logo": new.logo.as_str() }));
     let saying = Saying { action: "app.changed", subject: &subject, merchant: Some(row.merchant_id), detail };
     change.commit(saying, Vec::new()).await?;
     Ok(row)
 }
 
-fn name_taken() -> OpError {
+fn name_taken(app: &App, actor: Actor, row: &Row) -> OpError {
+    if let (Actor::Member(..), Some(product)) = (actor, app.products.find(&row.product))
+        && let Some(code) = product.dialect.apps.unique.name
+    {
+        return OpError::Field { field: "name", problem: taken(&product.dialect.title, code) };
+    }
     let message = "This merchant has an app of that name for this product.".to_owned();
     OpError::Conflict { code: "app_name_taken", message }
 }

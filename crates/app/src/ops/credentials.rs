@@ -9,7 +9,7 @@ use keymint_domain::credential::{
 use keymint_domain::dialect::OwnerKind;
 use keymint_domain::id::AppId;
 use keymint_domain::mode::Mode;
-use keymint_domain::restriction::Restrictions;
+use keymint_domain::restriction::{Restrictions, domains_for};
 use keymint_domain::role::Act;
 use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
@@ -20,6 +20,7 @@ use keymint_store::merchants::Activation;
 use serde_json::json;
 
 use crate::App;
+use crate::ops::domains;
 use crate::ops::idempotency::{self, Repeat};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
 use crate::products::Product;
@@ -177,6 +178,8 @@ pub async fn issue(
         return Ok(made);
     }
     check_owner(&mut change, &owner, new.mode).await?;
+    let domains = domains::of(app, change.conn(), app_id).await?;
+    issued.credential.restrictions.domains = domains_for(new.mode, &domains);
     store_new(&mut change, app, product, &issued.credential, now).await?;
     idempotency::remember(change.conn(), app, actor, repeat, &issued.credential.key_id).await?;
     let credential = issued.credential;
@@ -324,12 +327,14 @@ pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Resu
     let product = product_of(app, &credential.product)?;
     let texts = |list: &[Box<str>]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     let now_ips = credential.restrictions.allowed_ips.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let domains = credential.restrictions.domains.take();
     credential.restrictions = parse_restrictions(
         product,
         patch.allowed_ips.as_ref().unwrap_or(&now_ips),
         patch.allowed_origins.as_ref().unwrap_or(&texts(&credential.restrictions.allowed_origins)),
         patch.scopes.as_ref().unwrap_or(&texts(&credential.restrictions.scopes)),
     )?;
+    credential.restrictions.domains = domains;
     store_changed(&mut change, app, &credential).await?;
     let restrictions = credentials::restrictions_text(&credential.restrictions);
     let detail = json!({ "name": credential.name, "restrictions": restrictions });

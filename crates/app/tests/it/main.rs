@@ -1,6 +1,7 @@
 //! Use cases and the hot path over a real database of either engine, with a clock that stands still and entropy from a
 //! seed.
 
+mod apps;
 mod audit;
 mod house;
 mod idempotency;
@@ -82,6 +83,10 @@ keymint_testkit::on_both! {
         whatever_changed_is_written_in_four_places,
         no_live_key_survives_a_suspension,
         a_disabled_app_issues_nothing,;
+    apps:
+        of_twenty_at_once_one_app_has_the_email_and_one_the_phone_number,
+        a_person_describes_the_company_before_the_first_app_of_a_product_that_asks,
+        domains_that_were_edited_are_worth_nothing_and_widen_no_key,;
     audit:
         a_log_of_many_pages_is_intact,
         an_entry_that_was_edited_is_found,

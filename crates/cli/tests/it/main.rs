@@ -1,5 +1,6 @@
 //! Tests against the real binary: what merchants, their clients and the operator see.
 
+mod applications;
 mod browser;
 mod canaries;
 mod commands;
@@ -9,6 +10,7 @@ mod gate;
 mod gateway;
 mod interop;
 mod lifecycle;
+mod logos;
 mod management;
 mod overview;
 mod people;

@@ -282,7 +282,8 @@ fn a_recovery_code_opens_once() {
     };
     assert_eq!(enter(&codes[0].to_lowercase()), 303);
     assert_eq!(enter(&codes[0]), 422, "used");
-    assert_eq!(enter(&format!("{}A", &codes[1][..13])), 422, "one character off");
+    let last = if codes[1].ends_with('A') { 'B' } else { 'A' };
+    assert_eq!(enter(&format!("{}{last}", &codes[1][..13])), 422, "one character off");
     assert_eq!(enter(&codes[1]), 303);
 }
 

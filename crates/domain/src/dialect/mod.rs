@@ -2,6 +2,7 @@
 //! vendor's name. `parse.rs` reads the TOML, `recipe.rs` says what is signed, `answer.rs` what a denied caller sees.
 
 pub mod answer;
+pub mod apps;
 pub mod format;
 pub mod parse;
 pub mod recipe;
@@ -73,6 +74,8 @@ pub struct Dialect {
     pub allowed_origins_max: usize,
     /// `Origin` values that pass every list: the vendor's own clients.
     pub origins_always_allowed: Vec<Box<str>>,
+    /// What is asked of whoever registers an app at the console.
+    pub apps: apps::AppRules,
     /// What scopes there are and what each covers.
     pub scopes: BTreeMap<Box<str>, ScopeRule>,
     /// The ways to authenticate, in the order of the file. Never empty.

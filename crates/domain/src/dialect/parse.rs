@@ -9,6 +9,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::answer::{Answer, Answers, SchemeName, Template, envelope_values, quote};
+use super::apps::AppRules;
 use super::format::{Alphabet, Checksum, KeyFormat};
 use super::route::{Route, is_method, is_plain_path};
 use super::{Dialect, OwnerKind, Placement, Public, Scheme, SchemeKind, ScopeRule, SecretStyle};
@@ -61,6 +62,8 @@ struct RawDialect {
     key_id: RawKeyId,
     secret: Vec<RawSecret>,
     roll: RawRoll,
+    #[serde(default)]
+    apps: AppRules,
     restrictions: RawRestrictions,
     #[serde(default)]
     scopes: BTreeMap<String, RawScope>,
@@ -272,6 +275,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         allowed_ips_max: raw.restrictions.allowed_ips_max,
         allowed_origins_max: raw.restrictions.allowed_origins_max,
         origins_always_allowed: raw.restrictions.origins_always_allowed.into_iter().map(Into::into).collect(),
+        apps: raw.apps,
         scopes: check_scopes(raw.scopes)?,
         schemes,
         public,

@@ -6,11 +6,12 @@ use keymint_domain::role::{Act, Acts, Role};
 #[test]
 fn the_table_of_roles_is_this_one() {
     use Role::{Admin, Developer, Owner, Viewer};
-    let table: [(Act, &[Role]); 10] = [
+    let table: [(Act, &[Role]); 11] = [
         (Act::See, &[Owner, Admin, Developer, Viewer]),
         (Act::SeeRequests, &[Owner, Admin, Developer]),
         (Act::SeeAudit, &[Owner, Admin]),
         (Act::ManageApps, &[Owner, Admin, Developer]),
+        (Act::ManageCompany, &[Owner, Admin]),
         (Act::ManageTestCredentials, &[Owner, Admin, Developer]),
         (Act::ManageLiveCredentials, &[Owner, Admin]),
         (Act::RevokeLiveCredentials, &[Owner, Admin]),

@@ -1,5 +1,6 @@
 //! What the store promises, on both engines: each case is written once and mounted twice.
 
+mod belongings;
 mod credentials;
 mod ledger;
 mod logs;
@@ -26,6 +27,12 @@ keymint_testkit::on_both! {
         a_name_belongs_to_one_app_of_a_merchant_and_product,
         an_app_is_disabled_and_enabled,
         apps_of_another_merchant_are_not_listed,;
+    belongings:
+        a_company_comes_back_as_it_went_in_and_is_written_over,
+        a_logo_belongs_to_its_app_and_merchant,
+        domains_come_back_in_their_order,
+        an_email_and_a_phone_number_of_another_app_are_found,
+        a_live_key_works_until_its_end_and_a_test_key_is_none,;
     credentials:
         credentials_come_back_as_they_went_in,
         every_status_comes_back,

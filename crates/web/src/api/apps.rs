@@ -5,7 +5,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};
 use keymint_app::App;
-use keymint_app::ops::apps::{self, AppState, NewApp};
+use keymint_app::ops::apps::{self, AppState, LogoChange, NewApp};
 use keymint_app::store_types::AppRow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -105,7 +105,8 @@ pub async fn make(
     bytes: Bytes,
 ) -> Result<Response, ApiError> {
     let AppBody { product, name, email, phone, address, country, state, city, postal_code } = body(&bytes)?;
-    let new = NewApp { product, name, email, phone, address, country, state, city, postal_code };
+    let logo = LogoChange::Keep;
+    let new = NewApp { product, name, email, phone, address, country, state, city, postal_code, logo };
     let repeat = repeat(&headers, &format!("apps.make {merchant}"), &bytes)?;
     let made = apps::make(&app, actor, id(&merchant, "merchant")?, &new, repeat.as_ref()).await?;
     Ok(created(&view(made)))

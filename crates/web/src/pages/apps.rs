@@ -1,34 +1,48 @@
 //! The home page, a merchant's applications, and the form that registers one.
 
+use std::collections::HashMap;
+
 use askama::Template;
-use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
-use keymint_app::App;
-use keymint_app::ops::OpError;
-use keymint_app::ops::apps::{self, AppState, NewApp};
-use keymint_app::store_types::AppRow;
-use keymint_domain::id::MerchantId;
+use keymint_app::ops::apps::{self, COMPANY_REQUIRED, LogoChange, NewApp};
+use keymint_app::ops::companies;
+use keymint_app::ops::{Actor, OpError};
+use keymint_app::store_types::{AppRow, Membership};
+use keymint_app::{App, logo};
+use keymint_domain::id::{AppId, MerchantId};
 use keymint_domain::role::Act;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::keys::own;
+use super::logo::initials;
 use super::session::{SignedIn, Visitor};
-use super::{Frame, Problem, day, in_form, page};
+use super::upload::{File, Sent};
+use super::{Frame, Problem, company, day, in_form, page};
 use crate::api::extract::rfc3339;
 
 /// Apps on one page.
 const APPS_MAX: i64 = 500;
 
-struct AppLine {
-    id: String,
-    name: String,
-    product: String,
-    state: &'static str,
+/// An app as a list shows it.
+pub struct AppLine {
+    /// `app_…`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The product's title.
+    pub product: String,
+    /// `enabled` or `disabled`.
+    pub state: &'static str,
+    /// When it was registered.
+    pub created_at: String,
+    email: String,
+    country: String,
     tone: &'static str,
-    created_at: String,
     created_on: String,
+    initials: String,
+    /// The version of its logo; empty where there is none.
+    pub logo: String,
 }
 
 #[derive(Template)]
@@ -39,11 +53,16 @@ struct AppsPage {
     may_add: bool,
 }
 
-fn line(app: &App, row: AppRow) -> AppLine {
+/// A line of the list.
+pub fn line(app: &App, row: AppRow, logos: &HashMap<AppId, String>) -> AppLine {
     let title = app.products.find(&row.product).map(|product| product.dialect.title.to_string());
     AppLine {
         id: row.id.to_string(),
+        initials: initials(&row.name),
+        logo: logos.get(&row.id).cloned().unwrap_or_default(),
         name: row.name,
+        email: row.email,
+        country: row.country,
         product: title.unwrap_or(row.product),
         state: if row.is_enabled { "enabled" } else { "disabled" },
         tone: if row.is_enabled { "good" } else { "bad" },
@@ -52,8 +71,20 @@ fn line(app: &App, row: AppRow) -> AppLine {
     }
 }
 
-fn merchant(text: &str) -> Result<MerchantId, Problem> {
+/// The merchant that an address names.
+///
+/// # Errors
+/// `NotFound`.
+pub fn merchant(text: &str) -> Result<MerchantId, Problem> {
     text.parse().map_err(|_| Problem::NotFound)
+}
+
+/// The versions of a merchant's logos.
+///
+/// # Errors
+/// `Problem`.
+pub async fn logos(app: &App, actor: Actor, merchant: MerchantId) -> Result<HashMap<AppId, String>, Problem> {
+    Ok(apps::logo_versions(app, actor, merchant).await?.into_iter().collect())
 }
 
 /// A merchant's applications.
@@ -64,9 +95,10 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let (membership, actor) = visitor.at(merchant(&id)?)?;
     let rows = apps::list(&app, actor, membership.merchant_id, "", APPS_MAX).await?;
+    let logos = logos(&app, actor, membership.merchant_id).await?;
     let view = AppsPage {
         frame: Frame::new(&visitor, membership, "apps"),
-        apps: rows.into_iter().map(|row| line(&app, row)).collect(),
+        apps: rows.into_iter().map(|row| line(&app, row, &logos)).collect(),
         may_add: actor.require(Act::ManageApps).is_ok(),
     };
     page(StatusCode::OK, &view)
@@ -78,30 +110,20 @@ struct Choice {
     is_chosen: bool,
 }
 
-struct Field {
-    name: &'static str,
-    label: &'static str,
-    kind: &'static str,
-    is_required: bool,
-    value: String,
-    error: String,
-}
-
-#[derive(Template)]
-#[template(path = "app_settings.html")]
-struct SettingsPage {
-    frame: Frame,
-    app_id: String,
-    app_name: String,
-    tab: &'static str,
-    may_see_logs: bool,
-    may_manage: bool,
-    is_enabled: bool,
-    product: String,
-    created_at: String,
-    fields: Vec<Field>,
-    problem: String,
-    notice: &'static str,
+/// A field with what was typed, and what is wrong with it.
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What stands above it.
+    pub label: &'static str,
+    /// The type of its input.
+    pub kind: &'static str,
+    /// Whether it may be empty.
+    pub is_required: bool,
+    /// What was typed.
+    pub value: String,
+    /// What is wrong; empty when nothing is.
+    pub error: String,
 }
 
 #[derive(Template)]
@@ -110,14 +132,18 @@ struct NewAppPage {
     frame: Frame,
     products: Vec<Choice>,
     fields: Vec<Field>,
+    logo_error: String,
     problem: String,
+    notice: &'static str,
 }
 
 /// What the form sends; what is missing counts as empty.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct NewAppForm {
-    csrf: String,
+    /// The token of the session's forms.
+    #[serde(skip_serializing)]
+    pub csrf: String,
     product: String,
     name: String,
     email: String,
@@ -127,17 +153,31 @@ pub struct NewAppForm {
     state: String,
     city: String,
     postal_code: String,
+    #[serde(skip_serializing)]
+    remove_logo: String,
 }
 
 /// What is wrong with a form: beside a field, or above all.
 #[derive(Default)]
-struct Wrong {
-    field: &'static str,
-    problem: String,
+pub struct Wrong {
+    /// The field; empty for none.
+    pub field: &'static str,
+    /// What is wrong; empty when nothing is.
+    pub problem: String,
+}
+
+/// What a form looks like with what is wrong.
+pub struct Marked {
+    /// The fields.
+    pub fields: Vec<Field>,
+    /// What is wrong with the logo.
+    pub logo_error: String,
+    /// What is wrong with no field.
+    pub problem: String,
 }
 
 /// The fields with what was typed, and what is wrong beside the one it is wrong with; else it comes back.
-fn fields(form: &NewAppForm, wrong: Wrong) -> (Vec<Field>, String) {
+pub fn fields(form: &NewAppForm, wrong: Wrong) -> Marked {
     let fields = [
         ("name", "App Name", "text", true, &form.name),
         ("email", "Email", "email", true, &form.email),
@@ -157,17 +197,23 @@ fn fields(form: &NewAppForm, wrong: Wrong) -> (Vec<Field>, String) {
         value: value.clone(),
         error: if name == wrong.field { format!("{label} {}.", wrong.problem) } else { String::new() },
     });
-    (fields.into(), if is_beside { String::new() } else { wrong.problem })
+    let (logo_error, problem) = match wrong.field {
+        "logo" => (format!("Logo {}.", wrong.problem), String::new()),
+        _ if is_beside => (String::new(), String::new()),
+        _ => (String::new(), wrong.problem),
+    };
+    Marked { fields: fields.into(), logo_error, problem }
 }
 
 fn new_page(app: &App, frame: Frame, form: &NewAppForm, wrong: Wrong) -> NewAppPage {
-    let (fields, problem) = fields(form, wrong);
+    let Marked { fields, logo_error, problem } = fields(form, wrong);
     let choice = |product: &std::sync::Arc<keymint_app::products::Product>| Choice {
         name: product.name.to_string(),
         title: product.dialect.title.to_string(),
         is_chosen: *product.name == *form.product,
     };
-    NewAppPage { frame, products: app.products.iter().map(choice).collect(), fields, problem }
+    let products = app.products.iter().map(choice).collect();
+    NewAppPage { frame, products, fields, logo_error, problem, notice: "" }
 }
 
 /// The empty form.
@@ -178,6 +224,10 @@ pub async fn form(
 ) -> Result<Response, Problem> {
     let (membership, actor) = visitor.at(merchant(&id)?)?;
     actor.require(Act::ManageApps)?;
+    let asks = |product: &std::sync::Arc<keymint_app::products::Product>| product.dialect.apps.requires_company;
+    if app.products.iter().all(asks) && companies::find(&app, actor, membership.merchant_id).await?.is_none() {
+        return Ok(Redirect::to(&format!("/merchants/{id}/profile?next=app")).into_response());
+    }
     let frame = Frame::new(&visitor, membership, "apps");
     page(StatusCode::OK, &new_page(&app, frame, &NewAppForm::default(), Wrong::default()))
 }
@@ -187,11 +237,18 @@ pub async fn make(
     State(app): State<App>,
     SignedIn(visitor): SignedIn,
     Path(id): Path<String>,
-    Form(form): Form<NewAppForm>,
+    Sent { form, file }: Sent<NewAppForm>,
 ) -> Result<Response, Problem> {
     visitor.check(&form.csrf)?;
-    let wrong = match register(&app, &visitor, merchant(&id)?, &form).await {
-        Ok(row) => return Ok(Redirect::to(&format!("/apps/{}/keys?mode=test", row.id)).into_response()),
+    let wrong = match register(&app, &visitor, merchant(&id)?, (&form, file)).await {
+        Ok(row) => return Ok(Redirect::to(&format!("/apps/{}/keys?mode=test&done=added", row.id)).into_response()),
+        Err(OpError::Conflict { code: COMPANY_REQUIRED, message }) => {
+            let (_, actor) = visitor.at(merchant(&id)?)?;
+            if actor.require(Act::ManageCompany).is_ok() {
+                return company::instead(&app, &visitor, &id, &form).await;
+            }
+            Wrong { field: "", problem: format!("{message} An owner or admin can describe it under Company.") }
+        }
         Err(error) => wrong_with(error)?,
     };
     let (membership, _) = visitor.at(merchant(&id)?)?;
@@ -199,7 +256,21 @@ pub async fn make(
     page(StatusCode::UNPROCESSABLE_ENTITY, &new_page(&app, frame, &form, wrong))
 }
 
-fn wrong_with(error: OpError) -> Result<Wrong, Problem> {
+/// The form once more, with what was typed before another page came first.
+///
+/// # Errors
+/// `Problem`.
+pub fn again(app: &App, visitor: &Visitor, membership: &Membership, typed: &NewAppForm) -> Result<Response, Problem> {
+    let frame = Frame::new(visitor, membership, "apps");
+    let notice = "The company is saved. Add App goes on here.";
+    page(StatusCode::OK, &NewAppPage { notice, ..new_page(app, frame, typed, Wrong::default()) })
+}
+
+/// What a refusal says in the form of an app.
+///
+/// # Errors
+/// `Problem` for what is no matter of the form.
+pub fn wrong_with(error: OpError) -> Result<Wrong, Problem> {
     if matches!(error, OpError::Conflict { code: "app_name_taken", .. }) {
         return Ok(Wrong { field: "name", problem: "is taken: another app of this product has it".to_owned() });
     }
@@ -208,7 +279,8 @@ fn wrong_with(error: OpError) -> Result<Wrong, Problem> {
 }
 
 impl NewAppForm {
-    fn app(&self) -> NewApp {
+    /// The app that the form describes.
+    pub fn app(&self, logo: LogoChange) -> NewApp {
         let optional = |text: &str| (!text.trim().is_empty()).then(|| text.to_owned());
         NewApp {
             product: self.product.clone(),
@@ -220,10 +292,12 @@ impl NewAppForm {
             state: optional(&self.state),
             city: optional(&self.city),
             postal_code: self.postal_code.clone(),
+            logo,
         }
     }
 
-    fn of(row: &AppRow) -> Self {
+    /// The form that describes an app.
+    pub fn of(row: &AppRow) -> Self {
         let optional = |text: &Option<String>| text.clone().unwrap_or_default();
         Self {
             csrf: String::new(),
@@ -236,104 +310,32 @@ impl NewAppForm {
             state: optional(&row.state),
             city: optional(&row.city),
             postal_code: row.postal_code.clone(),
+            remove_logo: String::new(),
         }
     }
 }
 
-async fn register(app: &App, visitor: &Visitor, merchant: MerchantId, form: &NewAppForm) -> Result<AppRow, OpError> {
-    let actor = visitor.person.actor(merchant).ok_or(OpError::NotFound("merchant"))?;
-    apps::make(app, actor, merchant, &form.app(), None).await
-}
-
-fn settings_page(
-    app: &App,
-    visitor: &Visitor,
-    (row, form): (AppRow, &NewAppForm),
-    wrong: Wrong,
-    notice: &'static str,
-) -> Result<Response, Problem> {
-    let (membership, actor) = visitor.at(row.merchant_id)?;
-    let status = if wrong.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let (fields, problem) = fields(form, wrong);
-    let shown = line(app, row);
-    let view = SettingsPage {
-        frame: Frame::new(visitor, membership, "apps"),
-        app_id: shown.id,
-        app_name: shown.name,
-        tab: "settings",
-        may_see_logs: actor.require(Act::SeeRequests).is_ok(),
-        may_manage: actor.require(Act::ManageApps).is_ok(),
-        is_enabled: shown.state == "enabled",
-        product: shown.product,
-        created_at: shown.created_at,
-        fields,
-        problem,
-        notice,
-    };
-    page(status, &view)
-}
-
-/// What was just done.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub struct SettingsQuery {
-    done: String,
-}
-
-/// An app's settings.
-pub async fn settings(
-    State(app): State<App>,
-    SignedIn(visitor): SignedIn,
-    Path(id): Path<String>,
-    Query(asked): Query<SettingsQuery>,
-) -> Result<Response, Problem> {
-    let (row, _) = own(&app, &visitor, &id).await?;
-    let notice = match asked.done.as_str() {
-        "saved" => "Saved.",
-        "enabled" => "The application is enabled. Its keys work.",
-        "disabled" => "The application is disabled. No request with its keys is accepted.",
-        _ => "",
-    };
-    let form = NewAppForm::of(&row);
-    settings_page(&app, &visitor, (row, &form), Wrong::default(), notice)
-}
-
-/// Changes an app.
-pub async fn edit(
-    State(app): State<App>,
-    SignedIn(visitor): SignedIn,
-    Path(id): Path<String>,
-    Form(form): Form<NewAppForm>,
-) -> Result<Response, Problem> {
-    visitor.check(&form.csrf)?;
-    let (row, actor) = own(&app, &visitor, &id).await?;
-    match apps::edit(&app, actor, row.id, &form.app()).await {
-        Ok(row) => Ok(Redirect::to(&format!("/apps/{}/settings?done=saved", row.id)).into_response()),
-        Err(error) => settings_page(&app, &visitor, (row, &form), wrong_with(error)?, ""),
+/// What becomes of the logo: a picked file counts, whatever the box says.
+///
+/// # Errors
+/// `Field`.
+pub async fn logo_change(app: &App, form: &NewAppForm, file: File) -> Result<LogoChange, OpError> {
+    match file {
+        File::Bytes(bytes) => Ok(LogoChange::Put(app.logos.draw(bytes).await?)),
+        File::TooLarge => Err(OpError::Field { field: "logo", problem: logo::TOO_LARGE.to_owned() }),
+        File::None if form.remove_logo.is_empty() => Ok(LogoChange::Keep),
+        File::None => Ok(LogoChange::Remove),
     }
 }
 
-/// What the switch of an app sends.
-#[derive(Deserialize)]
-pub struct StateForm {
-    csrf: String,
-    state: String,
-}
-
-/// Enables an app, or disables it: its keys stop before the next page is there.
-pub async fn set_state(
-    State(app): State<App>,
-    SignedIn(visitor): SignedIn,
-    Path(id): Path<String>,
-    Form(form): Form<StateForm>,
-) -> Result<Response, Problem> {
-    visitor.check(&form.csrf)?;
-    let (row, actor) = own(&app, &visitor, &id).await?;
-    let state = match form.state.as_str() {
-        "enabled" => AppState::Enabled,
-        "disabled" => AppState::Disabled,
-        _ => return Err(Problem::Stale),
-    };
-    apps::set_state(&app, actor, row.id, state).await?;
-    Ok(Redirect::to(&format!("/apps/{}/settings?done={}", row.id, form.state)).into_response())
+async fn register(
+    app: &App,
+    visitor: &Visitor,
+    merchant: MerchantId,
+    (form, file): (&NewAppForm, File),
+) -> Result<AppRow, OpError> {
+    let actor = visitor.person.actor(merchant).ok_or(OpError::NotFound("merchant"))?;
+    actor.require(Act::ManageApps)?;
+    let logo = logo_change(app, form, file).await?;
+    apps::make(app, actor, merchant, &form.app(logo), None).await
 }

@@ -169,6 +169,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let own = own(&app, &visitor, &id).await?;
     let notice = match asked.done.as_deref() {
+        Some("added") => "The application is registered. Generate its first key here.",
         Some("shown") => "This key has been shown already, once. Regenerate it if its secret was not saved.",
         Some("changed") => "Saved. What is narrower now is so for every request from here on.",
         Some("moved") => "The end is moved.",

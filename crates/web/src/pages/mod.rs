@@ -3,11 +3,14 @@
 
 mod account;
 mod advice;
+mod app_settings;
 mod apps;
 mod chart;
+mod company;
 mod export;
 mod keys;
 mod log_entry;
+mod logo;
 mod logs;
 mod merchant;
 mod moments;
@@ -22,6 +25,7 @@ mod security;
 mod session;
 mod start;
 mod team;
+mod upload;
 
 use askama::Template;
 use axum::Router;
@@ -69,8 +73,12 @@ pub fn router(app: &App) -> Router<App> {
         .merge(of_team())
         .route("/merchants/{id}/apps", get(apps::list))
         .route("/merchants/{id}/apps/new", get(apps::form).post(apps::make))
-        .route("/apps/{id}/settings", get(apps::settings).post(apps::edit))
-        .route("/apps/{id}/state", post(apps::set_state))
+        .route("/merchants/{id}/profile", get(company::show).post(company::save))
+        .route("/apps/{id}/settings", get(app_settings::show).post(app_settings::edit))
+        .route("/apps/{id}/state", post(app_settings::set_state))
+        .route("/apps/{id}/domains", post(app_settings::add_domain))
+        .route("/apps/{id}/domains/remove", post(app_settings::remove_domain))
+        .route("/apps/{id}/logo", get(logo::show))
         .route("/keys/{key_id}", get(restrictions::show).post(restrictions::change))
         .route("/apps/{id}", get(overview::show))
         .route("/apps/{id}/start", get(start::show))
@@ -144,16 +152,18 @@ async fn private(State(app): State<App>, mut request: Request, next: Next) -> Re
     let (acting, path) = (session::Acting::default(), request.uri().path().to_owned());
     request.extensions_mut().insert(acting.clone());
     let mut response = next.run(request).await;
-    // A part of a page that was noted asks for itself again and again.
+    // Parts of a page that was noted: what asks for itself again and again, and pictures.
     if let Some(actor) = acting.actor()
         && response.status().is_success()
         && !path.ends_with("/arrival")
+        && !path.ends_with("/logo")
         && let Err(error) = people::note_view(&app, actor, &path).await
     {
         response = Problem::from(error).into_response();
     }
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // A picture says itself how it is kept and what may be in it.
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response.headers_mut().entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     response
 }
 
@@ -239,6 +249,8 @@ pub enum Problem {
     NotFound,
     /// The role does not allow it.
     Forbidden,
+    /// A form that cannot be read.
+    Broken,
     /// The form is not from this session.
     Stale,
     /// Too many attempts.
@@ -273,6 +285,11 @@ impl IntoResponse for Problem {
                 StatusCode::FORBIDDEN,
                 "Form out of date",
                 "This form is not from the session you are signed in with. Go back, reload the page and send it again.",
+            ),
+            Self::Broken => (
+                StatusCode::BAD_REQUEST,
+                "The form did not arrive",
+                "It came damaged, too slowly, or was too large. Nothing was changed. A logo may have at most 100 KB.",
             ),
             Self::TooMany => (
                 StatusCode::TOO_MANY_REQUESTS,

@@ -18,8 +18,11 @@ use super::team::{self, merchant};
 use super::{Frame, Problem, in_form, page};
 
 /// What a column of the table says, beside what may be granted.
-const OWNERS_ALONE: [(Act, &str); 2] =
-    [(Act::ManageLiveCredentials, "Generate and regenerate Live keys"), (Act::ManageTeam, "Manage the team")];
+const OWNERS_ALONE: [(Act, &str); 3] = [
+    (Act::ManageCompany, "Change the company"),
+    (Act::ManageLiveCredentials, "Generate and regenerate Live keys"),
+    (Act::ManageTeam, "Manage the team"),
+];
 
 fn words(act: Act) -> &'static str {
     match act {
@@ -28,7 +31,9 @@ fn words(act: Act) -> &'static str {
         Act::ManageApps => "Add, change and disable applications",
         Act::ManageTestCredentials => "Generate, regenerate and revoke Test keys",
         Act::RevokeLiveCredentials => "Revoke Live keys",
-        Act::See | Act::SeeTeam | Act::ManageLiveCredentials | Act::ManageTeam | Act::Operate => "",
+        Act::See | Act::SeeTeam | Act::ManageCompany | Act::ManageLiveCredentials | Act::ManageTeam | Act::Operate => {
+            ""
+        }
     }
 }
 

@@ -28,6 +28,10 @@ const fn broken(
 
 /// Scalars and tables around the schemes.
 const HEAD: &[Broken] = &[
+    broken("kspay", ("company = true", "company = 1"), "company = 1", "apps.requires_company", "expected a boolean"),
+    broken("kspay", ("[apps]\n", "[apps]\nlogo = true\n"), "logo", "apps.logo", "unknown field"),
+    broken("kspay", ("email = 2052", "email = 0"), "email = 0", "apps.unique.email", "nonzero"),
+    broken("kspay", ("phone = 2054", "fax = 2054"), "fax", "apps.unique.fax", "unknown field"),
     broken("razorpay", ("name = \"razorpay\"", "name = \"Razorpay\""), "name = \"R", "name", "lower-case letters"),
     broken("razorpay", ("name = \"razorpay\"", "name = \"razor-pay\""), "name = \"r", "name", "lower-case letters"),
     broken("razorpay", ("name = \"razorpay\"", "name = \"\""), "name = \"\"", "name", "1 to 32"),

@@ -1,6 +1,7 @@
 //! What narrows a credential, entry by entry and at the edges of each block, origin and path.
 
 mod addresses;
+mod domains;
 mod origins;
 mod scopes;
 

@@ -1,0 +1,1 @@
+UPDATE app_domains SET origins = 'https://evil.test';
