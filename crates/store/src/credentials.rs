@@ -44,6 +44,28 @@ static LIST: Stmt = Stmt::both(
           LEFT JOIN credential_use u ON u.key_id = c.key_id
      WHERE c.app_id = $1 AND c.id > $2 ORDER BY c.id LIMIT $3",
 );
+static LIVING: Stmt = Stmt::both(
+    "credential.living",
+    "SELECT c.id, c.key_id, c.product, c.mode, c.merchant_id, c.app_id, c.slot, c.name, c.created_at, c.expires_at,
+            c.status, c.ends_at, c.revoked_at, c.revoke_reason, c.revoke_note, c.restrictions, c.secret_kind,
+            c.ring_key, c.secret, c.row_check, a.enabled, m.activation, u.last_used_at
+     FROM credential c JOIN app a ON a.id = c.app_id JOIN merchant m ON m.id = c.merchant_id
+          LEFT JOIN credential_use u ON u.key_id = c.key_id
+     WHERE c.app_id = $1 AND c.mode = $2 AND c.status IN ('active', 'retiring')
+       AND (c.expires_at IS NULL OR c.expires_at > $3) AND (c.ends_at IS NULL OR c.ends_at > $3)
+     ORDER BY c.id DESC",
+);
+static ENDED: Stmt = Stmt::both(
+    "credential.ended",
+    "SELECT c.id, c.key_id, c.product, c.mode, c.merchant_id, c.app_id, c.slot, c.name, c.created_at, c.expires_at,
+            c.status, c.ends_at, c.revoked_at, c.revoke_reason, c.revoke_note, c.restrictions, c.secret_kind,
+            c.ring_key, c.secret, c.row_check, a.enabled, m.activation, u.last_used_at
+     FROM credential c JOIN app a ON a.id = c.app_id JOIN merchant m ON m.id = c.merchant_id
+          LEFT JOIN credential_use u ON u.key_id = c.key_id
+     WHERE c.app_id = $1 AND c.mode = $2
+       AND (c.status NOT IN ('active', 'retiring') OR c.expires_at <= $3 OR c.ends_at <= $3)
+       AND c.id < $4 ORDER BY c.id DESC LIMIT $5",
+);
 static ACTIVE_SLOTS: Stmt = Stmt::both(
     "credential.active_slots",
     "SELECT slot FROM credential
@@ -73,8 +95,10 @@ static USED: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 10] = [
+pub static ALL: [&Stmt; 12] = [
     &INSERT,
+    &LIVING,
+    &ENDED,
     &UPDATE,
     &FIND,
     &LIST,
@@ -243,6 +267,32 @@ pub async fn find(conn: &mut Conn, key_id: &str) -> Result<Option<Stored>, Store
 pub async fn list(conn: &mut Conn, app: AppId, above: &str, limit: i64) -> Result<Vec<Stored>, StoreError> {
     let app = app.to_string();
     conn.rows(&LIST, &[Val::Text(&app), Val::Text(above), Val::Int(limit)]).await?.iter().map(decode).collect()
+}
+
+/// An app's credentials of a mode that can be used at a moment, the newest first: as many as the dialect lets be active,
+/// and those that end soon.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn living(conn: &mut Conn, app: AppId, mode: Mode, now: UnixMs) -> Result<Vec<Stored>, StoreError> {
+    let app = app.to_string();
+    let values = [Val::Text(&app), Val::Text(mode.as_str()), Val::Int(now.0)];
+    conn.rows(&LIVING, &values).await?.iter().map(decode).collect()
+}
+
+/// Those that have ended, below an id, the newest first.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn ended(
+    conn: &mut Conn,
+    (app, mode): (AppId, Mode),
+    now: UnixMs,
+    (below, limit): (&str, i64),
+) -> Result<Vec<Stored>, StoreError> {
+    let app = app.to_string();
+    let values = [Val::Text(&app), Val::Text(mode.as_str()), Val::Int(now.0), Val::Text(below), Val::Int(limit)];
+    conn.rows(&ENDED, &values).await?.iter().map(decode).collect()
 }
 
 /// Whose slots, of which product and mode.

@@ -305,6 +305,31 @@ pub async fn list(app: &App, actor: Actor, id: AppId, above: &str, limit: i64) -
     Ok(stored.into_iter().map(|stored| view_stored(stored, now)).collect())
 }
 
+/// Above every id: where a list begins that goes down.
+pub const NEWEST: &str = "~";
+
+/// An app's credentials of a mode that can be used now, the newest first.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn living(app: &App, actor: Actor, id: AppId, mode: Mode) -> Result<Vec<View>, OpError> {
+    crate::ops::apps::find(app, actor, id).await?;
+    let (mut conn, now) = (app.db.read().await?, app.clock.now());
+    let stored = credentials::living(&mut conn, id, mode, now).await?;
+    Ok(stored.into_iter().map(|stored| view_stored(stored, now)).collect())
+}
+
+/// Those of an app and mode that have ended, below an id, the newest first.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn ended_below(app: &App, actor: Actor, of: (AppId, Mode), page: (&str, i64)) -> Result<Vec<View>, OpError> {
+    crate::ops::apps::find(app, actor, of.0).await?;
+    let (mut conn, now) = (app.db.read().await?, app.clock.now());
+    let stored = credentials::ended(&mut conn, of, now, page).await?;
+    Ok(stored.into_iter().map(|stored| view_stored(stored, now)).collect())
+}
+
 /// Changes name, expiry or restrictions. What is narrower afterwards is so before this returns.
 ///
 /// # Errors

@@ -234,3 +234,44 @@ pub async fn what_is_absent_and_what_is_foreign_look_the_same(it: TestDb) {
     let foreign = merchants::make(&house.app, actor, &new_merchant("x"), None).await;
     assert!(matches!(foreign, Err(OpError::Forbidden)));
 }
+
+pub async fn what_can_be_used_is_listed_apart_from_what_has_ended_to_the_millisecond(it: TestDb) {
+    let house = House::over(it).await;
+    let (_, app) = house.registered("keymint", "list").await;
+    let issue = async |expires_at: Option<UnixMs>| {
+        house.clock.pass_ms(1);
+        house.issue(app, &NewCredential { expires_at, ..plain(Mode::Test) }).await.expect("issued").key_id
+    };
+    let (stays, revoked, old) = (issue(None).await, issue(None).await, issue(None).await);
+    let end = house.app.clock.now().plus_seconds(i64::from(DAY));
+    let expires = issue(Some(end)).await;
+    house.revoke(&revoked).await;
+    house.clock.pass_ms(1);
+    let until = house.app.clock.now().plus_seconds(i64::from(DAY));
+    let new = house.roll(&old, DAY).await.expect("rolled").key_id;
+    let ids = |found: Result<Vec<credentials::View>, OpError>| {
+        found.expect("it reads").into_iter().map(|view| view.credential.key_id).collect::<Vec<_>>()
+    };
+    let living = async || ids(credentials::living(&house.app, OPERATOR, app, Mode::Test).await);
+    let ended = async |below: &str, limit: i64| {
+        credentials::ended_below(&house.app, OPERATOR, (app, Mode::Test), (below, limit)).await
+    };
+    let newest = credentials::NEWEST;
+    assert_eq!(living().await, [&new, &expires, &old, &stays].map(String::clone), "the newest first");
+    assert_eq!(ids(ended(newest, 9).await), std::slice::from_ref(&revoked));
+    house.clock.set(UnixMs(end.0 - 1));
+    assert_eq!(living().await.len(), 4);
+    house.clock.set(end);
+    assert_eq!(living().await, [&new, &old, &stays].map(String::clone), "it expires to the millisecond");
+    house.clock.set(until);
+    assert_eq!(living().await, [&new, &stays].map(String::clone), "and so does a grace");
+    assert_eq!(ids(ended(newest, 9).await), [&expires, &old, &revoked].map(String::clone));
+    let first = ended(newest, 1).await.expect("it reads");
+    let last = first.last().expect("one").credential.id.to_string();
+    assert_eq!(ids(ended(&last, 9).await), [&old, &revoked].map(String::clone), "page by page");
+    assert!(ids(credentials::living(&house.app, OPERATOR, app, Mode::Live).await).is_empty());
+    let (other, _) = house.registered("keymint", "other").await;
+    let stranger = Actor::Merchant("tok_00000000000000000000000000".parse().expect("an id"), other);
+    assert_eq!(code(credentials::living(&house.app, stranger, app, Mode::Test).await), "not_found");
+    assert_eq!(code(credentials::ended_below(&house.app, stranger, (app, Mode::Test), (newest, 9)).await), "not_found");
+}

@@ -39,7 +39,8 @@ keymint_testkit::on_both! {
         live_needs_an_approved_merchant,
         a_suspended_merchant_keeps_its_test_keys_and_no_live_one,
         what_is_narrowed_is_narrow_when_the_change_returns,
-        what_is_absent_and_what_is_foreign_look_the_same,;
+        what_is_absent_and_what_is_foreign_look_the_same,
+        what_can_be_used_is_listed_apart_from_what_has_ended_to_the_millisecond,;
     revocation:
         nothing_is_accepted_after_a_change_that_ends_it_returned,
         each_of_two_revocations_at_once_is_true_when_it_answers,

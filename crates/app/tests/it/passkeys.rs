@@ -360,19 +360,20 @@ pub async fn adding_needs_the_password_and_a_proof_and_removing_a_proof(it: Test
 pub async fn answers_with_a_passkey_are_counted_like_codes(it: TestDb) {
     let house = House::over(it).await;
     let (person, mut device) = owner(&house, "one").await;
-    for _ in 0..2 {
-        let (id, options) = asked(&house, &person, "an act").await;
-        for _ in 0..5 {
-            assert!(!gives(&house, &person, "an act", (&id, "{}")).await);
-        }
-        let right = device.plainly(&options);
-        let sixth = proofs::give(&house.app, &person, "an act", (&id, &right)).await;
-        assert!(matches!(sixth, Ok(None)), "five tries of a challenge, though it is right");
-    }
     let (id, options) = asked(&house, &person, "an act").await;
+    for _ in 0..5 {
+        assert!(!gives(&house, &person, "an act", (&id, "{}")).await);
+    }
     let right = device.plainly(&options);
-    let eleventh = proofs::give(&house.app, &person, "an act", (&id, &right)).await;
-    assert!(matches!(eleventh, Err(OpError::TooMany)), "ten of an account in an hour");
+    let sixth = proofs::give(&house.app, &person, "an act", (&id, &right)).await;
+    assert!(matches!(sixth, Ok(None)), "five tries of a challenge, though it is right");
+    let (id, options) = asked(&house, &person, "an act").await;
+    for _ in 0..4 {
+        assert!(!gives(&house, &person, "an act", (&id, "{}")).await);
+    }
+    let right = device.plainly(&options);
+    let tenth = proofs::give(&house.app, &person, "an act", (&id, &right)).await;
+    assert!(matches!(tenth, Err(OpError::TooMany)), "nine of an account in an hour");
 }
 
 pub async fn an_account_has_ten_passkeys_at_most(it: TestDb) {

@@ -478,3 +478,34 @@ fn the_audit_log_is_for_owners_and_admins_and_the_activation_for_all() {
     );
     assert!(decide("approved", "checked").contains(">approved<"));
 }
+
+#[test]
+fn keys_that_have_ended_are_listed_fifty_at_a_time_below_those_that_live() {
+    let dev = dev();
+    let owner = Browser::signed_in(&dev, "owner");
+    let app = app_of(&dev, "keymint");
+    let mut keys = Vec::new();
+    for number in 0..61 {
+        let key = dev.key_of(&app, &serde_json::json!({ "mode": "test", "name": format!("number {number}") }));
+        if number > 0 {
+            assert_eq!(dev.revoke(&key.key_id).status, 200);
+        }
+        keys.push(key.key_id);
+    }
+    let list = format!("/apps/{app}/keys?mode=test");
+    let first = owner.get(&list).body;
+    let on = |page: &str| keys.iter().filter(|key| page.contains(key.as_str())).count();
+    assert_eq!(on(&first), 51, "the one that lives, which is the oldest, and fifty");
+    assert!(
+        first.contains(keys[0].as_str()) && first.contains(keys[60].as_str()) && !first.contains(keys[10].as_str())
+    );
+    let (_, older) = first.split_once("class=\"button\" href=\"").expect("a way on");
+    let older = older.split('"').next().expect("an address").replace("&#38;", "&");
+    let second = owner.get(&older).body;
+    assert_eq!(on(&second), 10);
+    assert!(!second.contains(keys[0].as_str()) && second.contains(keys[1].as_str()));
+    assert!(second.contains(">Newest</a>") && !second.contains(">Older</a>"));
+    for odd in ["before=%3C", "before=", "before=crd_", "before=%00"] {
+        assert_eq!(owner.get(&format!("{list}&{odd}")).status, 200, "{odd}");
+    }
+}

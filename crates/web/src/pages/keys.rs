@@ -20,8 +20,8 @@ use super::session::{SignedIn, Visitor};
 use super::{Frame, Problem, day, in_form, minute, page};
 use crate::api::extract::rfc3339;
 
-/// Keys on one page.
-const KEYS_MAX: i64 = 1000;
+/// Keys that have ended on one page, below those that can be used.
+const ENDED_MAX: usize = 50;
 
 struct KeyLine {
     key_id: String,
@@ -51,6 +51,10 @@ struct KeysPage {
     may_manage: bool,
     may_end: bool,
     keys: Vec<KeyLine>,
+    /// The list from its beginning, where this is further on.
+    newest: String,
+    /// The next page, where there is one.
+    older: String,
     /// What makes two sendings of one form one act.
     once: String,
     name: String,
@@ -121,6 +125,8 @@ struct Said {
     name: String,
     problem: String,
     notice: &'static str,
+    /// The id of the last key of the page before this one.
+    before: String,
 }
 
 async fn listed(
@@ -131,7 +137,16 @@ async fn listed(
     said: Said,
 ) -> Result<Response, Problem> {
     let (membership, _) = visitor.at(row.merchant_id)?;
-    let keys = credentials::list(app, actor, row.id, "", KEYS_MAX).await?;
+    let mut keys =
+        if said.before.is_empty() { credentials::living(app, actor, row.id, mode).await? } else { Vec::new() };
+    let below = if said.before.is_empty() { credentials::NEWEST } else { &said.before };
+    let limit = i64::try_from(ENDED_MAX + 1).unwrap_or(i64::MAX);
+    let mut ended = credentials::ended_below(app, actor, (row.id, mode), (below, limit)).await?;
+    let list = format!("/apps/{}/keys?mode={}", row.id, mode.as_str());
+    let older = ended.get(ENDED_MAX - 1).filter(|_| ended.len() > ENDED_MAX);
+    let older = older.map(|last| format!("{list}&before={}", last.credential.id)).unwrap_or_default();
+    ended.truncate(ENDED_MAX);
+    keys.extend(ended);
     let status = if said.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let view = KeysPage {
         frame: Frame { mode_is_test: mode == Mode::Test, ..Frame::new(visitor, membership, "apps") },
@@ -144,7 +159,9 @@ async fn listed(
         // With a second factor, which is asked for when it comes to it.
         may_manage: !matches!(actor.require(credentials::manage(mode)), Err(OpError::Forbidden)),
         may_end: actor.require(credentials::end(mode)).is_ok(),
-        keys: keys.into_iter().filter(|key| key.credential.mode == mode).map(line).collect(),
+        keys: keys.into_iter().map(line).collect(),
+        newest: if said.before.is_empty() { String::new() } else { list },
+        older,
         once: once(app)?,
         name: said.name,
         problem: said.problem,
@@ -158,6 +175,8 @@ async fn listed(
 pub struct KeysQuery {
     mode: Option<Mode>,
     done: Option<String>,
+    #[serde(default)]
+    before: String,
 }
 
 /// The keys of an app in one mode.
@@ -176,7 +195,14 @@ pub async fn list(
         Some("revoked") => "The key is revoked. No request with it is accepted any more.",
         _ => "",
     };
-    listed(&app, &visitor, own, asked.mode.unwrap_or(Mode::Test), Said { notice, ..Said::default() }).await
+    listed(
+        &app,
+        &visitor,
+        own,
+        asked.mode.unwrap_or(Mode::Test),
+        Said { notice, before: asked.before, ..Said::default() },
+    )
+    .await
 }
 
 fn once(app: &App) -> Result<String, OpError> {

@@ -28,7 +28,7 @@ use super::{Frame, Problem, day, page};
 use crate::sandbox;
 
 /// Keys that are looked at.
-const KEYS_MAX: i64 = 1000;
+const KEYS_LOOKED_AT: i64 = 50;
 /// Objects of the sandbox that are counted: the newest, so that the page stays quick whatever is kept.
 const OBJECTS_MAX: usize = 2_000;
 /// Reasons shown.
@@ -214,9 +214,8 @@ fn reasons(traffic: &Traffic, app_id: &str, mode: &str) -> Vec<Reason> {
 
 /// What brings an app to its first call, in order; empty once it is there.
 fn steps(keys: &[View], may_manage: bool, app_id: &str) -> Vec<Step> {
-    let test = || keys.iter().filter(|key| key.credential.mode == Mode::Test);
-    let has_key = test().any(|key| key.state == KeyState::Active);
-    let has_called = test().any(|key| key.last_used_at.is_some());
+    let has_key = keys.iter().any(|key| key.state == KeyState::Active);
+    let has_called = keys.iter().any(|key| key.last_used_at.is_some());
     if has_called || !may_manage {
         return Vec::new();
     }
@@ -274,7 +273,8 @@ pub async fn show(
     let span_ms = range.window.steps.saturating_mul(range.window.step_ms());
     let since = UnixMs(app.clock.now().0.saturating_sub(span_ms));
     let (kept, kept_all) = if mode == Mode::Test { kept(&app, actor, id, since).await? } else { (Vec::new(), 0) };
-    let keys = credentials::list(&app, actor, id, "", KEYS_MAX).await?;
+    let mut keys = credentials::living(&app, actor, id, Mode::Test).await?;
+    keys.extend(credentials::ended_below(&app, actor, (id, Mode::Test), (credentials::NEWEST, KEYS_LOOKED_AT)).await?);
     let place = |found: &Range| Place { name: found.name, words: found.words, is_here: found.name == range.name };
     let title = app.products.find(&product).map(|product| product.dialect.title.to_string());
     let view = OverviewPage {

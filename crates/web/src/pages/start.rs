@@ -28,8 +28,6 @@ use super::{Frame, Problem, page};
 use crate::api::extract::rfc3339;
 use crate::sandbox;
 
-/// Keys that are looked at.
-const KEYS_MAX: i64 = 1000;
 /// What stands in a sample before there is a key.
 const NO_KEY_ID: &str = "YOUR_KEY_ID";
 
@@ -140,9 +138,8 @@ pub struct StartQuery {
 
 /// The active test keys of an app, the newest first.
 async fn test_keys(app: &App, actor: Actor, id: AppId) -> Result<Vec<View>, OpError> {
-    let mut keys = credentials::list(app, actor, id, "", KEYS_MAX).await?;
-    keys.retain(|key| key.state == KeyState::Active && key.credential.mode == Mode::Test);
-    keys.sort_by_key(|key| std::cmp::Reverse(key.credential.created_at));
+    let mut keys = credentials::living(app, actor, id, Mode::Test).await?;
+    keys.retain(|key| key.state == KeyState::Active);
     Ok(keys)
 }
 
