@@ -105,6 +105,8 @@ const enteringByPasskey = async (visitor) => {
   await visitor.press("Sign in");
 };
 
+const openShortcuts = (visitor) => visitor.page.keyboard.press("?");
+
 const page = (name, role, path, act) => ({ name, role, path, act });
 /** The same, under the name of the console, where browsers have passkeys. */
 const named = (...line) => ({ ...page(...line), isNamed: true });
@@ -121,6 +123,9 @@ export const PAGES = [
   page("sign-up-invited", undefined, () => "/sign-up?invited=1"),
   page("forgot", undefined, () => "/forgot"),
   page("forgot-code", undefined, () => "/forgot", askedForCode),
+  page("jump", "owner", () => "/jump?q=app"),
+  page("jump-nothing", "owner", () => "/jump?q=zzz"),
+  page("shortcuts", "owner", ({ merchant }) => `/merchants/${merchant}/apps`, openShortcuts),
   page("outbox", undefined, () => "/outbox"),
   page("applications", "owner", ({ merchant }) => `/merchants/${merchant}/apps`),
   page("applications-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/apps`),

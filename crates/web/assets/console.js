@@ -35,6 +35,44 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
+// What was just done is said aloud: a live region speaks when its text changes, not when it is there from the beginning.
+for (const notice of document.querySelectorAll(".notice[role=status]")) {
+  const said = [...notice.childNodes];
+  notice.replaceChildren();
+  setTimeout(() => notice.replaceChildren(...said), 100);
+}
+
+// A form that takes a moment says so, and is not sent twice meanwhile.
+for (const form of document.querySelectorAll("form[method=post]:not(.passkey)")) {
+  form.addEventListener("submit", (event) => {
+    if (form.ariaBusy === "true") return event.preventDefault();
+    form.ariaBusy = "true";
+    setTimeout(() => { form.ariaBusy = null; }, 10_000);
+  });
+}
+
+// Shortcuts, never while somebody types: / and Ctrl K search, g and a letter goes to a place, ? lists them.
+const jump = document.getElementById("jump");
+let going = 0;
+addEventListener("keydown", (event) => {
+  if (!jump || event.altKey || event.metaKey && event.key !== "k") return;
+  if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+    event.preventDefault();
+    return jump.focus();
+  }
+  if (event.ctrlKey || event.target.closest("input, select, textarea, dialog, [contenteditable]")) return;
+  const place = Date.now() - going < 1500 && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+  going = event.key === "g" ? Date.now() : 0;
+  if (event.key === "/") {
+    event.preventDefault();
+    jump.focus();
+  } else if (event.key === "?") {
+    document.getElementById("shortcuts").showModal();
+  } else if (place) {
+    place.click();
+  }
+});
+
 // The page of the first call asks whether it has arrived, for ten minutes at most.
 const arrival = document.getElementById("arrival");
 if (arrival && ["waiting", "denied"].includes(arrival.dataset.state)) {

@@ -23,6 +23,7 @@ files! {
     pages_are_for_everybody: "accessibility",
     hostile_text_stays_text: "hostile",
     other_sites_change_nothing: "cross-site",
+    people_get_about_by_keyboard_and_search: "getting-about",
     a_page_that_misbehaves_is_noticed: "watch",
     lighthouse_is_content: "lighthouse",
 }

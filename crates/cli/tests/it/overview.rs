@@ -405,3 +405,26 @@ fn odd_queries_are_answered_and_change_nothing() {
     let keys = dev.api("GET", &format!("{app}/credentials"), &Value::Null).json();
     assert_eq!(keys["items"], json!([]));
 }
+
+#[test]
+fn search_finds_nothing_that_is_not_ones_own() {
+    let dev = dev();
+    let owner = Browser::signed_in(&dev, "owner");
+    let foreign = dev.key("keymint", "foreign");
+    let own = generated(&dev, &owner, "keymint");
+    let jump = |q: &str| owner.get(&format!("/jump?q={q}"));
+    assert_eq!(jump(&own.key_id).header("location"), Some(&*format!("/apps/{}/keys?mode=test", own.app_id)));
+    assert_eq!(jump(&own.app_id).header("location"), Some(&*format!("/apps/{}", own.app_id)));
+    let nobody = "km_test_0000000000000000000000000000000000000";
+    for other in
+        [&foreign.key_id, &foreign.app_id, nobody, "app_00000000000000000000000000", "%3Cscript%3E", "%25", "%00"]
+    {
+        let found = jump(other);
+        assert_eq!(found.status, 200, "{other}");
+        assert!(found.body.contains("Nothing found") && !found.body.contains("<script>alert"), "{other}");
+    }
+    assert!(!jump("foreign").body.contains(&foreign.app_id), "by name neither");
+    assert!(jump("Demo+app").body.contains(&format!("/apps/{}", own.app_id)));
+    assert!(jump("").body.contains("What are you looking for"));
+    assert_eq!(Browser::new(&dev).get("/jump?q=a").header("location"), Some("/sign-in"));
+}

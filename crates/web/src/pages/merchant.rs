@@ -5,13 +5,13 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use http::StatusCode;
 use keymint_app::App;
-use keymint_app::ops::{audit, merchants};
-use keymint_app::store_types::{Activation, AuditRow};
+use keymint_app::ops::{audit, merchants, team};
+use keymint_app::store_types::{Activation, AuditRow, Member};
 use keymint_domain::id::MerchantId;
 use serde::Deserialize;
 
 use super::session::SignedIn;
-use super::{Frame, Problem, page};
+use super::{Frame, Problem, page, second};
 use crate::api::extract::rfc3339;
 
 /// Entries on one page.
@@ -57,7 +57,11 @@ pub async fn activation(
 
 struct AuditLine {
     at: String,
+    when: String,
+    /// The name of a person, or what kind of caller it was.
+    who: String,
     actor: String,
+    said: &'static str,
     action: String,
     subject: String,
     detail: String,
@@ -71,9 +75,64 @@ struct AuditPage {
     older: String,
 }
 
-fn line(row: AuditRow) -> AuditLine {
+/// An act in words; what has none stands as it is kept.
+fn said(action: &str) -> &'static str {
+    match action {
+        "app.changed" => "Changed an application",
+        "app.disabled" => "Disabled an application",
+        "app.domains_changed" => "Changed an application's domains",
+        "app.enabled" => "Enabled an application",
+        "app.made" => "Added an application",
+        "company.described" => "Described the company",
+        "credential.changed" => "Changed a key",
+        "credential.end_moved" => "Moved the end of a key",
+        "credential.issued" => "Generated a key",
+        "credential.revoked" => "Revoked a key",
+        "credential.rolled" => "Regenerated a key",
+        "merchant.activation" => "Decided about live mode",
+        "merchant.made" => "Made the merchant",
+        "page.viewed" => "Saw a page",
+        "role.changed" => "Changed a role",
+        "role.deleted" => "Deleted a role",
+        "role.made" => "Made a role",
+        "team.declined" => "Declined an invitation",
+        "team.factors_reset" => "Reset a member's second factors",
+        "team.invited" => "Invited somebody",
+        "team.joined" => "Joined the team",
+        "team.left" => "Left the team",
+        "team.removed" => "Took somebody out of the team",
+        "team.role_changed" => "Changed somebody's role",
+        "team.rule_changed" => "Changed the rule about second factors",
+        "team.unlocked" => "Unlocked a member",
+        "team.withdrawn" => "Withdrew an invitation",
+        "token.made" => "Made an API token",
+        "token.revoked" => "Revoked an API token",
+        "user.made" => "Made an account",
+        _ => "",
+    }
+}
+
+fn line(row: AuditRow, members: &[Member]) -> AuditLine {
     let detail = if row.detail == "{}" { String::new() } else { row.detail };
-    AuditLine { at: rfc3339(row.at), actor: row.actor, action: row.action, subject: row.subject, detail }
+    let who = match row.actor.split_once(':') {
+        Some(("user", id)) => {
+            let known = members.iter().find(|member| member.user.to_string() == id);
+            known.map_or_else(|| "Somebody who left".to_owned(), |member| member.name.clone())
+        }
+        Some(("operator", _)) => "The operator".to_owned(),
+        Some(("merchant", _)) => "An API token".to_owned(),
+        _ => "Keymint".to_owned(),
+    };
+    AuditLine {
+        at: rfc3339(row.at),
+        when: second(row.at),
+        who,
+        said: said(&row.action),
+        actor: row.actor,
+        action: row.action,
+        subject: row.subject,
+        detail,
+    }
 }
 
 /// Where a page of the log begins.
@@ -98,6 +157,8 @@ pub async fn audit_log(
         Some(last) if has_more => format!("/merchants/{}/audit?before={}", membership.merchant_id, last.seq),
         _ => String::new(),
     };
+    let (members, _) = team::list(&app, actor, membership.merchant_id).await?;
     let frame = Frame::new(&visitor, membership, "audit");
-    page(StatusCode::OK, &AuditPage { frame, entries: rows.into_iter().map(line).collect(), older })
+    let entries = rows.into_iter().map(|row| line(row, &members)).collect();
+    page(StatusCode::OK, &AuditPage { frame, entries, older })
 }

@@ -8,6 +8,7 @@ mod apps;
 mod chart;
 mod company;
 mod export;
+mod jump;
 mod keys;
 mod log_entry;
 mod logo;
@@ -66,6 +67,7 @@ pub fn router(app: &App) -> Router<App> {
         .route("/sign-up/confirm", post(account::confirm_sign_up))
         .route("/forgot", get(account::forgot_form).post(account::forgot))
         .route("/forgot/confirm", post(account::confirm_forgot))
+        .route("/jump", get(jump::show))
         .route("/outbox", get(outbox::list))
         .merge(personal())
         .route("/merchants/{id}/activation", get(merchant::activation))
@@ -92,6 +94,7 @@ pub fn router(app: &App) -> Router<App> {
         .route("/keys/{key_id}/revoke", post(keys::revoke))
         .layer(middleware::from_fn_with_state(app.clone(), private))
         .layer(CsrfLayer::new())
+        .route("/assets/icons.svg", get(|| asset("image/svg+xml", include_str!("../../assets/icons.svg"))))
         .route("/assets/icon.svg", get(|| asset("image/svg+xml", include_str!("../../assets/icon.svg"))))
         .route(
             "/assets/console.css",
