@@ -476,7 +476,12 @@ fn the_audit_log_is_for_owners_and_admins_and_the_activation_for_all() {
     assert!(
         decide("rejected", "The <i>licence</i> is missing.").contains("The &#60;i&#62;licence&#60;/i&#62; is missing.")
     );
-    assert!(decide("approved", "checked").contains(">approved<"));
+    let done = |page: &str| page.matches("<span class=\"badge good\">Done</span>").count();
+    let before = decide("rejected", "Not yet.");
+    assert!(before.contains("badge warn\">Not yet") && before.contains("href=\"/security\">Security</a>"));
+    let approved = decide("approved", "checked");
+    assert!(approved.contains(">approved<") && !approved.contains("badge warn\">Not yet"));
+    assert_eq!(done(&approved), done(&before) + 1, "the operator's step");
 }
 
 #[test]

@@ -5,12 +5,13 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use http::StatusCode;
 use keymint_app::App;
-use keymint_app::ops::{audit, merchants, team};
+use keymint_app::ops::{Actor, apps, audit, companies, credentials, merchants, team};
 use keymint_app::store_types::{Activation, AuditRow, Member};
 use keymint_domain::id::MerchantId;
+use keymint_domain::mode::Mode;
 use serde::Deserialize;
 
-use super::session::SignedIn;
+use super::session::{SignedIn, Visitor};
 use super::{Frame, Problem, page, second};
 use crate::api::extract::rfc3339;
 
@@ -25,6 +26,57 @@ struct ActivationPage {
     tone: &'static str,
     says: &'static str,
     reason: String,
+    steps: Vec<Step>,
+}
+
+/// Something that live mode needs.
+struct Step {
+    words: &'static str,
+    is_done: bool,
+    /// Where it is done; empty where somebody else does it.
+    href: String,
+    label: &'static str,
+}
+
+/// Applications that are looked at for a first call.
+const APPS_LOOKED_AT: i64 = 50;
+
+/// Whether an enabled application has been called with a test key.
+async fn has_called(app: &App, actor: Actor, id: MerchantId) -> Result<bool, Problem> {
+    for row in apps::list(app, actor, id, "", APPS_LOOKED_AT).await?.into_iter().filter(|row| row.is_enabled) {
+        let keys = credentials::living(app, actor, row.id, Mode::Test).await?;
+        if keys.iter().any(|key| key.last_used_at.is_some()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn steps(
+    app: &App,
+    visitor: &Visitor,
+    (id, actor): (MerchantId, Actor),
+    state: Activation,
+) -> Result<Vec<Step>, Problem> {
+    let step = |words, is_done, href: &str, label| Step { words, is_done, href: href.to_owned(), label };
+    let (company, home) = (format!("/merchants/{id}/profile"), format!("/merchants/{id}/apps"));
+    let is_described = companies::find(app, actor, id).await?.is_some();
+    Ok(vec![
+        step("The company is described.", is_described, &company, "Company"),
+        step(
+            "An application is enabled, and has been called with a test key.",
+            has_called(app, actor, id).await?,
+            &home,
+            "Applications",
+        ),
+        step(
+            "You have a second factor: whoever generates Live keys needs one.",
+            visitor.person.means.first().is_some(),
+            "/security",
+            "Security",
+        ),
+        step("The operator has approved the business.", state == Activation::Approved, "", ""),
+    ])
 }
 
 fn merchant(id: &str) -> Result<MerchantId, Problem> {
@@ -50,6 +102,7 @@ pub async fn activation(
         state: row.activation.as_str(),
         tone,
         says,
+        steps: steps(&app, &visitor, (membership.merchant_id, actor), row.activation).await?,
         reason: row.activation_reason.unwrap_or_default(),
     };
     page(StatusCode::OK, &view)
