@@ -107,6 +107,8 @@ const enteringByPasskey = async (visitor) => {
 
 const openShortcuts = (visitor) => visitor.page.keyboard.press("?");
 
+const openMenuOfThePhone = (visitor) => visitor.page.locator("#menu").evaluate((menu) => menu.showPopover());
+
 const page = (name, role, path, act) => ({ name, role, path, act });
 /** The same, under the name of the console, where browsers have passkeys. */
 const named = (...line) => ({ ...page(...line), isNamed: true });
@@ -126,6 +128,7 @@ export const PAGES = [
   page("jump", "owner", () => "/jump?q=app"),
   page("jump-nothing", "owner", () => "/jump?q=zzz"),
   page("shortcuts", "owner", ({ merchant }) => `/merchants/${merchant}/apps`, openShortcuts),
+  page("menu", "owner", ({ merchant }) => `/merchants/${merchant}/apps`, openMenuOfThePhone),
   page("outbox", undefined, () => "/outbox"),
   page("applications", "owner", ({ merchant }) => `/merchants/${merchant}/apps`),
   page("applications-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/apps`),

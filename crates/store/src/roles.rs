@@ -58,7 +58,7 @@ pub fn check_bytes(merchant: MerchantId, id: RoleId, name: &str, acts: Acts) -> 
 }
 
 /// Reads a role out of the columns `role`, `role_name` and `role_acts`; the latter two are empty for one that every
-/// merchant has.
+/// merchant has. One of the merchant's own that is not there any more may do nothing: its check finds that out.
 ///
 /// # Errors
 /// `StoreError::Corrupt` for what is none.
@@ -67,8 +67,9 @@ pub fn decode(row: &Row) -> Result<NamedRole, StoreError> {
     if let Some(role) = Role::parse(text) {
         return Ok(role.into());
     }
-    let acts = row.opt_text("role_acts")?.and_then(Acts::parse).ok_or(row.corrupt("role_acts"))?;
-    Ok(NamedRole { role: Role::Custom(row.parsed("role")?, acts), name: row.text("role_name")?.to_owned() })
+    let acts = row.opt_text("role_acts")?.and_then(Acts::parse).unwrap_or_default();
+    let name = row.opt_text("role_name")?.unwrap_or(text).to_owned();
+    Ok(NamedRole { role: Role::Custom(row.parsed("role")?, acts), name })
 }
 
 /// Stores a role, new or changed.
@@ -98,7 +99,7 @@ pub async fn of_merchant(conn: &mut Conn, merchant: MerchantId) -> Result<Vec<Te
             Ok(TeamRole {
                 id: row.parsed("role")?,
                 name: row.text("role_name")?.to_owned(),
-                acts: Acts::parse(row.text("role_acts")?).ok_or(row.corrupt("role_acts"))?,
+                acts: Acts::parse(row.text("role_acts")?).unwrap_or_default(),
                 holders: row.int("holders")?,
             })
         })

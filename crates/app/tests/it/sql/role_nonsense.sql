@@ -1,0 +1,1 @@
+UPDATE team_role SET acts = 'king';
