@@ -54,9 +54,12 @@ fn a_role_is_made_given_changed_and_deleted_on_the_pages() {
     let links = page.split(&before).skip(1).filter_map(|part| part.split('"').next());
     let others: Vec<&str> = links.filter(|id| *id != role).collect();
     assert_eq!(others.len(), 5);
-    for id in others {
+    for id in &others {
         assert!(!owner.get(&format!("{roles}/{id}")).body.contains("checked"), "what cannot be granted is not");
     }
+    let gone = format!("{roles}/{}", others[0]);
+    assert_eq!(owner.post(&format!("{gone}/delete"), &[("csrf", &csrf)]).status, 303, "nobody has it");
+    assert_eq!((owner.get(&gone).status, owner.post(&format!("{gone}/delete"), &[("csrf", &csrf)]).status), (404, 404));
 
     let bob = member(&dev, &mut owner, &secret, "bob@roles.example", &role);
     assert!(owner.get(&team).body.contains(">On call</td>"));
