@@ -247,10 +247,12 @@ fn write_ready(path: &Path, addresses: Addresses, token: &str, users: &[DemoUser
 
 fn greet(addresses: Addresses, token: &str, demo: &[DemoApp], users: &[DemoUser]) {
     let Addresses { console, gateway, internal } = addresses;
+    // A name, where browsers have passkeys; not so at an address of numbers.
+    let named = format!("http://localhost:{}", console.port());
     println!("Keymint is ready.\n");
-    println!("  console    http://{console}    sign in here; management API under /api/v1, its reference at /docs");
+    println!("  console    {named}    sign in here; management API under /api/v1, its reference at /docs");
     println!("  gateway    http://{gateway}    a product is at /{{product}}");
-    println!("  outbox     http://{console}/outbox    the mail and SMS that would have been sent");
+    println!("  outbox     {named}/outbox    the mail and SMS that would have been sent");
     println!("  internal   http://{internal}    verify API, /healthz, /metrics\n");
     println!("The demo merchant's people, who sign in at the console:");
     for DemoUser { role, email, password } in users {
