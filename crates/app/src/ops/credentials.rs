@@ -20,9 +20,9 @@ use keymint_store::merchants::Activation;
 use serde_json::json;
 
 use crate::App;
-use crate::ops::domains;
 use crate::ops::idempotency::{self, Repeat};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
+use crate::ops::{domains, notices};
 use crate::products::Product;
 
 /// What a credential is issued with.
@@ -183,6 +183,7 @@ pub async fn issue(
     store_new(&mut change, app, product, &issued.credential, now).await?;
     idempotency::remember(change.conn(), app, actor, repeat, &issued.credential.key_id).await?;
     let credential = issued.credential;
+    notices::live_key(app, &mut change, &credential, "generated").await?;
     let detail = json!({ "mode": credential.mode, "app_id": app_id.to_string(), "product": credential.product });
     let (subject, merchant) = (credential.key_id.clone(), Some(credential.merchant_id));
     let saying = Saying { action: "credential.issued", subject: &subject, merchant, detail };
@@ -416,6 +417,7 @@ pub async fn roll(
     store_new(&mut change, app, product, &issued.credential, now).await?;
     idempotency::remember(change.conn(), app, actor, repeat, &issued.credential.key_id).await?;
     let successor = issued.credential;
+    notices::live_key(app, &mut change, &successor, "generated in the place of another").await?;
     let detail = json!({ "successor": successor.key_id, "grace_seconds": grace_seconds });
     let merchant = Some(previous.merchant_id);
     let saying = Saying { action: "credential.rolled", subject: key_id, merchant, detail };
@@ -482,6 +484,7 @@ pub async fn revoke(
         return Ok(Revoked { view: view(credential, stored.last_used_at, now), at, seq });
     }
     store_changed(&mut change, app, &credential).await?;
+    notices::live_key(app, &mut change, &credential, "revoked").await?;
     let detail = json!({ "reason": reason.as_str(), "note": note });
     let merchant = Some(credential.merchant_id);
     let seq = change.seq();

@@ -1,7 +1,7 @@
 //! Merchants: made by the operator, approved for live mode by the operator.
 
 use keymint_domain::id::MerchantId;
-use keymint_domain::role::Act;
+use keymint_domain::role::{Act, Role};
 use keymint_store::credentials;
 use keymint_store::error::StoreError;
 use keymint_store::merchants::{self, Activation, Merchant};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::App;
 use crate::ops::idempotency::{self, Repeat};
-use crate::ops::{Actor, Change, OpError, Saying, input};
+use crate::ops::{Actor, Change, OpError, Saying, input, notices};
 
 /// What a merchant is made from.
 #[derive(Clone, Debug)]
@@ -108,6 +108,10 @@ pub async fn set_activation(
     merchants::find(change.conn(), id).await?.ok_or(OpError::NotFound("merchant"))?;
     merchants::set_activation(change.conn(), id, activation, reason.as_deref()).await?;
     let merchant = merchants::find(change.conn(), id).await?.ok_or(OpError::NotFound("merchant"))?;
+    let said = reason.as_deref().map(|reason| format!(" What the reviewer said: {reason}")).unwrap_or_default();
+    let text = format!("Live mode: {}.{said} The Activation page of the console says what to do.", activation.as_str());
+    let about = ("live mode was decided about", text.as_str());
+    notices::write(app, &mut change, (id, &[Role::Owner, Role::Admin]), about).await?;
     let affected = credentials::key_ids_of_merchant(change.conn(), id).await?;
     let subject = id.to_string();
     let detail = json!({ "state": activation.as_str(), "reason": reason });

@@ -12,6 +12,7 @@ pub mod idempotency;
 pub mod input;
 pub mod means;
 pub mod merchants;
+pub mod notices;
 pub mod passkeys;
 pub mod people;
 pub mod proofs;

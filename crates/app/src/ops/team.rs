@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::App;
 use crate::ops::people::{Person, check_password, join};
-use crate::ops::{Actor, Change, OpError, Saying, input, means, proofs};
+use crate::ops::{Actor, Change, OpError, Saying, input, means, notices, proofs};
 
 /// How long an invitation can be accepted. Milliseconds.
 const INVITATION_MS: i64 = 7 * 24 * 3_600_000;
@@ -193,13 +193,8 @@ fn owners(members: &[Member]) -> impl Iterator<Item = &Member> {
 
 /// Writes to the owners that there is one more.
 async fn tell_owners(app: &App, change: &mut Change<'_>, merchant: MerchantId, name: &str) -> Result<(), OpError> {
-    let row = merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
-    let subject = format!("{} has a new owner", row.name);
-    for owner in owners(&team::members(change.conn(), merchant).await?) {
-        let text = format!("{name} is an owner of {} now. If you did not expect that, look at the team.", row.name);
-        app.write_letter(change.conn(), (Channel::Mail, &owner.email), &subject, &SecretText::new(text)).await?;
-    }
-    Ok(())
+    let text = format!("{name} is an owner now. If you did not expect that, look at the team.");
+    notices::write(app, change, (merchant, &[Role::Owner]), ("there is a new owner", &text)).await
 }
 
 /// Changes a member's role; `None` takes the member out. Nobody changes their own, one owner stays, and the one who has

@@ -3,14 +3,15 @@
 use keymint_app::ops::means::Means;
 use keymint_app::ops::people::{self, Person};
 use keymint_app::ops::team::Answer;
-use keymint_app::ops::{Actor, OpError, Proof, audit, proofs, roles, team};
-use keymint_app::store_types::NamedRole;
+use keymint_app::ops::{Actor, OpError, Proof, apps, audit, proofs, roles, team};
+use keymint_app::store_types::{Activation, NamedRole};
 use keymint_domain::id::MerchantId;
+use keymint_domain::mode::Mode;
 use keymint_domain::role::{Act, Acts, Role};
 use keymint_domain::secret::SecretText;
 use keymint_testkit::TestDb;
 
-use crate::house::House;
+use crate::house::{House, OPERATOR, new_app, plain};
 use crate::proofs::{HERE, PASSWORD, PHONE, asked, code_to, other, owner_of, person};
 
 fn code<T: std::fmt::Debug>(result: Result<T, OpError>) -> String {
@@ -125,7 +126,10 @@ pub async fn a_merchant_has_three_owners_at_most_who_hear_of_each_other_and_the_
     team::set_role(&house.app, owner, merchant, third.user, Some(Role::Owner.into())).await.expect("the third");
     let letters = house.app.kept_letters().await.expect("they are kept");
     let told = |to: &str| {
-        letters.iter().filter(|(letter, _)| letter.recipient == to && letter.subject.contains("new owner")).count()
+        letters
+            .iter()
+            .filter(|(letter, _)| letter.recipient == to && letter.subject.ends_with(": there is a new owner"))
+            .count()
     };
     assert_eq!((told(&first.email), told(&second.email)), (2, 1), "owners are told of each new one");
     let invited = team::invite(&house.app, owner, merchant, &first, (&fourth.email, Role::Owner.into())).await;
@@ -257,4 +261,36 @@ pub async fn what_a_viewer_looks_at_is_written_down_and_of_nobody_else(it: TestD
     let viewer = Actor::Member(one.user, merchant, Role::Viewer, Proof::Missing);
     people::note_view(&house.app, viewer, "/apps/a/keys").await.expect("noted");
     assert_eq!(pages().await, [(format!("user:{}", one.user), "/apps/a/keys".to_owned())]);
+}
+
+pub async fn owners_and_admins_hear_of_live_keys_and_of_live_mode_and_of_no_test_key(it: TestDb) {
+    let house = House::over(it).await;
+    let (one, two, three) = (person(&house, "one").await, person(&house, "two").await, person(&house, "three").await);
+    let (merchant, _) = owner_of(&one, Proof::Fresh);
+    join(&house, (&one, merchant), &two, Role::Admin.into()).await;
+    join(&house, (&one, merchant), &three, Role::Developer.into()).await;
+    let heard = async |words: &str| {
+        let letters = house.app.kept_letters().await.expect("they are kept");
+        let ours = letters.iter().filter(|(letter, _)| letter.subject.ends_with(words));
+        let mut to: Vec<_> = ours.map(|(letter, _)| letter.recipient.clone()).collect();
+        to.sort_unstable();
+        to
+    };
+    let both = [one.email.clone(), two.email.clone()];
+    house.activate(merchant, Activation::Approved).await;
+    assert_eq!(heard("live mode was decided about").await, both);
+    let app = apps::make(&house.app, OPERATOR, merchant, &new_app("keymint", "heard"), None).await.expect("made").id;
+    let test = house.issue(app, &plain(Mode::Test)).await.expect("issued");
+    house.revoke(&test.key_id).await;
+    assert!(heard("a live key was generated").await.is_empty() && heard("a live key was revoked").await.is_empty());
+    let live = house.issue(app, &plain(Mode::Live)).await.expect("issued");
+    assert_eq!(heard("a live key was generated").await, both);
+    let next = house.roll(&live.key_id, 0).await.expect("rolled");
+    assert_eq!(heard("a live key was generated in the place of another").await, both);
+    house.revoke(&next.key_id).await;
+    house.revoke(&next.key_id).await;
+    assert_eq!(heard("a live key was revoked").await, both, "once, though it was revoked twice");
+    let letters = house.app.kept_letters().await.expect("they are kept");
+    let named = |secret: &str| letters.iter().any(|(_, text)| text.expose().contains(secret));
+    assert!(named(&live.key_id) && !named(&live.secret), "the key id, and never the secret");
 }

@@ -1,0 +1,58 @@
+//! What the people of a merchant hear by mail without having asked: that somebody owns it now, what became of a live key,
+//! what was decided about live mode. Written in the transaction of the change, so nobody hears of what did not happen.
+
+use keymint_domain::credential::Credential;
+use keymint_domain::id::MerchantId;
+use keymint_domain::mode::Mode;
+use keymint_domain::role::Role;
+use keymint_domain::secret::SecretText;
+use keymint_store::letters::Channel;
+use keymint_store::{merchants, team};
+
+use crate::App;
+use crate::ops::{Change, OpError};
+
+/// Writes to everybody who has one of these roles at a merchant; to nobody where no mail goes out.
+///
+/// # Errors
+/// `OpError::Store`, `OpError::Seal`, `OpError::Entropy`.
+pub async fn write(
+    app: &App,
+    change: &mut Change<'_>,
+    (merchant, roles): (MerchantId, &[Role]),
+    (subject, text): (&str, &str),
+) -> Result<(), OpError> {
+    if !app.post.carries(Channel::Mail) {
+        return Ok(());
+    }
+    let row = merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
+    let subject = format!("{}: {subject}", row.name);
+    for member in team::members(change.conn(), merchant).await? {
+        if roles.contains(&member.role.role) {
+            let text = SecretText::new(text.to_owned());
+            app.write_letter(change.conn(), (Channel::Mail, &member.email), &subject, &text).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes to owners and admins what became of a key, where it is a live one.
+///
+/// # Errors
+/// As `write`.
+pub async fn live_key(
+    app: &App,
+    change: &mut Change<'_>,
+    credential: &Credential,
+    became: &str,
+) -> Result<(), OpError> {
+    if credential.mode != Mode::Live {
+        return Ok(());
+    }
+    let text = format!(
+        "The live key {} of {} was {became}. If you did not expect that, look at the audit log, and revoke the key.",
+        credential.key_id, credential.product
+    );
+    let subject = format!("a live key was {became}");
+    write(app, change, (credential.merchant_id, &[Role::Owner, Role::Admin]), (&subject, &text)).await
+}
