@@ -116,7 +116,8 @@ fn a_viewer_sees_no_request_and_whoever_is_signed_out_sees_nothing() {
     let (seen, hidden) = (developer.get(&app).body, viewer.get(&app).body);
     assert!(seen.contains("Success rate") && seen.contains("wrong secret"));
     assert!(hidden.contains("does not see requests"));
-    assert!(!hidden.contains("Success rate") && !hidden.contains("wrong secret") && !hidden.contains("<svg"));
+    assert!(!hidden.contains("Success rate") && !hidden.contains("wrong secret") && !hidden.contains("<svg viewBox"));
+    assert!(seen.contains("<svg viewBox"));
     let start = viewer.get(&format!("{app}/start")).body;
     assert!(start.contains("Your first call arrived") && !start.contains("/logs/"), "it was used, and that is all");
     for path in [app.clone(), format!("{app}/start"), format!("{app}/start/arrival"), format!("{app}/logs"), entry] {
