@@ -144,12 +144,7 @@ impl Internal {
         let Some(product) = self.app.products.find(name) else {
             return problem(404, "There is no product of that name.");
         };
-        let forwarded = |names: [&str; 2]| {
-            names.into_iter().find_map(|name| parts.headers.get(name).and_then(|value| value.to_str().ok()))
-        };
-        let (Some(method), Some(target)) =
-            (forwarded(["x-forwarded-method", "x-original-method"]), forwarded(["x-forwarded-uri", "x-original-uri"]))
-        else {
+        let Some((method, target)) = asked_about(&parts.headers) else {
             return denied(product, DenyReason::AmbiguousRequest);
         };
         let headers: Vec<Header<'_>> = parts
@@ -181,6 +176,23 @@ impl Internal {
         }
         reply::json(503, r#"{"status":"not_ready"}"#)
     }
+}
+
+/// Method and target that a proxy asks about. A proxy sets one pair of names and passes on what a client says under the
+/// other (T89): where there is anything of both, one twice, or half of one, nobody knows whose word it is.
+fn asked_about(headers: &HeaderMap) -> Option<(&str, &str)> {
+    let only = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
+    };
+    let has = |pair: [&str; 2]| pair.into_iter().any(|name| headers.contains_key(name));
+    let (forwarded, original) = (["x-forwarded-method", "x-forwarded-uri"], ["x-original-method", "x-original-uri"]);
+    let [method, target] = match (has(forwarded), has(original)) {
+        (true, false) => forwarded,
+        (false, true) => original,
+        _ => return None,
+    };
+    Some((only(method)?, only(target)?))
 }
 
 impl Service for Internal {

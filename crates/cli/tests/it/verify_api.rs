@@ -142,6 +142,36 @@ fn forward_auth_names_the_caller_and_refuses_a_signed_scheme_without_its_body() 
     assert_eq!(request.send(dev.internal).status, 401);
 }
 
+/// What a client says under the names that its proxy does not set must not decide which request is looked at (T89).
+#[test]
+fn forward_auth_refuses_what_two_could_have_said() {
+    let dev = dev();
+    let key = dev.key("razorpay", "two-voices");
+    let ask = |headers: &[(&str, &str)]| {
+        let request = Request::new("GET", "/v1/forward-auth/razorpay").header("Authorization", &key.basic());
+        headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send(dev.internal).status
+    };
+    let (method, uri) = (("X-Forwarded-Method", "GET"), ("X-Forwarded-Uri", "/v1/orders"));
+    let (other_method, other_uri) = (("X-Original-Method", "GET"), ("X-Original-URI", "/v1/orders"));
+    assert_eq!((ask(&[method, uri]), ask(&[other_method, other_uri])), (200, 200));
+    for unclear in [
+        &[][..],
+        &[method],
+        &[uri],
+        &[method, other_uri],
+        &[other_method, uri],
+        &[method, uri, other_uri],
+        &[method, uri, other_method],
+        &[other_method, other_uri, uri],
+        &[other_method, other_uri, ("X-Forwarded-Uri", "/v1/payments")],
+        &[method, uri, ("X-Forwarded-Uri", "/v1/payments")],
+        &[method, uri, uri],
+        &[method, method, uri],
+    ] {
+        assert_eq!(ask(unclear), 400, "{unclear:?}");
+    }
+}
+
 #[test]
 fn health_readiness_and_metrics_tell_the_truth() {
     let dev = dev();
