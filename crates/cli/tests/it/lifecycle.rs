@@ -275,3 +275,43 @@ fn a_revocation_whose_caller_hung_up_is_whole_or_did_not_happen() {
         assert!(wanted.contains(&answer), "round {round}: {answer}, listed as {before} and then {after}");
     }
 }
+
+#[test]
+fn an_address_list_of_a_live_key_refuses_in_the_dialects_own_words_and_leaves_test_mode_alone() {
+    let dev = dev();
+    for (product, method, path, body, refused, words) in [
+        ("razorpay", "GET", "/v1/orders", "", 400, "Access Denied"),
+        (
+            "kwikpaisa",
+            "POST",
+            "/api/v3/pg/order/status",
+            r#"{"order_id":"1"}"#,
+            403,
+            "Incoming IP address is not whitelisted",
+        ),
+        ("kpay", "GET", "/api/v1/payments/me", "", 403, "This address is not allowed"),
+    ] {
+        let merchant = dev.merchant(&format!("addresses-{product}"));
+        assert_eq!(approve(&dev, &merchant, "approved"), 200);
+        let app = dev.app(&merchant, product, "addresses");
+        let (test, live) = (dev.key_of(&app, &json!({ "mode": "test" })), dev.key_of(&app, &json!({ "mode": "live" })));
+        let list = |addresses: &[&str]| {
+            let path = format!("/credentials/{}", live.key_id);
+            dev.api("PATCH", &path, &json!({ "allowed_ips": addresses })).status
+        };
+        let call = |key: &Key| Call::new(product, method, path, body).signed(dev.gateway, key).send(dev.gateway);
+        assert_eq!(list(&["127.0.0.1"]), 200);
+        assert_eq!(call(&live).status, 503, "{product}: let in; no upstream yet");
+        assert_eq!(list(&["127.0.0.2", "203.0.113.0/24"]), 200);
+        let reply = call(&live);
+        assert_eq!(reply.status, refused, "{product}");
+        assert!(reply.body.contains(words), "{product}: {}", reply.body);
+        assert!(![401, 403].contains(&call(&test).status), "{product}: test mode has no list");
+        let twenty: Vec<String> = (1..=20).map(|n| format!("203.0.113.{n}")).collect();
+        let mut addresses: Vec<&str> = twenty.iter().map(String::as_str).collect();
+        assert_eq!(list(&addresses), 200, "{product}");
+        addresses.push("127.0.0.1");
+        assert_eq!(list(&addresses), 422, "{product}: the 21st");
+        assert_eq!(call(&live).status, refused, "{product}: and nothing has changed");
+    }
+}
