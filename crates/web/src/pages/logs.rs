@@ -96,10 +96,18 @@ pub struct LogsQuery {
 }
 
 /// Midnight UTC at the beginning of a day, and at its end.
-fn day_of(text: &str) -> Option<(UnixMs, UnixMs)> {
+pub fn day_of(text: &str) -> Option<(UnixMs, UnixMs)> {
     let date: Date = text.parse().ok()?;
     let midnight = |date: Date| Some(UnixMs(date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond()));
     Some((midnight(date)?, midnight(date.tomorrow().ok()?)?))
+}
+
+/// Fields as a query. What is left alone is left out, and so is what is not of the form of a filter's value.
+pub fn query_of(fields: &[(&str, &String)]) -> String {
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let given = fields.iter().map(|(name, value)| (name, value.trim()));
+    let given = given.filter(|(_, value)| !value.is_empty() && is_plain(value));
+    given.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
 impl LogsQuery {
@@ -134,19 +142,16 @@ impl LogsQuery {
         [&self.mode, &self.reason, &self.status, &self.from, &self.to, &self.key].iter().all(|text| text.is_empty())
     }
 
-    /// The filters as a query. What is not of the form of such a value is left out.
+    /// The filters as a query.
     fn to_query(&self) -> String {
-        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        let fields = [
+        query_of(&[
             ("mode", &self.mode),
             ("reason", &self.reason),
             ("status", &self.status),
             ("from", &self.from),
             ("to", &self.to),
             ("key", &self.key),
-        ];
-        let given = fields.into_iter().filter(|(_, value)| !value.is_empty() && is_plain(value));
-        given.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+        ])
     }
 
     /// Those of an app's requests that are asked for, newest first.

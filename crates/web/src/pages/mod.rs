@@ -25,6 +25,7 @@ mod security;
 mod session;
 mod start;
 mod team;
+mod transactions;
 mod upload;
 
 use askama::Template;
@@ -87,6 +88,9 @@ pub fn router(app: &App) -> Router<App> {
         .route("/apps/{id}/logs", get(logs::list))
         .route("/apps/{id}/logs/export", get(export::send))
         .route("/apps/{id}/logs/{number}", get(log_entry::show))
+        .route("/apps/{id}/transactions", get(transactions::list))
+        .route("/apps/{id}/transactions/export", get(transactions::export))
+        .route("/apps/{id}/transactions/{transaction}", get(transactions::show))
         .route("/keys/{key_id}/roll", post(keys::roll))
         .route("/keys/{key_id}/end", post(keys::move_end))
         .route("/keys/{key_id}/revoke", post(keys::revoke))
