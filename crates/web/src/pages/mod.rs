@@ -87,6 +87,7 @@ pub fn router(app: &App) -> Router<App> {
         .route("/apps/{id}/keys", get(keys::list).post(keys::generate))
         .route("/apps/{id}/logs", get(logs::list))
         .route("/apps/{id}/logs/export", get(export::send))
+        .route("/apps/{id}/logs/newer", get(logs::newer))
         .route("/apps/{id}/logs/{number}", get(log_entry::show))
         .route("/apps/{id}/transactions", get(transactions::list))
         .route("/apps/{id}/transactions/export", get(transactions::export))
@@ -160,6 +161,7 @@ async fn private(State(app): State<App>, mut request: Request, next: Next) -> Re
     if let Some(actor) = acting.actor()
         && response.status().is_success()
         && !path.ends_with("/arrival")
+        && !path.ends_with("/logs/newer")
         && !path.ends_with("/logo")
         && let Err(error) = people::note_view(&app, actor, &path).await
     {
