@@ -338,7 +338,10 @@ fn the_overview_counts_what_was_sent_and_says_what_to_do_next() {
         assert!(!page.contains("What to do next") && !page.contains("style="));
     }
     let live = owner.get(&format!("{app}?mode=live")).body;
-    assert!(live.contains("No Live requests") && !live.contains("Transactions of the sandbox"), "nothing crosses the mode");
+    assert!(
+        live.contains("No Live requests") && !live.contains("Transactions of the sandbox"),
+        "nothing crosses the mode"
+    );
     let other = owner.get(&format!("/apps/{}", app_of(&dev, "kpay"))).body;
     assert_eq!(stat(&other, "Requests"), "0", "nothing crosses the app");
 }

@@ -229,7 +229,8 @@ fn a_long_list_is_paged_with_its_filters_and_none_is_seen_twice() {
     let second = owner.get(&older);
     let mut all = [newest, ids(&second)].concat();
     assert!(second.body.contains(">Newest<") && !second.body.contains(">Older<"));
-    (all.sort(), made.sort());
+    all.sort();
+    made.sort();
     assert_eq!(all, made);
     for odd in ["before=x", "before=-", "before=99999999999999999999-a"] {
         assert_eq!(ids(&owner.get(&format!("{list}?{odd}"))).len(), 50, "{odd}");
