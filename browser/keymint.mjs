@@ -170,6 +170,16 @@ export class Keymint {
     const headers = { authorization: `Bearer ${secret}` };
     return (await send(this.gateway, "GET", `/keymint${path}`, { headers })).status;
   }
+
+  /** The id of a new payment in KPay's sandbox. */
+  async payment({ keyId, secret }, externalId, more = {}) {
+    const headers = { "x-api-key": keyId, "x-secret-key": secret, "content-type": "application/json" };
+    const rest = { provider: "MTN_MOMO_CMR", phoneNumber: "237653456789", ...more };
+    const body = JSON.stringify({ amount: 5000, externalId, ...rest });
+    const reply = await send(this.gateway, "POST", "/kpay/api/v1/payments/init", { headers, body });
+    assert.equal(reply.status, 201, reply.text);
+    return JSON.parse(reply.text).id;
+  }
 }
 
 /** Somebody who has signed in, and asks for pages without a browser. */

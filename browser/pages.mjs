@@ -20,7 +20,11 @@ export async function furnish(keymint) {
   await keymint.call(key);
   await keymint.call(key, "/v1/a/path/that/is/very/long/and/goes/on/and/on/and/ends/nowhere");
   await keymint.call(await keymint.key(busy));
-  return { keymint, merchant, busy, quiet, fresh, key };
+  const momo = await keymint.app("Payments by phone", "kpay");
+  const paying = await keymint.key(momo);
+  const payments = [];
+  for (let n = 1; n <= 4; n += 1) payments.push(await keymint.payment(paying, `ORDER-${n}`));
+  return { keymint, merchant, busy, quiet, fresh, key, momo, payments };
 }
 
 const refusedSignIn = async (visitor) => {
@@ -171,6 +175,12 @@ export const PAGES = [
   page("logs", "owner", ({ busy }) => `/apps/${busy}/logs`),
   page("logs-denied", "owner", ({ busy }) => `/apps/${busy}/logs?mode=test&reason=revoked`),
   page("logs-empty", "owner", ({ quiet }) => `/apps/${quiet}/logs`),
+  page("logs-live", "owner", ({ busy }) => `/apps/${busy}/logs`, (visitor) => visitor.press("Live")),
+  page("transactions", "owner", ({ momo }) => `/apps/${momo}/transactions`),
+  page("transactions-refused", "owner", ({ momo }) => `/apps/${momo}/transactions?from=2027-01-01&to=2027-04-01`),
+  page("transactions-empty", "owner", ({ quiet }) => `/apps/${quiet}/transactions`),
+  page("transactions-live", "owner", ({ momo }) => `/apps/${momo}/transactions?mode=live`),
+  page("transaction", "owner", ({ momo, payments }) => `/apps/${momo}/transactions/${payments[0]}`),
   page("problem-not-found", "owner", () => "/apps/app_00000000000000000000000000/keys"),
   page("problem-not-allowed", "viewer", ({ merchant }) => `/merchants/${merchant}/apps/new`),
   page("problem-stale-form", "owner", ({ quiet }) => `/apps/${quiet}/keys`, staleForm),

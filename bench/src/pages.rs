@@ -30,7 +30,7 @@ const CALLERS: usize = 8;
 /// Longest wait for a start, and for the last requests to be logged.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Every page; `APP`, `MERCHANT`, `KEY` and `ENTRY` are filled in.
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "/merchants/MERCHANT/apps",
     "/merchants/MERCHANT/apps/new",
     "/merchants/MERCHANT/team",
@@ -44,6 +44,7 @@ const PAGES: [&str; 16] = [
     "/apps/APP/settings",
     "/apps/APP/keys",
     "/keys/KEY",
+    "/apps/APP/transactions",
     "/apps/APP/logs",
     "/apps/APP/logs?status=denied",
     "/apps/APP/logs?key=KEY&reason=unknown_key",

@@ -253,6 +253,11 @@ scenario("filters, addresses and whatever else is asked for are answered calmly"
   const paths = (text) => [
     `/apps/${app}/logs?mode=${code(text)}&reason=${code(text)}`,
     `/apps/${app}/logs?before=${code(text)}`,
+    `/apps/${app}/logs/newer?after=0&key=${code(text)}&status=${code(text)}`,
+    `/apps/${app}/transactions?id=${code(text)}`,
+    `/apps/${app}/transactions?status=${code(text)}&before=${code(text)}`,
+    `/apps/${app}/transactions?from=${code(text)}&to=${code(text)}`,
+    `/apps/${app}/transactions/${code(text)}`,
     `/apps/${app}/keys?done=${code(text)}`,
     `/apps/${app}/keys?mode=${code(text)}`,
     `/apps/${code(text)}/keys`,
@@ -271,6 +276,24 @@ scenario("filters, addresses and whatever else is asked for are answered calmly"
   for (const [index, reply] of replies.entries()) {
     if (reply.status === 400 && index % 40 === 0) await visitor.goto(asked[index]);
   }
+});
+
+scenario("a transaction's JSON is the text it was, whatever the merchant put into it", async ({ keymint, visit }) => {
+  const app = await keymint.app("Hostile payments", "kpay");
+  const key = await keymint.key(app);
+  const session = await Session.open(keymint, "owner");
+  const payment = (text, index) => keymint.payment(key, `ORDER-${index}`, { metadata: { text: text.toWellFormed() } });
+  const made = await forEach(["calm", ...STRINGS], payment);
+  const pages = await forEach(made, (id) => session.get(`/apps/${app}/transactions/${id}`));
+  const visitor = await visit("owner");
+  const [calm, ...hostile] = await apart(visitor, pages.map((page) => page.text));
+  hostile.forEach(({ shape }, index) => assert.deepEqual(shape, calm.shape, JSON.stringify(STRINGS[index])));
+  for (let index = 0; index < STRINGS.length; index += 10) {
+    await visitor.goto(`/apps/${app}/transactions/${made[index + 1]}`);
+    const shown = JSON.parse(await visitor.page.locator("#transaction-body").textContent());
+    assert.equal(shown.metadata.text, STRINGS[index].toWellFormed());
+  }
+  assert.equal(await visitor.page.evaluate(() => window.hostile), undefined);
 });
 
 scenario("the logs show the path of any request as the text it was", async ({ keymint, visit }) => {

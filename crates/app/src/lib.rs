@@ -37,6 +37,7 @@ pub mod store_types {
     pub use keymint_store::rollup::{Counts, HOUR_MS};
     pub use keymint_store::sessions::Session;
     pub use keymint_store::team::{Invitation, Member};
+    pub use keymint_store::transactions::{Query as TransactionQuery, Transaction};
 }
 
 use std::path::Path;

@@ -4,7 +4,9 @@ use keymint_domain::entropy::draw_text;
 use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 use keymint_store::error::StoreError;
-use keymint_store::sandbox::{self, Kind, SandboxObject, Window};
+use keymint_store::sandbox::{self, Facts, Kind, SandboxObject, Window};
+use serde::Deserialize;
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::App;
@@ -69,7 +71,7 @@ impl<'a> Shelf<'a> {
             created_at: self.app.clock.now(),
         };
         let mut tx = self.app.db.write().await?;
-        match sandbox::insert(tx.conn(), self.kind(), &object).await {
+        match sandbox::insert(tx.conn(), self.kind(), &object, &facts(body)).await {
             Err(StoreError::Unique { .. }) => return Err(SandboxError::ReferenceTaken),
             other => other?,
         }
@@ -105,10 +107,73 @@ impl<'a> Shelf<'a> {
     }
 }
 
+/// Longest amount, currency or method that a list tells. Bytes; what is longer is in the body alone.
+const FACT_BYTES_MAX: usize = 64;
+
+/// What a list tells of an object, whichever of the vendors' words its members have.
+pub fn facts(body: &str) -> Facts {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Kept {
+        #[serde(alias = "order_status")]
+        status: Value,
+        #[serde(alias = "order_amount")]
+        amount: Value,
+        currency: Value,
+        #[serde(alias = "payment_method", alias = "provider")]
+        method: Value,
+    }
+    let kept: Kept = serde_json::from_str(body).unwrap_or_default();
+    let told = |value: Value| match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let told = |value| told(value).filter(|text| text.len() <= FACT_BYTES_MAX);
+    Facts {
+        status: told(kept.status).unwrap_or_default().to_lowercase(),
+        amount: told(kept.amount),
+        currency: told(kept.currency),
+        method: told(kept.method),
+    }
+}
+
 /// A random text for the ids that vendors write.
 ///
 /// # Errors
 /// `SandboxError::Entropy`.
 pub fn random_text(app: &App, alphabet: &[u8], length: usize) -> Result<String, SandboxError> {
     Ok(draw_text(&*app.entropy, alphabet, length)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_vendors_words_tell_the_same_facts() {
+        let wanted = |status: &str, amount: &str, method: Option<&str>| Facts {
+            status: status.to_owned(),
+            amount: Some(amount.to_owned()),
+            currency: Some("INR".to_owned()),
+            method: method.map(str::to_owned),
+        };
+        for (body, wanted) in [
+            (r#"{"amount":50000,"currency":"INR","status":"created"}"#, wanted("created", "50000", None)),
+            (
+                r#"{"order_amount":"105.00","currency":"INR","order_status":"PENDING","payment_method":null}"#,
+                wanted("pending", "105.00", None),
+            ),
+            (
+                r#"{"amount":9007199254740993,"currency":"INR","status":"PENDING","provider":"UPI"}"#,
+                wanted("pending", "9007199254740993", Some("UPI")),
+            ),
+        ] {
+            assert_eq!(facts(body), wanted, "{body}");
+        }
+        let long = format!(r#"{{"amount":"{}","status":["x"]}}"#, "9".repeat(65));
+        for body in ["", "null", "[]", "{}", r#"{"amount":1,"amount":2}"#, &long] {
+            assert_eq!(facts(body), Facts::default(), "{body}");
+        }
+    }
 }

@@ -31,10 +31,11 @@ pub mod settings;
 pub mod sql;
 pub mod team;
 pub mod tokens;
+pub mod transactions;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 22] = [
+    let lists: [&[&sql::Stmt]; 23] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -57,6 +58,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &settings::ALL,
         &team::ALL,
         &tokens::ALL,
+        &transactions::ALL,
     ];
     lists.into_iter().flat_map(|list| list.iter().copied())
 }

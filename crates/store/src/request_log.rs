@@ -25,6 +25,7 @@ static NUMBER: Stmt = Stmt::both(
     "request_log_head.take",
     "UPDATE request_log_head SET last_number = last_number + $1 WHERE id = 1 RETURNING last_number",
 );
+static HEAD: Stmt = Stmt::both("request_log_head.find", "SELECT last_number FROM request_log_head WHERE id = 1");
 static INSERT: Stmt = Stmt::both(
     "request_log.insert",
     "INSERT INTO request_log (batch, product, mode, merchant_id, app_id, key_id, first_at, last_at, denied, entries)
@@ -35,15 +36,15 @@ static BATCHES_OF_KEY: Stmt = Stmt::both(
     "request_log.batches_of_key",
     "SELECT DISTINCT batch FROM request_log
      WHERE key_id = $1 AND batch < $2 AND (CAST($3 AS TEXT) IS NULL OR mode = $3)
-       AND last_at >= $4 AND first_at < $5 AND denied >= $6
-     ORDER BY batch DESC LIMIT $7",
+       AND last_at >= $4 AND first_at < $5 AND denied >= $6 AND batch >= $7
+     ORDER BY batch DESC LIMIT $8",
 );
 static BATCHES_OF_APP: Stmt = Stmt::both(
     "request_log.batches_of_app",
     "SELECT DISTINCT batch FROM request_log
      WHERE app_id = $1 AND batch < $2 AND (CAST($3 AS TEXT) IS NULL OR mode = $3)
-       AND last_at >= $4 AND first_at < $5 AND denied >= $6
-     ORDER BY batch DESC LIMIT $7",
+       AND last_at >= $4 AND first_at < $5 AND denied >= $6 AND batch >= $7
+     ORDER BY batch DESC LIMIT $8",
 );
 static CHUNKS_OF_KEY: Stmt = Stmt::both(
     "request_log.chunks_of_key",
@@ -59,7 +60,8 @@ static CHUNKS_OF_APP: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 6] = [&NUMBER, &INSERT, &BATCHES_OF_KEY, &BATCHES_OF_APP, &CHUNKS_OF_KEY, &CHUNKS_OF_APP];
+pub static ALL: [&Stmt; 7] =
+    [&NUMBER, &HEAD, &INSERT, &BATCHES_OF_KEY, &BATCHES_OF_APP, &CHUNKS_OF_KEY, &CHUNKS_OF_APP];
 
 /// Most batches that a list reads at once; it begins with one, because one may hold thousands of decisions.
 const BATCHES_MAX: i64 = 32;
@@ -134,6 +136,8 @@ pub struct Entry {
 pub struct Filter {
     /// Below this number.
     pub below_id: i64,
+    /// In batches that were written after this number, which `head` told or which is that of an entry; 0 for all.
+    pub after_id: i64,
     /// Only this mode.
     pub mode: Option<Mode>,
     /// Only this reason.
@@ -284,6 +288,15 @@ impl Chunk {
     }
 }
 
+/// The number of the newest decision, whoever's: the end of the last batch.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn head(conn: &mut Conn) -> Result<i64, StoreError> {
+    let row = conn.row(&HEAD, &[]).await?;
+    row.map_or(Ok(0), |row| row.int("last_number"))
+}
+
 /// Decisions about a key, newest first.
 ///
 /// # Errors
@@ -310,18 +323,20 @@ async fn list(
     let (mut below, mut at_once) = (filter.below_id, 1);
     let mut found: Vec<Entry> = Vec::new();
     while found.len() < filter.limit {
-        let values = |last: i64| {
-            [
+        let values = |from: i64| {
+            vec![
                 Val::Text(subject),
                 Val::Int(below),
                 Val::OptText(filter.mode.map(Mode::as_str)),
                 Val::Int(filter.since.0),
                 Val::Int(filter.until.0),
                 Val::Int(i64::from(filter.reason.is_some())),
-                Val::Int(last),
+                Val::Int(from),
             ]
         };
-        let numbers = conn.rows(batches, &values(at_once)).await?;
+        let mut newest = values(filter.after_id);
+        newest.push(Val::Int(at_once));
+        let numbers = conn.rows(batches, &newest).await?;
         let Some(oldest) = numbers.last() else { break };
         let oldest = oldest.int("batch")?;
         let mut entries = Vec::new();

@@ -9,8 +9,9 @@ use crate::sql::{Row, Stmt, Val};
 
 static INSERT: Stmt = Stmt::both(
     "sandbox_object.insert",
-    "INSERT INTO sandbox_object (product, mode, kind, id, merchant_id, app_id, reference, body, created_at)
-     VALUES ($1, 'test', $2, $3, $4, $5, $6, $7, $8)",
+    "INSERT INTO sandbox_object (product, mode, kind, id, merchant_id, app_id, reference, body, created_at, changed_at,
+       status, amount, currency, method)
+     VALUES ($1, 'test', $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12)",
 );
 static FIND: Stmt = Stmt::both(
     "sandbox_object.find",
@@ -28,14 +29,17 @@ static LIST: Stmt = Stmt::both(
      WHERE merchant_id = $1 AND product = $2 AND mode = 'test' AND kind = $3 AND created_at >= $4 AND created_at <= $5
      ORDER BY created_at DESC, id DESC LIMIT $6 OFFSET $7",
 );
-static LIST_OF_APP: Stmt = Stmt::both(
-    "sandbox_object.list_of_app",
-    "SELECT kind, body FROM sandbox_object
-     WHERE merchant_id = $1 AND app_id = $2 AND mode = 'test' AND created_at >= $3 ORDER BY created_at DESC LIMIT $4",
+static COUNT_OF_APP: Stmt = Stmt::both(
+    "sandbox_object.count_of_app",
+    "SELECT kind, status, COUNT(*) AS count FROM (
+       SELECT kind, status FROM sandbox_object
+       WHERE merchant_id = $1 AND app_id = $2 AND mode = 'test' AND created_at >= $3
+       ORDER BY created_at DESC LIMIT $4) AS newest
+     GROUP BY kind, status ORDER BY kind, status",
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 5] = [&INSERT, &FIND, &FIND_REFERENCE, &LIST, &LIST_OF_APP];
+pub static ALL: [&Stmt; 5] = [&INSERT, &FIND, &FIND_REFERENCE, &LIST, &COUNT_OF_APP];
 
 /// An object of a sandbox.
 #[derive(Clone, Debug)]
@@ -52,6 +56,19 @@ pub struct SandboxObject {
     pub body: String,
     /// When it was made.
     pub created_at: UnixMs,
+}
+
+/// What a list tells of an object. Its body says the same in the vendor's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Its state in lower case; empty when it has none.
+    pub status: String,
+    /// The amount as the vendor writes it, digit by digit.
+    pub amount: Option<String>,
+    /// The currency's code.
+    pub currency: Option<String>,
+    /// How it is paid.
+    pub method: Option<String>,
 }
 
 /// Which objects: of a product, of a kind.
@@ -80,7 +97,7 @@ pub struct Window {
 ///
 /// # Errors
 /// `StoreError::Unique` when the app has one of that reference.
-pub async fn insert(conn: &mut Conn, kind: Kind<'_>, object: &SandboxObject) -> Result<(), StoreError> {
+pub async fn insert(conn: &mut Conn, kind: Kind<'_>, object: &SandboxObject, facts: &Facts) -> Result<(), StoreError> {
     let (merchant_id, app_id) = (object.merchant_id.to_string(), object.app_id.to_string());
     let values = [
         Val::Text(kind.product),
@@ -91,6 +108,10 @@ pub async fn insert(conn: &mut Conn, kind: Kind<'_>, object: &SandboxObject) -> 
         Val::OptText(object.reference.as_deref()),
         Val::Text(&object.body),
         Val::Int(object.created_at.0),
+        Val::Text(&facts.status),
+        Val::OptText(facts.amount.as_deref()),
+        Val::OptText(facts.currency.as_deref()),
+        Val::OptText(facts.method.as_deref()),
     ];
     conn.execute(&INSERT, &values).await.map(|_| ())
 }
@@ -142,20 +163,22 @@ pub async fn list(
     conn.rows(&LIST, &values).await?.iter().map(decode).collect()
 }
 
-/// An app's objects since a moment, newest first: kind and body of each.
+/// Which objects an app has since a moment: kind, state and number of each. The newest `count` are looked at.
 ///
 /// # Errors
 /// `StoreError` as the database answers.
-pub async fn list_of_app(
+pub async fn count_of_app(
     conn: &mut Conn,
     (merchant, app): (MerchantId, AppId),
     since: UnixMs,
     count: i64,
-) -> Result<Vec<(String, String)>, StoreError> {
+) -> Result<Vec<(String, String, i64)>, StoreError> {
     let (merchant, app) = (merchant.to_string(), app.to_string());
     let values = [Val::Text(&merchant), Val::Text(&app), Val::Int(since.0), Val::Int(count)];
-    let rows = conn.rows(&LIST_OF_APP, &values).await?;
-    rows.iter().map(|row| Ok((row.text("kind")?.to_owned(), row.text("body")?.to_owned()))).collect()
+    let rows = conn.rows(&COUNT_OF_APP, &values).await?;
+    rows.iter()
+        .map(|row| Ok((row.text("kind")?.to_owned(), row.text("status")?.to_owned(), row.int("count")?)))
+        .collect()
 }
 
 fn decode(row: &Row) -> Result<SandboxObject, StoreError> {

@@ -91,3 +91,52 @@ if (arrival && ["waiting", "denied"].includes(arrival.dataset.state)) {
     if (page.includes("notice success")) clearInterval(timer);
   }, 2000);
 }
+
+// The logs ask for what came since, while they are looked at: switched on by a person, for ten minutes at most.
+const live = document.getElementById("live");
+if (live) {
+  const rows = document.getElementById("rows");
+  const news = document.getElementById("live-news");
+  let timer;
+  let until = 0;
+  let count = 0;
+  let isAsking = false;
+
+  const stop = (words) => {
+    clearInterval(timer);
+    timer = undefined;
+    live.setAttribute("aria-pressed", "false");
+    news.textContent = words;
+  };
+
+  const ask = async () => {
+    if (Date.now() > until) return stop("Live ended after ten minutes");
+    if (document.hidden || isAsking) return;
+    isAsking = true;
+    const answer = await fetch(`${live.dataset.from}&after=${rows.dataset.after}`).catch(() => undefined);
+    const part = document.createElement("template");
+    if (answer?.ok && !answer.redirected) part.innerHTML = `<table>${await answer.text()}</table>`;
+    isAsking = false;
+    if (timer === undefined) return;
+    const newer = part.content.querySelector("tbody");
+    if (newer === null) return stop("Live ended: reload the page");
+    rows.dataset.after = newer.dataset.after;
+    if (newer.rows.length === 0) return;
+    count += newer.rows.length;
+    rows.prepend(...newer.rows);
+    while (rows.rows.length > 200) rows.lastElementChild.remove();
+    rows.closest(".scroll").hidden = false;
+    document.querySelector(".empty").hidden = true;
+    news.textContent = `${count} new`;
+  };
+
+  live.hidden = false;
+  live.addEventListener("click", () => {
+    if (timer !== undefined) return stop("");
+    live.setAttribute("aria-pressed", "true");
+    [until, count] = [Date.now() + 600_000, 0];
+    news.textContent = "Live: newer requests appear on top";
+    timer = setInterval(ask, 2000);
+    ask();
+  });
+}

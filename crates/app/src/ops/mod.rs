@@ -21,6 +21,7 @@ pub mod roles;
 pub mod team;
 pub mod tokens;
 pub mod traffic;
+pub mod transactions;
 
 use aws_lc_rs::digest;
 use keymint_domain::entropy::EntropyError;

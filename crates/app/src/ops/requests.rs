@@ -51,6 +51,17 @@ pub async fn of_key_in_app(
     }
 }
 
+/// The number up to which the log is written, whoever's decisions they are: `Filter::after_id` of whoever asks for newer
+/// ones later.
+///
+/// # Errors
+/// `OpError` as the database answers.
+pub async fn head(app: &App) -> Result<i64, OpError> {
+    app.log.flush().await;
+    let mut conn = app.db.read().await?;
+    Ok(request_log::head(&mut conn).await?)
+}
+
 /// The decision of that number, if it is about a credential of the app.
 ///
 /// # Errors
@@ -58,6 +69,7 @@ pub async fn of_key_in_app(
 pub async fn find(app: &App, actor: Actor, id: AppId, number: i64) -> Result<Entry, OpError> {
     let newest = Filter {
         below_id: number.saturating_add(1),
+        after_id: 0,
         mode: None,
         reason: None,
         since: UnixMs(i64::MIN),

@@ -88,7 +88,7 @@ pub async fn of_app(app: &App, actor: Actor, id: AppId, mode: Mode, window: Wind
     Ok(traffic)
 }
 
-/// What the sandbox keeps of an app since a moment, newest first: kind and JSON of each, at most `count`.
+/// What the sandbox keeps of an app since a moment: kind, state and number of each. The newest `count` are looked at.
 ///
 /// # Errors
 /// `NotFound` when there is no such app that the actor may see.
@@ -98,10 +98,10 @@ pub async fn sandbox_objects(
     id: AppId,
     since: UnixMs,
     count: i64,
-) -> Result<Vec<(String, String)>, OpError> {
+) -> Result<Vec<(String, String, i64)>, OpError> {
     let row = apps::find(app, actor, id).await?;
     let mut conn = app.db.read().await?;
-    Ok(sandbox::list_of_app(&mut conn, (row.merchant_id, id), since, count).await?)
+    Ok(sandbox::count_of_app(&mut conn, (row.merchant_id, id), since, count).await?)
 }
 
 /// The time that `percent` of 100 requests did not exceed, read off a straight line through the step it falls into.

@@ -19,6 +19,7 @@ use crate::house::{House, OPERATOR, Plan, START};
 fn all() -> Filter {
     Filter {
         below_id: i64::MAX,
+        after_id: 0,
         mode: None,
         reason: None,
         since: UnixMs(i64::MIN),

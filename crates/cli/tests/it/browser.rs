@@ -20,6 +20,8 @@ files! {
     each_role_finds_what_it_may_do: "roles",
     a_person_signs_up_and_proves_who_they_are: "people",
     a_person_has_passkeys: "passkeys",
+    transactions_are_found: "transactions",
+    the_log_is_watched: "live",
     pages_are_for_everybody: "accessibility",
     hostile_text_stays_text: "hostile",
     other_sites_change_nothing: "cross-site",

@@ -16,6 +16,7 @@ mod overview;
 mod people;
 mod sandboxes;
 mod team;
+mod transactions;
 mod verify_api;
 
 use keymint_testkit::Dev;

@@ -234,6 +234,77 @@ fn requests_are_exported_with_the_filters_of_the_list() {
     assert!(!csv.body.contains(&key.secret) && !json.body.contains(&key.secret));
 }
 
+/// The number up to which a list, or a part of it, was read.
+fn read_up_to(page: &str) -> i64 {
+    let (_, rest) = page.split_once("data-after=\"").expect("it is told");
+    rest.split('"').next().expect("a value").parse().expect("a number")
+}
+
+#[test]
+fn what_is_newer_than_a_list_is_told_once_with_its_filters() {
+    let dev = dev();
+    let owner = Browser::signed_in(&dev, "owner");
+    let key = generated(&dev, &owner, "razorpay");
+    let logs = format!("/apps/{}/logs", key.app_id);
+    let empty = owner.get(&logs).body;
+    assert!(empty.contains("id=\"live\"") && empty.contains(&format!("data-from=\"{logs}/newer?\"")));
+    assert!(empty.contains(&format!("<a class=\"button\" href=\"{logs}?\">Refresh</a>")), "without scripts, a link");
+    let newer = |query: &str, after: i64| {
+        let page = owner.get(&format!("{logs}/newer?{query}&after={after}"));
+        assert_eq!((page.status, page.header("cache-control")), (200, Some("no-store")));
+        assert!(page.body.starts_with("<tbody") && !page.body.contains("<html"), "a part of a page: {}", page.body);
+        page.body
+    };
+    let count = |part: &str| (part.matches(">allowed<").count(), part.matches(">denied<").count());
+    let begin = read_up_to(&empty);
+    assert_eq!(count(&newer("", begin)), (0, 0));
+    let foreign = dev.key("razorpay", "newer");
+    assert_eq!((orders(&dev, &foreign).status, orders(&dev, &key).status), (200, 200));
+    assert_eq!(orders(&dev, &wrong(&key)).status, 401);
+    let part = newer("", begin);
+    assert_eq!(count(&part), (1, 1), "and nothing of another merchant: {part}");
+    assert!(part.find("wrong secret") < part.find(">allowed<"), "newest first, and why it was denied");
+    assert!(part.contains("Compare the secret") && !part.contains(&foreign.key_id) && !part.contains(&key.secret));
+    let list = owner.get(&logs).body;
+    let rows =
+        |page: &str| page.split("<tr role=\"row\">\n").skip(1).map(|row| row[..40].to_owned()).collect::<Vec<_>>();
+    assert_eq!(rows(&list), rows(&part), "the rows of the list");
+    assert_eq!(count(&newer("status=2xx", begin)), (1, 0));
+    assert_eq!(count(&newer("reason=wrong_secret", begin)), (0, 1));
+    assert_eq!(count(&newer("mode=live", begin)), (0, 0));
+    assert_eq!(count(&newer(&format!("key={}", foreign.key_id), begin)), (0, 0));
+    for after in [read_up_to(&part), read_up_to(&list), read_up_to(&newer("mode=live", begin)), i64::MAX] {
+        assert_eq!(count(&newer("", after)), (0, 0), "{after}");
+    }
+    assert_eq!(orders(&dev, &key).status, 200);
+    assert_eq!(count(&newer("", read_up_to(&list))), (1, 0));
+    assert_eq!(count(&newer("", i64::MIN)), (2, 1), "everything");
+    for odd in ["?after=x", "?from=tomorrow", "?after=99999999999999999999"] {
+        let status = owner.get(&format!("{logs}/newer{odd}")).status;
+        assert!((400..500).contains(&status), "{odd}: {status}");
+    }
+    let older = owner.get(&format!("{logs}?before=1")).body;
+    assert!(!older.contains("id=\"live\""), "nothing newer comes to an older page");
+}
+
+#[test]
+fn what_is_newer_is_for_those_who_see_the_list_and_is_no_page_seen() {
+    let dev = dev();
+    let owner = Browser::signed_in(&dev, "owner");
+    let key = generated(&dev, &owner, "razorpay");
+    assert_eq!(orders(&dev, &key).status, 200);
+    let newer = format!("/apps/{}/logs/newer?after=0", key.app_id);
+    let (developer, viewer) = (Browser::signed_in(&dev, "developer"), Browser::signed_in(&dev, "viewer"));
+    assert_eq!((developer.get(&newer).status, viewer.get(&newer).status), (200, 403));
+    let signed_out = Browser::new(&dev).get(&newer);
+    assert_eq!((signed_out.status, signed_out.header("location")), (303, Some("/sign-in")));
+    let foreign = dev.key("razorpay", "newer");
+    assert_eq!(orders(&dev, &foreign).status, 200);
+    assert_eq!(owner.get(&format!("/apps/{}/logs/newer?after=0", foreign.app_id)).status, 404);
+    let merchant = owner.get("/").header("location").expect("home").replace("/apps", "/audit");
+    assert!(!owner.get(&merchant).body.contains("/logs/newer"));
+}
+
 /// The value below a heading among the numbers.
 fn stat(page: &str, label: &str) -> String {
     let (_, rest) = page.split_once(&format!("<h2>{label}</h2><p class=\"value\">")).expect("it is shown");
@@ -268,7 +339,10 @@ fn the_overview_counts_what_was_sent_and_says_what_to_do_next() {
         assert!(!page.contains("What to do next") && !page.contains("style="));
     }
     let live = owner.get(&format!("{app}?mode=live")).body;
-    assert!(live.contains("No Live requests") && !live.contains("Transactions"), "nothing crosses the mode");
+    assert!(
+        live.contains("No Live requests") && !live.contains("Transactions of the sandbox"),
+        "nothing crosses the mode"
+    );
     let other = owner.get(&format!("/apps/{}", app_of(&dev, "kpay"))).body;
     assert_eq!(stat(&other, "Requests"), "0", "nothing crosses the app");
 }

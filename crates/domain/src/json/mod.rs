@@ -61,13 +61,25 @@ impl<'a> Document<'a> {
     /// The decoded value of a top-level string member; `None` when the document is no object, has no such member, or
     /// the member is no string.
     pub fn member(&self, name: &str) -> Option<&str> {
-        let Value::Object(members) = &self.root else {
-            return None;
-        };
-        match members.iter().find(|member| member.key == name).map(|member| &member.value) {
+        match self.value(name) {
             Some(Value::String(text)) => Some(text),
             _ => None,
         }
+    }
+
+    /// The token of a top-level number, as it was received: amounts go through no float. `None` as for `member`.
+    pub fn number(&self, name: &str) -> Option<&str> {
+        match self.value(name) {
+            Some(Value::Number(token)) => Some(token),
+            _ => None,
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<&Value<'a>> {
+        let Value::Object(members) = &self.root else {
+            return None;
+        };
+        members.iter().find(|member| member.key == name).map(|member| &member.value)
     }
 }
 

@@ -54,6 +54,7 @@ fn line(n: u16) -> Line<'static> {
 fn all() -> Filter {
     Filter {
         below_id: i64::MAX,
+        after_id: 0,
         mode: None,
         reason: None,
         since: UnixMs(i64::MIN),
@@ -168,6 +169,32 @@ pub async fn numbers_rise_and_pages_do_not_overlap(it: TestDb) {
         assert_eq!(in_batch, [3, 2, 1, 0], "the order of arrival, over both keys");
     }
     assert_eq!(of_key(&it.db, 0, &all()).await.len(), 100);
+}
+
+/// What is newer is read from where a reader was told the log ended, and nothing before it is read again.
+pub async fn newer_entries_are_those_of_later_batches(it: TestDb) {
+    let (mine, theirs) = (candidate(1, 1, Mode::Test), candidate(2, 2, Mode::Test));
+    let end = async || request_log::head(&mut it.db.read().await.expect("a connection")).await.expect("it reads");
+    assert_eq!(end().await, 0);
+    store(&it.db, [(Some(&mine), line(0)), (Some(&mine), line(1))]).await;
+    let first = end().await;
+    assert_eq!(first, 2);
+    store(&it.db, [(Some(&theirs), line(2))]).await;
+    assert!(of_app(&it.db, 1, &Filter { after_id: first, ..all() }).await.is_empty(), "another app's");
+    store(&it.db, [(Some(&mine), line(3)), (Some(&theirs), line(4)), (Some(&mine), line(5))]).await;
+    store(&it.db, [(Some(&mine), line(6))]).await;
+    for after_id in [first, first + 1] {
+        let newer = Filter { after_id, ..all() };
+        assert_eq!(numbers(&of_app(&it.db, 1, &newer).await), [6, 5, 3]);
+        assert_eq!(numbers(&of_key(&it.db, 1, &Filter { limit: 1, ..newer.clone() }).await), [6], "the newest");
+        let reason = Some("revoked".to_owned());
+        assert_eq!(numbers(&of_app(&it.db, 1, &Filter { reason, ..newer }).await), [5]);
+    }
+    let last = end().await;
+    for after_id in [last, last + 1, i64::MAX] {
+        assert!(of_app(&it.db, 1, &Filter { after_id, ..all() }).await.is_empty());
+    }
+    assert_eq!(numbers(&of_app(&it.db, 1, &all()).await), [6, 5, 3, 1, 0]);
 }
 
 /// A key that is seldom used among many that are: its own entries are found, however many batches lie between.

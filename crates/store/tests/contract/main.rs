@@ -2,6 +2,7 @@
 
 mod belongings;
 mod credentials;
+mod kept;
 mod ledger;
 mod logs;
 mod migrations;
@@ -54,6 +55,7 @@ keymint_testkit::on_both! {
         entries_come_back_as_they_went_in,
         filters_narrow_and_none_of_them_widens,
         numbers_rise_and_pages_do_not_overlap,
+        newer_entries_are_those_of_later_batches,
         a_quiet_key_is_found_among_busy_ones,
         only_what_was_allowed_is_a_use,
         hours_count_what_was_logged_and_nothing_else,
@@ -72,6 +74,10 @@ keymint_testkit::on_both! {
         sandbox_objects_come_back_as_they_went_in,
         a_reference_belongs_to_one_object_of_an_app_and_none_is_no_reference,
         sandbox_objects_are_listed_newest_first_and_then_by_bytes,;
+    kept:
+        transactions_are_paged_newest_first_and_stay_with_their_app,
+        a_transaction_is_found_by_exactly_its_id,
+        what_was_kept_before_there_was_a_list_stands_in_it,;
     transactions:
         what_was_dropped_never_was,
         readers_see_what_was_committed_and_nothing_else,

@@ -4,7 +4,7 @@ use keymint_domain::time::UnixMs;
 use keymint_store::db::Db;
 use keymint_store::error::StoreError;
 use keymint_store::idempotency::{self, Remembered};
-use keymint_store::sandbox::{self, Kind, SandboxObject, Window};
+use keymint_store::sandbox::{self, Facts, Kind, SandboxObject, Window};
 use keymint_store::settings;
 use keymint_store::tokens::{self, Token};
 use keymint_testkit::TestDb;
@@ -126,7 +126,7 @@ fn object(id: &str, at: i64) -> SandboxObject {
 
 async fn keep(db: &Db, kind: Kind<'_>, object: &SandboxObject) -> Result<(), StoreError> {
     let mut tx = db.write().await?;
-    sandbox::insert(tx.conn(), kind, object).await?;
+    sandbox::insert(tx.conn(), kind, object, &Facts::default()).await?;
     tx.commit().await
 }
 

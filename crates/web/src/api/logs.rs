@@ -104,6 +104,7 @@ fn filter(uri: &Uri) -> Result<(Filter, i64), ApiError> {
     }
     let filter = Filter {
         below_id: number_cursor(asked.cursor.as_deref(), i64::MAX)?,
+        after_id: 0,
         mode: asked.mode,
         reason: asked.reason,
         since: asked.since.as_deref().map_or(Ok(UnixMs(0)), |text| moment("since", text))?,

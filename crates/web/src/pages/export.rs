@@ -17,7 +17,7 @@ use crate::api::extract::rfc3339;
 /// Requests in one file: about 2 MB, made in memory. Whoever needs more asks for a day at a time.
 pub const EXPORT_MAX: usize = 10_000;
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "number",
     "at",
     "decision",
@@ -30,13 +30,15 @@ const COLUMNS: [&str; 12] = [
     "key_id",
     "client_ip",
     "request_id",
+    "duration_us",
 ];
 
 /// Which form the file has.
 #[derive(Default, Deserialize)]
 pub struct FormatQuery {
+    /// `csv` or `jsonl`.
     #[serde(default)]
-    format: String,
+    pub format: String,
 }
 
 /// A cell: quoted where RFC 4180 asks for it, and never read as a formula by a spreadsheet (T108). What begins like one
@@ -47,7 +49,7 @@ fn cell(text: &str) -> String {
     if text.contains([',', '"', '\r', '\n', '\'']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
-fn values(entry: &Entry) -> [String; 12] {
+fn values(entry: &Entry) -> [String; 13] {
     [
         entry.id.to_string(),
         rfc3339(entry.at),
@@ -61,20 +63,30 @@ fn values(entry: &Entry) -> [String; 12] {
         entry.key_id.clone(),
         entry.client_ip.to_string(),
         entry.request_id.clone(),
+        entry.duration_us.to_string(),
     ]
 }
 
-fn csv(entries: &[Entry]) -> String {
-    let mut text = format!("{},duration_us\r\n", COLUMNS.join(","));
-    for entry in entries {
-        for value in values(entry) {
-            text.push_str(&cell(&value));
-            text.push(',');
-        }
-        text.push_str(&entry.duration_us.to_string());
+/// A file's text: a line of names, and a line for each of what is exported.
+pub fn csv<const N: usize>(columns: [&str; N], lines: impl Iterator<Item = [String; N]>) -> String {
+    let mut text = columns.join(",");
+    text.push_str("\r\n");
+    for values in lines {
+        text.push_str(&values.map(|value| cell(&value)).join(","));
         text.push_str("\r\n");
     }
     text
+}
+
+/// A file that is saved: of this name, whose last part says which form it has.
+pub fn file(name: &str, text: String) -> Response {
+    let content_type = if name.ends_with(".csv") {
+        "text/csv; charset=utf-8; header=present"
+    } else {
+        "application/jsonl; charset=utf-8"
+    };
+    let disposition = format!("attachment; filename=\"{name}\"");
+    ([(CONTENT_TYPE, content_type.to_owned()), (CONTENT_DISPOSITION, disposition)], text).into_response()
 }
 
 fn json_lines(entries: &[Entry]) -> String {
@@ -111,15 +123,14 @@ pub async fn send(
 ) -> Result<Response, Problem> {
     let (row, actor) = own(&app, &visitor, &id).await?;
     let filter = asked.filter(EXPORT_MAX).map_err(|_| Problem::NotFound)?;
-    let write: (&str, fn(&[Entry]) -> String) = match &*format {
-        "csv" => ("text/csv; charset=utf-8; header=present", csv),
-        "jsonl" => ("application/jsonl; charset=utf-8", json_lines),
+    let write: fn(&[Entry]) -> String = match &*format {
+        "csv" => |entries| csv(COLUMNS, entries.iter().map(values)),
+        "jsonl" => json_lines,
         _ => return Err(Problem::NotFound),
     };
     let entries = asked.find(&app, actor, row.id, &filter).await?;
-    let (content_type, write) = write;
-    let name = format!("attachment; filename=\"requests-{}-{}.{format}\"", row.id, day(app.clock.now()));
-    Ok(([(CONTENT_TYPE, content_type.to_owned()), (CONTENT_DISPOSITION, name)], write(&entries)).into_response())
+    let name = format!("requests-{}-{}.{format}", row.id, day(app.clock.now()));
+    Ok(file(&name, write(&entries)))
 }
 
 #[cfg(test)]

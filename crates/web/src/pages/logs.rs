@@ -27,6 +27,8 @@ use crate::api::extract::rfc3339;
 
 /// Requests on one page.
 const LINES_MAX: usize = 50;
+/// Most rows of a page that keeps itself up to date, and so of one answer to it; so are they in `console.js`.
+const NEWER_MAX: usize = 200;
 /// The classes of status that can be asked for.
 const STATUS_CLASSES: [(&str, (u16, u16)); 3] = [("2xx", (200, 299)), ("4xx", (400, 499)), ("5xx", (500, 599))];
 
@@ -62,10 +64,23 @@ struct LogsPage {
     reasons: Vec<Choice>,
     statuses: Vec<Choice>,
     lines: Vec<Line>,
+    after: i64,
+    /// The same list anew, and where newer entries of it are asked for; none where this is a page further on.
+    refresh: String,
+    newer: String,
     newest: String,
     older: String,
     export: String,
     export_max: String,
+}
+
+/// The rows of the list that came after the page was shown: a part of it, asked for by a script.
+#[derive(Template)]
+#[template(path = "log_rows.html")]
+struct NewerRows {
+    app_id: String,
+    lines: Vec<Line>,
+    after: i64,
 }
 
 fn line(entry: Entry) -> Line {
@@ -96,10 +111,18 @@ pub struct LogsQuery {
 }
 
 /// Midnight UTC at the beginning of a day, and at its end.
-fn day_of(text: &str) -> Option<(UnixMs, UnixMs)> {
+pub fn day_of(text: &str) -> Option<(UnixMs, UnixMs)> {
     let date: Date = text.parse().ok()?;
     let midnight = |date: Date| Some(UnixMs(date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond()));
     Some((midnight(date)?, midnight(date.tomorrow().ok()?)?))
+}
+
+/// Fields as a query. What is left alone is left out, and so is what is not of the form of a filter's value.
+pub fn query_of(fields: &[(&str, &String)]) -> String {
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let given = fields.iter().map(|(name, value)| (name, value.trim()));
+    let given = given.filter(|(_, value)| !value.is_empty() && is_plain(value));
+    given.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
 impl LogsQuery {
@@ -121,6 +144,7 @@ impl LogsQuery {
         let class = STATUS_CLASSES.iter().find(|(name, _)| *name == self.status);
         Ok(Filter {
             below_id: self.before.parse().unwrap_or(i64::MAX),
+            after_id: 0,
             mode: Mode::parse(&self.mode),
             reason: DenyReason::parse(&self.reason).map(|reason| reason.as_str().to_owned()),
             since,
@@ -134,19 +158,16 @@ impl LogsQuery {
         [&self.mode, &self.reason, &self.status, &self.from, &self.to, &self.key].iter().all(|text| text.is_empty())
     }
 
-    /// The filters as a query. What is not of the form of such a value is left out.
+    /// The filters as a query.
     fn to_query(&self) -> String {
-        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        let fields = [
+        query_of(&[
             ("mode", &self.mode),
             ("reason", &self.reason),
             ("status", &self.status),
             ("from", &self.from),
             ("to", &self.to),
             ("key", &self.key),
-        ];
-        let given = fields.into_iter().filter(|(_, value)| !value.is_empty() && is_plain(value));
-        given.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+        ])
     }
 
     /// Those of an app's requests that are asked for, newest first.
@@ -161,6 +182,36 @@ impl LogsQuery {
     }
 }
 
+/// Up to where a list has been read: the end of the log before it was, or further where the list has newer ones.
+fn read_up_to(head: i64, entries: &[Entry]) -> i64 {
+    entries.first().map_or(head, |newest| newest.id.max(head))
+}
+
+/// After which number.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct AfterQuery {
+    after: i64,
+}
+
+/// What came after a list was read, with its filters.
+pub async fn newer(
+    State(app): State<App>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+    Query(asked): Query<LogsQuery>,
+    Query(AfterQuery { after }): Query<AfterQuery>,
+) -> Result<Response, Problem> {
+    let (row, actor) = own(&app, &visitor, &id).await?;
+    actor.require(Act::SeeRequests)?;
+    let filter = asked.filter(NEWER_MAX).map_err(|_| Problem::NotFound)?;
+    let head = requests::head(&app).await?;
+    let entries = asked.find(&app, actor, row.id, &Filter { after_id: after.max(0), ..filter }).await?;
+    let after = read_up_to(head, &entries);
+    let view = NewerRows { app_id: row.id.to_string(), lines: entries.into_iter().map(line).collect(), after };
+    page(StatusCode::OK, &view)
+}
+
 /// The page.
 pub async fn list(
     State(app): State<App>,
@@ -171,10 +222,12 @@ pub async fn list(
     let (row, actor) = own(&app, &visitor, &id).await?;
     let (membership, _) = visitor.at(row.merchant_id)?;
     actor.require(Act::SeeRequests)?;
+    let head = requests::head(&app).await?;
     let (status, problem, mut entries) = match asked.filter(LINES_MAX + 1) {
         Ok(filter) => (StatusCode::OK, "", asked.find(&app, actor, row.id, &filter).await?),
         Err(problem) => (StatusCode::UNPROCESSABLE_ENTITY, problem, Vec::new()),
     };
+    let after = read_up_to(head, &entries);
     let has_more = entries.len() > LINES_MAX;
     entries.truncate(LINES_MAX);
     let query = asked.to_query();
@@ -183,6 +236,7 @@ pub async fn list(
         Some(last) if has_more => format!("{list}?{query}&before={}", last.id),
         _ => String::new(),
     };
+    let is_newest = asked.before.is_empty() && problem.is_empty();
     let reason = |found: &DenyReason| Choice {
         name: found.as_str(),
         words: words(found.as_str()),
@@ -201,6 +255,9 @@ pub async fn list(
         reasons: DenyReason::ALL.iter().map(reason).collect(),
         statuses: STATUS_CLASSES.iter().map(class).collect(),
         lines: entries.into_iter().map(line).collect(),
+        after,
+        refresh: if is_newest { format!("{list}?{query}") } else { String::new() },
+        newer: format!("{list}/newer?{query}"),
         newest: if asked.before.is_empty() { String::new() } else { format!("{list}?{query}") },
         older,
         export: format!("{list}/export?{query}&format="),

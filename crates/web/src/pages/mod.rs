@@ -26,6 +26,7 @@ mod security;
 mod session;
 mod start;
 mod team;
+mod transactions;
 mod upload;
 
 use askama::Template;
@@ -88,7 +89,11 @@ pub fn router(app: &App) -> Router<App> {
         .route("/apps/{id}/keys", get(keys::list).post(keys::generate))
         .route("/apps/{id}/logs", get(logs::list))
         .route("/apps/{id}/logs/export", get(export::send))
+        .route("/apps/{id}/logs/newer", get(logs::newer))
         .route("/apps/{id}/logs/{number}", get(log_entry::show))
+        .route("/apps/{id}/transactions", get(transactions::list))
+        .route("/apps/{id}/transactions/export", get(transactions::export))
+        .route("/apps/{id}/transactions/{transaction}", get(transactions::show))
         .route("/keys/{key_id}/roll", post(keys::roll))
         .route("/keys/{key_id}/end", post(keys::move_end))
         .route("/keys/{key_id}/revoke", post(keys::revoke))
@@ -159,6 +164,7 @@ async fn private(State(app): State<App>, mut request: Request, next: Next) -> Re
     if let Some(actor) = acting.actor()
         && response.status().is_success()
         && !path.ends_with("/arrival")
+        && !path.ends_with("/logs/newer")
         && !path.ends_with("/logo")
         && let Err(error) = people::note_view(&app, actor, &path).await
     {

@@ -1,7 +1,5 @@
 //! An app at a glance: its requests over time, why some were denied, what its sandbox keeps, and what to do next.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -30,7 +28,7 @@ use crate::sandbox;
 /// Keys that are looked at.
 const KEYS_LOOKED_AT: i64 = 50;
 /// Objects of the sandbox that are counted: the newest, so that the page stays quick whatever is kept.
-const OBJECTS_MAX: usize = 2_000;
+const OBJECTS_MAX: i64 = 2_000;
 /// Reasons shown.
 const REASONS_MAX: usize = 5;
 
@@ -123,8 +121,8 @@ struct OverviewPage {
     steps: Vec<Step>,
     requests: Option<Requests>,
     kept: Vec<Kept>,
-    kept_all: usize,
-    kept_max: usize,
+    kept_all: i64,
+    kept_max: i64,
 }
 
 /// Which range and mode.
@@ -228,19 +226,14 @@ fn steps(keys: &[View], may_manage: bool, app_id: &str) -> Vec<Step> {
 }
 
 /// What the sandbox keeps, by kind and status, and how much was looked at.
-async fn kept(app: &App, actor: Actor, id: AppId, since: UnixMs) -> Result<(Vec<Kept>, usize), OpError> {
-    let most = i64::try_from(OBJECTS_MAX).unwrap_or(i64::MAX);
-    let objects = traffic::sandbox_objects(app, actor, id, since, most).await?;
-    let mut counts: BTreeMap<(String, String), i64> = BTreeMap::new();
-    for (kind, body) in &objects {
-        let status = sandbox::status(body).unwrap_or_default().to_lowercase();
-        *counts.entry((kind.clone(), status)).or_default() += 1;
-    }
-    let line = |((kind, status), count): ((String, String), i64)| {
+async fn kept(app: &App, actor: Actor, id: AppId, since: UnixMs) -> Result<(Vec<Kept>, i64), OpError> {
+    let counts = traffic::sandbox_objects(app, actor, id, since, OBJECTS_MAX).await?;
+    let all = counts.iter().map(|(.., count)| count).sum();
+    let line = |(kind, status, count): (String, String, i64)| {
         let tone = sandbox::tone(&status);
         Kept { kind, status, tone, count }
     };
-    Ok((counts.into_iter().map(line).collect(), objects.len()))
+    Ok((counts.into_iter().map(line).collect(), all))
 }
 
 /// The page.

@@ -163,6 +163,7 @@ async fn newest(app: &App, actor: Actor, id: AppId, key_id: &str) -> Result<Opti
     }
     let filter = Filter {
         below_id: i64::MAX,
+        after_id: 0,
         mode: None,
         reason: None,
         since: UnixMs(i64::MIN),

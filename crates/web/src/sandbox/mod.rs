@@ -49,14 +49,9 @@ pub fn first_call(sandbox: &str) -> FirstCall {
     FirstCall { method, path, body }
 }
 
-/// What a kept object says of its state, whichever of the vendors' words its member has.
-pub fn status(body: &str) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Kept {
-        #[serde(alias = "order_status")]
-        status: Option<String>,
-    }
-    serde_json::from_str::<Kept>(body).ok()?.status
+/// Whether a sandbox writes amounts in the smallest unit of their currency, as `50000` for 500 rupees.
+pub fn counts_minor_units(sandbox: &str) -> bool {
+    sandbox == "razorpay"
 }
 
 /// How a state of an object looks: settled, under way, or failed.
@@ -100,7 +95,7 @@ async fn simulate(call: &Call<'_>) -> Outcome {
         "keymint" => keymint::answer(call),
         "razorpay" => razorpay::answer(call).await,
         "kwikpaisa" => kwikpaisa::answer(call).await,
-        "kspay" => kspay::answer(call),
+        "kspay" => kspay::answer(call).await,
         "kpay" => kpay::answer(call).await,
         _ => Err(DenyReason::Internal),
     }
