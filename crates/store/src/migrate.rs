@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
@@ -15,6 +15,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "passkeys", include_str!("../migrations/0005_passkeys.sql")),
     (6, "apps", include_str!("../migrations/0006_apps.sql")),
     (7, "team", include_str!("../migrations/0007_team.sql")),
+    (9, "mail_codes", include_str!("../migrations/0009_mail_codes.sql")),
 ];
 
 static APPLIED: Stmt =

@@ -12,6 +12,7 @@ mod keys;
 mod log_entry;
 mod logo;
 mod logs;
+mod mail_codes;
 mod merchant;
 mod moments;
 mod outbox;
@@ -137,6 +138,9 @@ fn personal() -> Router<App> {
         .route("/security/passkeys/{id}/remove", post(passkeys::remove))
         .route("/security/phone", post(security::begin_phone))
         .route("/security/phone/confirm", post(security::confirm_phone))
+        .route("/security/mail-codes", post(mail_codes::begin))
+        .route("/security/mail-codes/confirm", post(mail_codes::confirm))
+        .route("/security/mail-codes/remove", post(mail_codes::remove))
         .route("/security/sessions/end-others", post(security::end_others))
         .route("/security/sessions/{id}/end", post(security::end_session))
         .route("/invitations", get(team::invitations))
