@@ -5,6 +5,7 @@ mod apps;
 mod audit;
 mod house;
 mod idempotency;
+mod letters;
 mod lifecycle;
 mod log;
 mod mail_codes;
@@ -60,6 +61,8 @@ keymint_testkit::on_both! {
         nobody_changes_their_own_role_and_one_owner_stays,
         what_is_needed_again_after_a_quarter_of_an_hour,
         an_edited_account_membership_session_or_invitation_is_worth_nothing,;
+    letters:
+        a_letter_is_kept_for_thirty_days_and_then_deleted,;
     mail_codes:
         codes_by_mail_are_turned_on_with_password_and_code_and_off_with_a_proof,
         a_mailed_code_is_good_for_one_challenge_one_act_and_one_session_once,
