@@ -155,7 +155,7 @@ async fn asset(content_type: &'static str, text: &'static str) -> Response {
 async fn private(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let (acting, path) = (session::Acting::default(), request.uri().path().to_owned());
     request.extensions_mut().insert(acting.clone());
-    let mut response = next.run(request).await;
+    let mut response = in_own_words(next.run(request).await);
     // Parts of a page that was noted: what asks for itself again and again, and pictures.
     if let Some(actor) = acting.actor()
         && response.status().is_success()
@@ -168,6 +168,18 @@ async fn private(State(app): State<App>, mut request: Request, next: Next) -> Re
     // A picture says itself how it is kept and what may be in it.
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response.headers_mut().entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
+    response
+}
+
+/// What was to be read of a form or an address and could not: the library's words quote what was typed, ours do not.
+fn in_own_words(response: Response) -> Response {
+    let is_plain = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !response.status().is_client_error() || !is_plain {
+        return response;
+    }
+    let status = response.status();
+    let mut response = Problem::Broken.into_response();
+    *response.status_mut() = status;
     response
 }
 
@@ -293,7 +305,7 @@ impl IntoResponse for Problem {
             Self::Broken => (
                 StatusCode::BAD_REQUEST,
                 "The form did not arrive",
-                "It came damaged, too slowly, or was too large. Nothing was changed. A logo may have at most 100 KB.",
+                "It came damaged, incomplete, too slowly, or was too large. Nothing was changed. A logo may have at most 100 KB.",
             ),
             Self::TooMany => (
                 StatusCode::TOO_MANY_REQUESTS,
