@@ -1,7 +1,7 @@
 // Every page of the console, one line each: its name, who looks, where it is, and what is done there first. The pictures,
 // the accessibility tests and Lighthouse go through this table, so a new page is one line here and nothing else.
 
-import { addPasskey, beginPasskey, fresh, PASSWORD, setUpAuthenticator, signUp, withPasskeys } from "./person.mjs";
+import { addPasskey, beginMailCodes, beginPasskey, codeTo, fresh, PASSWORD, setUpAuthenticator, signUp, withPasskeys } from "./person.mjs";
 
 /** What most pages are shown with. Everything is made over the management API and the gateway, as it would be. */
 export async function furnish(keymint) {
@@ -81,6 +81,27 @@ const askedForCode = async (visitor) => {
 const settingUp = async (visitor, { keymint }) => {
   await visitor.page.locator("form[action='/security/authenticator'] input[name=password]").fill(keymint.user("admin").password);
   await visitor.press("Set up an authenticator app");
+};
+
+const turningMailCodesOn = (visitor, { keymint }) => beginMailCodes(visitor, keymint.user("admin").password);
+/** A password that was set anew by mail, where codes by mail are all there is. */
+const afterReset = async (visitor) => {
+  const email = fresh("reset");
+  await signUp(visitor, email);
+  await beginMailCodes(visitor);
+  await visitor.page.getByLabel("Code").fill(await codeTo(visitor, email, 6));
+  await visitor.press("Turn on");
+  await visitor.goto("/forgot");
+  await visitor.fill({ Email: email });
+  await visitor.press("Send a code");
+  await visitor.fill({ Code: await codeTo(visitor, email, 8), "New password": "violin thirteen gravel moss" });
+  await visitor.press("Set password");
+  await visitor.fill({ Email: email, Password: "violin thirteen gravel moss" });
+  await visitor.press("Sign in");
+  await visitor.page.getByLabel("Code").fill(await codeTo(visitor, email, 6));
+  await visitor.press("Sign in");
+  await visitor.page.getByRole("heading", { name: "Applications", level: 1 }).waitFor();
+  await visitor.goto("/security?needed=1");
 };
 
 const ownPasskeys = (act) => async (visitor, scene) => {
@@ -163,6 +184,8 @@ export const PAGES = [
   named("passkey-list", undefined, () => "/sign-in", havingPasskeys),
   named("passkey-proof", undefined, () => "/sign-in", provingByPasskey),
   named("passkey-second", undefined, () => "/sign-in", enteringByPasskey),
+  page("mail-codes", "admin", () => "/security", turningMailCodesOn),
+  page("security-after-reset", undefined, () => "/sign-in", afterReset),
   page("authenticator", "admin", () => "/security", settingUp),
   page("keys", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`),
   page("keys-change", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`, openMenu),

@@ -54,6 +54,14 @@ export async function setUpAuthenticator(visitor) {
   return secret;
 }
 
+/** Begins to turn codes by mail on, on the Security page. */
+export async function beginMailCodes(visitor, password = PASSWORD) {
+  await visitor.goto("/security");
+  await visitor.page.locator("form[action='/security/mail-codes'] input[name=password]").fill(password);
+  await visitor.press("Turn codes by mail on");
+  await visitor.page.getByRole("heading", { name: "Turn codes by mail on" }).waitFor();
+}
+
 /** Gives a window an authenticator with a screen lock, which says yes to whatever it is asked. */
 export async function withPasskeys(visitor, more = {}) {
   const cdp = await visitor.context.newCDPSession(visitor.page);

@@ -105,6 +105,17 @@ const FORMS = {
     200,
   ],
   "/security/phone/confirm": () => ["/security/phone/confirm", { challenge: `chl_${NOBODY}`, code: "000000" }, 422],
+  "/security/mail-codes": ({ keymint }) => [
+    "/security/mail-codes",
+    { password: keymint.user("owner").password },
+    200,
+  ],
+  "/security/mail-codes/confirm": () => [
+    "/security/mail-codes/confirm",
+    { challenge: `chl_${NOBODY}`, code: "000000" },
+    422,
+  ],
+  "/security/mail-codes/remove": () => ["/security/mail-codes/remove", {}, 303],
   "/sign-up": () => [
     "/sign-up",
     { name: "A", business: "B", country: "IN", email: "forged@b.example", phone: "", password: PASSWORD },

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 
-import { codeTo, fresh, PASSWORD, setUpAuthenticator, signUp, totp } from "../person.mjs";
+import { beginMailCodes, codeTo, fresh, PASSWORD, setUpAuthenticator, signUp, totp } from "../person.mjs";
 import { scenario, scenarioWithAndWithoutScripts } from "../scenario.mjs";
 
 scenarioWithAndWithoutScripts("a person signs up, sets up an authenticator app and makes a live key with it", async ({ keymint, visit }) => {
@@ -78,6 +78,46 @@ scenarioWithAndWithoutScripts("a forgotten password is set anew and the other si
   await elsewhere.page.getByRole("heading", { name: "Applications", level: 1 }).waitFor();
   await here.goto("/security");
   assert.equal(here.path(), "/sign-in");
+});
+
+scenarioWithAndWithoutScripts("codes by mail prove, until a new password by mail makes them rest", async ({ keymint, visit }) => {
+  const visitor = await visit();
+  const { page } = visitor;
+  const email = fresh("mail");
+  const merchant = await signUp(visitor, email);
+  await keymint.api("PUT", `/merchants/${merchant}/activation`, { state: "approved", reason: "checked" });
+  const form = { product: "keymint", name: "Till", email: "a@b.example", address: "1", country: "IN", postal_code: "1" };
+  const { id: app } = await keymint.api("POST", `/merchants/${merchant}/apps`, form);
+  await beginMailCodes(visitor);
+  await page.getByLabel("Code").fill("000000");
+  await visitor.press("Turn on");
+  assert.match(await page.getByRole("alert").innerText(), /not right/);
+  await page.getByLabel("Code").fill(await codeTo(visitor, email, 6));
+  await visitor.press("Turn on");
+  assert.match(await page.getByRole("status").innerText(), /turned on/);
+  await visitor.goto(`/apps/${app}/keys?mode=live`);
+  await visitor.press("Generate API Key");
+  await page.getByLabel("Code").fill(await codeTo(visitor, email, 6));
+  await visitor.press("Generate the Live key");
+  assert.match(await page.locator("#key-id").innerText(), /^km_live_/);
+
+  const anew = await visit();
+  await anew.goto("/forgot");
+  await anew.fill({ Email: email });
+  await anew.press("Send a code");
+  await anew.fill({ Code: await codeTo(anew, email, 8), "New password": "violin thirteen gravel moss" });
+  await anew.press("Set password");
+  await anew.fill({ Email: email, Password: "violin thirteen gravel moss" });
+  await anew.press("Sign in");
+  await anew.page.getByLabel("Code").fill(await codeTo(anew, email, 6));
+  await anew.press("Sign in");
+  await anew.page.getByRole("heading", { name: "Applications", level: 1 }).waitFor();
+  await anew.goto(`/apps/${app}/keys?mode=live`);
+  await anew.press("Generate API Key");
+  assert.equal(anew.path(), "/security?needed=1");
+  assert.match(await anew.page.getByRole("status").innerText(), /do not count for live keys/);
+  await anew.press("Turn codes by mail off");
+  assert.equal(anew.path(), "/security?needed=1", "nor does it do anything here");
 });
 
 scenarioWithAndWithoutScripts("a phone proves with a code, and a team is invited with it", async ({ visit }) => {

@@ -30,6 +30,10 @@ const LETTERS_MAX: i64 = 20;
 /// Tries, the last about a day after the first. Codes are dead long before; notices are not.
 const TRIES_MAX: i64 = 18;
 
+/// How long a letter is kept, for the question who got which notice, and for `dev`'s Outbox. One that nobody has sent by
+/// then was given up weeks ago, or there is no way for it. Milliseconds.
+const KEPT_MS: i64 = 30 * 24 * 3_600_000;
+
 /// Where mail goes out.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -202,7 +206,8 @@ fn next_try(tries: i64, now: UnixMs) -> Option<UnixMs> {
 }
 
 impl App {
-    /// Writes a letter into a transaction. It goes out after the commit, when `post.wake()` is called or soon after.
+    /// Writes a letter into a transaction. It goes out after the commit, when `post.wake()` is called or soon after. Old
+    /// ones are deleted with it.
     ///
     /// # Errors
     /// `OpError::Store`, `OpError::Seal`, `OpError::Entropy`.
@@ -226,6 +231,7 @@ impl App {
             tries: 0,
             problem: None,
         };
+        letters::prune(conn, UnixMs(now.0 - KEPT_MS)).await?;
         Ok(letters::insert(conn, &letter, (!self.post.keeps).then_some(now)).await?)
     }
 

@@ -1,5 +1,5 @@
 //! Mail and text messages that go out: written in the transaction that is their reason, sent after it. What they say is
-//! sealed, because codes stand in it, and gone once they are sent.
+//! sealed, because codes stand in it, and gone once they are sent. The rest of a letter goes when it is old.
 
 use keymint_domain::id::LetterId;
 use keymint_domain::time::UnixMs;
@@ -28,9 +28,10 @@ static LATEST: Stmt = Stmt::both(
     "letter.latest",
     "SELECT id, at, channel, recipient, subject, sealed, tries, problem FROM letter ORDER BY id DESC LIMIT $1",
 );
+static PRUNE: Stmt = Stmt::both("letter.prune", "DELETE FROM letter WHERE at < $1");
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 5] = [&INSERT, &DUE, &SENT, &FAILED, &LATEST];
+pub static ALL: [&Stmt; 6] = [&INSERT, &DUE, &SENT, &FAILED, &LATEST, &PRUNE];
 
 /// By which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +113,14 @@ pub async fn sent(conn: &mut Conn, id: LetterId) -> Result<(), StoreError> {
 pub async fn failed(conn: &mut Conn, id: LetterId, problem: &str, next_at: Option<UnixMs>) -> Result<(), StoreError> {
     let values = [Val::OptInt(next_at.map(|at| at.0)), Val::Text(problem), Val::Text(&id.to_string())];
     conn.execute(&FAILED, &values).await.map(|_| ())
+}
+
+/// Deletes those of before a moment, whether they were sent or not.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn prune(conn: &mut Conn, before: UnixMs) -> Result<u64, StoreError> {
+    conn.execute(&PRUNE, &[Val::Int(before.0)]).await
 }
 
 /// The newest.

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str); 9] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
@@ -16,6 +16,7 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
     (6, "apps", include_str!("../migrations/0006_apps.sql")),
     (7, "team", include_str!("../migrations/0007_team.sql")),
     (8, "transactions", include_str!("../migrations/0008_transactions.sql")),
+    (9, "mail_codes", include_str!("../migrations/0009_mail_codes.sql")),
 ];
 
 static APPLIED: Stmt =

@@ -15,15 +15,19 @@ static INSERT: Stmt = Stmt::both(
 );
 static FIND: Stmt = Stmt::both(
     "user_account.find",
-    "SELECT id, email, name, password, created_at, phone, phone_verified_at, row_check FROM user_account WHERE id = $1",
+    "SELECT id, email, name, password, created_at, phone, phone_verified_at, mail_codes_at, password_reset_at, row_check
+     FROM user_account WHERE id = $1",
 );
 static BY_EMAIL: Stmt = Stmt::both(
     "user_account.by_email",
-    "SELECT id, email, name, password, created_at, phone, phone_verified_at, row_check FROM user_account WHERE email = $1",
+    "SELECT id, email, name, password, created_at, phone, phone_verified_at, mail_codes_at, password_reset_at, row_check
+     FROM user_account WHERE email = $1",
 );
 static UPDATE: Stmt = Stmt::both(
     "user_account.update",
-    "UPDATE user_account SET password = $1, phone = $2, phone_verified_at = $3, row_check = $4 WHERE id = $5",
+    "UPDATE user_account SET password = $1, phone = $2, phone_verified_at = $3, mail_codes_at = $4,
+         password_reset_at = $5, row_check = $6
+     WHERE id = $7",
 );
 static JOIN: Stmt = Stmt::both(
     "membership.insert",
@@ -59,6 +63,10 @@ pub struct User {
     pub phone: Option<String>,
     /// When a code that was sent to it came back.
     pub phone_verified_at: Option<UnixMs>,
+    /// Since when codes by mail are a second factor; nothing while they are none.
+    pub mail_codes_at: Option<UnixMs>,
+    /// When the password was last set anew with a code by mail.
+    pub password_reset_at: Option<UnixMs>,
     /// The keyed check over what decides who may sign in.
     pub row_check: Vec<u8>,
 }
@@ -68,8 +76,14 @@ impl User {
     pub fn check_bytes(&self) -> Vec<u8> {
         let verified = self.phone_verified_at.map_or(0, |at| at.0);
         let phone = self.phone.as_deref().unwrap_or_default();
-        let Self { id, email, password, .. } = self;
-        format!("keymint account v1\0{id}\0{email}\0{password}\0{phone}\0{verified}").into_bytes()
+        let Self { id, email, password, mail_codes_at, password_reset_at, .. } = self;
+        let rest = format!("{id}\0{email}\0{password}\0{phone}\0{verified}");
+        // Rows with neither moment, which are all that were there before the two, keep the check of before.
+        if mail_codes_at.is_none() && password_reset_at.is_none() {
+            return format!("keymint account v1\0{rest}").into_bytes();
+        }
+        let [mail_codes, reset] = [mail_codes_at, password_reset_at].map(|at| at.map_or(0, |at| at.0));
+        format!("keymint account v2\0{rest}\0{mail_codes}\0{reset}").into_bytes()
     }
 }
 
@@ -110,7 +124,7 @@ pub async fn insert(conn: &mut Conn, user: &User) -> Result<(), StoreError> {
     conn.execute(&INSERT, &[id, email, name, password, created_at, phone, check]).await.map(|_| ())
 }
 
-/// Stores what may change of an account: password, phone, and the check over them.
+/// Stores what may change of an account: password, phone, codes by mail, and the check over them.
 ///
 /// # Errors
 /// `StoreError` as the database answers.
@@ -120,6 +134,8 @@ pub async fn update(conn: &mut Conn, user: &User) -> Result<(), StoreError> {
         Val::Text(&user.password),
         Val::OptText(user.phone.as_deref()),
         Val::OptInt(user.phone_verified_at.map(|at| at.0)),
+        Val::OptInt(user.mail_codes_at.map(|at| at.0)),
+        Val::OptInt(user.password_reset_at.map(|at| at.0)),
         Val::Blob(&user.row_check),
         Val::Text(&id),
     ];
@@ -190,6 +206,8 @@ fn decode(row: &Row) -> Result<User, StoreError> {
         created_at: UnixMs(row.int("created_at")?),
         phone: row.opt_string("phone")?,
         phone_verified_at: row.opt_int("phone_verified_at")?.map(UnixMs),
+        mail_codes_at: row.opt_int("mail_codes_at")?.map(UnixMs),
+        password_reset_at: row.opt_int("password_reset_at")?.map(UnixMs),
         row_check: row.blob("row_check").map(<[u8]>::to_vec).unwrap_or_default(),
     })
 }

@@ -119,11 +119,13 @@ pub async fn confirm_sign_up(
         created_at: now,
         phone: text("phone"),
         phone_verified_at: None,
+        mail_codes_at: None,
+        password_reset_at: None,
         row_check: Vec::new(),
     };
     let user = people::checked(app, user);
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
-    if !answered.spend(change.conn(), now).await? {
+    if !answered.spend(app, change.conn()).await? {
         return Ok(None);
     }
     let taken = || {
@@ -195,8 +197,7 @@ pub async fn reset(app: &App, (id, code): (&str, &str), password: SecretText) ->
     let Some(user) = answered.user else { return Ok(false) };
     let password = app.passwords.hash(&*app.entropy, password, &[]).await?;
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
-    let now = app.clock.now();
-    if !answered.spend(change.conn(), now).await? {
+    if !answered.spend(app, change.conn()).await? {
         return Ok(false);
     }
     set_password(app, change, (user, None), &password).await?;
@@ -210,10 +211,13 @@ async fn set_password(
     (user, kept): (UserId, Option<keymint_domain::id::SessionId>),
     password: &str,
 ) -> Result<(), OpError> {
-    sessions::end_others(change.conn(), user, kept, app.clock.now()).await?;
+    let now = app.clock.now();
+    sessions::end_others(change.conn(), user, kept, now).await?;
     if let Some(row) = store::find(change.conn(), user).await? {
-        let row = User { password: password.to_owned(), ..people::intact(app, row)? };
-        let row = people::checked(app, row);
+        let row = people::intact(app, row)?;
+        // Who keeps no session is somebody who could not sign in: the code came by mail.
+        let password_reset_at = if kept.is_none() { Some(now) } else { row.password_reset_at };
+        let row = people::checked(app, User { password: password.to_owned(), password_reset_at, ..row });
         store::update(change.conn(), &row).await?;
         let text = "The password of your Keymint account was changed, and every other sign-in was ended. If that was \
                     not you, set a new one and write to your owner.";
@@ -279,11 +283,11 @@ pub async fn confirm_phone(app: &App, person: &Person, (id, code): (&str, &str))
         return Ok(false);
     }
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
-    let now = app.clock.now();
-    if !answered.spend(change.conn(), now).await? {
+    if !answered.spend(app, change.conn()).await? {
         return Ok(false);
     }
-    let row = store::find(change.conn(), person.user).await?.ok_or(OpError::NotFound("account"))?;
+    let (now, row) = (app.clock.now(), store::find(change.conn(), person.user).await?);
+    let row = row.ok_or(OpError::NotFound("account"))?;
     let (phone, phone_verified_at) = (Some(number.to_owned()), Some(now));
     let row = User { phone, phone_verified_at, ..people::intact(app, row)? };
     store::update(change.conn(), &people::checked(app, row)).await?;

@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod domains;
 pub mod idempotency;
 pub mod input;
+pub mod mail_codes;
 pub mod means;
 pub mod merchants;
 pub mod notices;

@@ -37,11 +37,12 @@ pub struct Bound<'a> {
 }
 
 impl Bound<'_> {
-    fn record(&self) -> String {
+    /// What is sealed or checked for it.
+    pub fn record(&self) -> String {
         let Self { id, purpose, user, session } = self;
         let user = user.map_or_else(String::new, |user| user.to_string());
         let session = session.map_or_else(String::new, |session| session.to_string());
-        format!("passkey challenge\0{id}\0{purpose}\0{user}\0{session}")
+        format!("challenge\0{id}\0{purpose}\0{user}\0{session}")
     }
 }
 

@@ -15,7 +15,7 @@ use keymint_store::sessions::{self, Session};
 use serde_json::json;
 
 use crate::App;
-use crate::ops::means::Means;
+use crate::ops::means::{self, Means};
 use crate::ops::proofs::{self, Answered, Challenge, Factor};
 use crate::ops::roles;
 use crate::ops::{Actor, Change, OpError, Proof, Saying, field, input};
@@ -183,6 +183,8 @@ pub async fn make(
         created_at: now,
         phone: None,
         phone_verified_at: None,
+        mail_codes_at: None,
+        password_reset_at: None,
         row_check: Vec::new(),
     };
     let user = checked(app, user);
@@ -246,7 +248,7 @@ pub async fn sign_in(
     let Some(factor) = means.first() else {
         return begin_session(app, user.id, client, None).await.map(|it| Some(SignedIn::Session(it)));
     };
-    let challenge = proofs::ask(app, (user.id, None), (factor, means.phone.as_deref()), SIGN_IN).await?;
+    let challenge = proofs::ask(app, (user.id, None), (factor, means.address(factor)), SIGN_IN).await?;
     Ok(Some(SignedIn::Second(Second { challenge, instead: means.instead() })))
 }
 
@@ -295,10 +297,8 @@ pub async fn second_by_phone(app: &App, id: &str) -> Result<Second, OpError> {
 }
 
 async fn means_of(app: &App, user: Option<UserId>) -> Result<Means, OpError> {
-    let Some(user) = user else { return Ok(Means::default()) };
     let mut conn = app.db.read().await?;
-    let Some(user) = people::find(&mut conn, user).await? else { return Ok(Means::default()) };
-    Means::of(app, &mut conn, &intact(app, user)?).await
+    means::of_user(app, &mut conn, user).await
 }
 
 /// What the answer of somebody is good for who signs in with a passkey alone.
@@ -352,13 +352,14 @@ async fn begin_session(
     answered: Option<Answered>,
 ) -> Result<SecretText, OpError> {
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
-    let now = app.clock.now();
-    if let Some(answered) = &answered
-        && !answered.spend(change.conn(), now).await?
-    {
-        return Err(OpError::ProofNeeded);
+    let mut proved_at = None;
+    if let Some(answered) = &answered {
+        proved_at = answered.proves(app, change.conn()).await?.then(|| app.clock.now());
+        if !answered.spend(app, change.conn()).await? {
+            return Err(OpError::ProofNeeded);
+        }
     }
-    let secret = add_session(app, &mut change, user, client, answered.map(|_| now)).await?;
+    let secret = add_session(app, &mut change, user, client, proved_at).await?;
     let subject = user.to_string();
     let detail = json!({ "client": client.to_string() });
     change.commit(Saying { action: "user.signed_in", subject: &subject, merchant: None, detail }, Vec::new()).await?;

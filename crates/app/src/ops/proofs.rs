@@ -1,4 +1,4 @@
-//! Second proofs: passkeys, codes that were sent, codes of an authenticator app, recovery codes. A challenge is good for one act in
+//! Second proofs: passkeys, codes of an authenticator app, codes by text message or mail, recovery codes. A challenge is good for one act in
 //! one session, is answered once, and is tried five times at most; tries are counted in a transaction of their own, before
 //! they are looked at, whichever page they come from (T98, T99).
 
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::App;
 use crate::ops::authenticator;
+use crate::ops::means;
 use crate::ops::passkeys::{self, Bound};
 use crate::ops::people::{self, Person};
 use crate::ops::{Actor, Change, OpError, Saying};
@@ -47,6 +48,8 @@ pub enum Factor {
     Authenticator,
     /// A code that was sent: to the phone, or to an address that is to be confirmed.
     SentCode,
+    /// A code by mail to the account's address.
+    MailedCode,
 }
 
 /// A challenge that was asked.
@@ -81,9 +84,17 @@ pub struct Ask<'a> {
     pub detail: Value,
 }
 
-/// What is compared with an answer.
-fn check_of(app: &App, id: ChallengeId, code: &str) -> Vec<u8> {
-    app.keyring.token_mac(format!("code {id} {code}").as_bytes()).1.to_vec()
+/// What is compared with an answer: over all that it is good for, so that a challenge that was edited, or given to somebody
+/// else, has no right answer (T56).
+fn check_of(app: &App, bound: &Bound<'_>, detail: &str, code: &str) -> Vec<u8> {
+    app.keyring.token_mac(format!("code\0{}\0{detail}\0{code}", bound.record()).as_bytes()).1.to_vec()
+}
+
+/// What a challenge's detail says where its code went by mail to prove who is there.
+const BY_MAIL: &str = "by_mail";
+
+fn is_by_mail(detail: &Value) -> bool {
+    detail.get(BY_MAIL).and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// A code as it was typed: without what people and telephones put between digits.
@@ -119,14 +130,16 @@ pub async fn insert(
     code: Option<&SecretText>,
 ) -> Result<(), OpError> {
     let now = app.clock.now();
-    let check = code.map(|code| check_of(app, id, code.expose()));
+    let detail = ask.detail.to_string();
+    let bound = Bound { id, purpose: ask.purpose, user: ask.user, session: ask.session };
+    let check = code.map(|code| check_of(app, &bound, &detail, code.expose()));
     let challenge = challenges::Challenge {
         id,
         purpose: ask.purpose,
         user: ask.user,
         session: ask.session,
         code_check: check.as_deref(),
-        detail: &ask.detail.to_string(),
+        detail: &detail,
         created_at: now,
         expires_at: UnixMs(now.0 + LIFE_MS),
     };
@@ -150,20 +163,24 @@ pub struct Answered {
 
 enum Used {
     Code,
+    Mailed(UserId),
     Step(UserId, i64),
     Recovery(UserId, Vec<u8>),
     Passkey(passkeys::Use),
 }
 
 impl Answered {
-    /// Spends it, in the transaction of the act it is for. False when another request was quicker with the same answer.
+    /// Spends it, in the transaction of the act it is for. False when another request was quicker with the same answer, or
+    /// codes by mail are not what the account is asked for any more.
     ///
     /// # Errors
     /// `OpError::Store`.
-    pub async fn spend(&self, conn: &mut Conn, now: UnixMs) -> Result<bool, OpError> {
+    pub async fn spend(&self, app: &App, conn: &mut Conn) -> Result<bool, OpError> {
+        let now = app.clock.now();
         let is_first = challenges::spend(conn, self.id, now).await?
             && match &self.used {
                 Used::Code => true,
+                Used::Mailed(user) => means::of_user(app, conn, Some(*user)).await?.first() == Some(Factor::MailedCode),
                 Used::Passkey(used) => used.note(conn, now).await?,
                 Used::Step(user, step) => factors::use_step(conn, *user, *step).await?,
                 Used::Recovery(user, check) => factors::use_code(conn, *user, check, now).await?,
@@ -172,6 +189,15 @@ impl Answered {
             challenges::forget_count(conn, &self.subject).await?;
         }
         Ok(is_first)
+    }
+
+    /// Whether it proves who is there, besides letting them in: a code by mail does not while codes by mail rest.
+    ///
+    /// # Errors
+    /// `OpError::Store`.
+    pub async fn proves(&self, app: &App, conn: &mut Conn) -> Result<bool, OpError> {
+        let Used::Mailed(user) = self.used else { return Ok(true) };
+        Ok(means::of_user(app, conn, Some(user)).await?.rests_until().is_none())
     }
 }
 
@@ -227,8 +253,9 @@ pub async fn spend(conn: &mut Conn, tried: &Tried, now: UnixMs) -> Result<bool, 
 pub async fn answer(app: &App, purpose: &str, id: &str, answer: &str) -> Result<Option<Answered>, OpError> {
     let Some(Tried { id, asked, subject }) = count_try(app, purpose, id).await? else { return Ok(None) };
     let code = plain(answer);
+    let detail: Value = serde_json::from_str(&asked.detail).unwrap_or_default();
+    let bound = Bound { id, purpose, user: asked.user, session: asked.session };
     let used = if answer.starts_with('{') {
-        let bound = Bound { id, purpose, user: asked.user, session: asked.session };
         passkeys::look(app, &bound, &asked, answer).await?.map(Used::Passkey)
     } else if asked.code_check.is_empty() {
         match asked.user {
@@ -236,9 +263,9 @@ pub async fn answer(app: &App, purpose: &str, id: &str, answer: &str) -> Result<
             None => None,
         }
     } else {
-        secret::equal(&check_of(app, id, &code), &asked.code_check).then_some(Used::Code)
+        let used = asked.user.filter(|_| is_by_mail(&detail)).map_or(Used::Code, Used::Mailed);
+        secret::equal(&check_of(app, &bound, &asked.detail, &code), &asked.code_check).then_some(used)
     };
-    let detail = serde_json::from_str(&asked.detail).unwrap_or_default();
     Ok(used.map(|used| {
         let user = if let Used::Passkey(used) = &used { Some(used.user()) } else { asked.user };
         Answered { id, user, session: asked.session, detail, subject, used }
@@ -300,13 +327,13 @@ pub fn hidden(phone: &str) -> String {
 pub async fn ask(
     app: &App,
     (user, session): (UserId, Option<SessionId>),
-    (factor, phone): (Factor, Option<&str>),
+    (factor, to): (Factor, Option<&str>),
     purpose: &str,
 ) -> Result<Challenge, OpError> {
     let mut ask = Ask { purpose, user: Some(user), session, detail: json!({}) };
     let id = ChallengeId::fresh(app.clock.now(), &*app.entropy)?;
     let mut tx;
-    let challenge = match (factor, phone) {
+    let challenge = match (factor, to) {
         (Factor::Passkey, _) => {
             tx = app.db.write().await?;
             let bound = Bound { id, purpose, user: Some(user), session };
@@ -331,7 +358,20 @@ pub async fn ask(
             app.write_letter(tx.conn(), (Channel::Sms, phone), "Your code", &body).await?;
             Challenge { sent_to: hidden(phone), ..Challenge::new(id, factor) }
         }
-        (Factor::SentCode, None) => return Err(no_factor()),
+        (Factor::MailedCode, Some(address)) => {
+            count_sent(app, user)?;
+            ask.detail = json!({ BY_MAIL: true });
+            tx = app.db.write().await?;
+            let (id, code) = ask_with_code(app, tx.conn(), ask, DIGITS).await?;
+            let body = SecretText::new(format!(
+                "{} is your Keymint code. It is good for 10 minutes and for one act. Nobody of us asks for it.\n\nIf you \
+                 are not signing in or changing something right now, somebody knows your password: change it.",
+                code.expose()
+            ));
+            app.write_letter(tx.conn(), (Channel::Mail, address), "Your code", &body).await?;
+            Challenge { sent_to: address.to_owned(), ..Challenge::new(id, factor) }
+        }
+        (Factor::SentCode | Factor::MailedCode, None) => return Err(no_factor()),
     };
     tx.commit().await?;
     app.post.wake();
@@ -368,6 +408,9 @@ pub async fn again(app: &App, purpose: &str, id: ChallengeId) -> Result<(Option<
     let challenge = match passkeys::asked_again(app, &bound, &asked) {
         Some(options) => Challenge { options, ..Challenge::new(id, Factor::Passkey) },
         None if asked.code_check.is_empty() => Challenge::new(id, Factor::Authenticator),
+        None if is_by_mail(&serde_json::from_str(&asked.detail).unwrap_or_default()) => {
+            Challenge::new(id, Factor::MailedCode)
+        }
         None => Challenge::new(id, Factor::SentCode),
     };
     Ok((asked.user, challenge))
@@ -411,7 +454,8 @@ pub async fn give(
     let (now, secret) = (app.clock.now(), people::cookie_secret(app)?);
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
     let digest = people::digest_of(app, secret.expose());
-    if !answered.spend(change.conn(), now).await?
+    if !answered.proves(app, change.conn()).await?
+        || !answered.spend(app, change.conn()).await?
         || !sessions::prove(change.conn(), person.session, &digest, now).await?
     {
         return Ok(None);

@@ -59,6 +59,8 @@ pub struct Plan {
     pub request_log: RequestLogConfig,
     /// Where people open its console.
     pub console_url: Option<&'static str>,
+    /// Where mail and text messages go.
+    pub post: fn() -> PostOffice,
 }
 
 impl Default for Plan {
@@ -68,6 +70,7 @@ impl Default for Plan {
             limits: LimitsConfig::default(),
             request_log: RequestLogConfig::default(),
             console_url: Some(CONSOLE),
+            post: PostOffice::keeping,
         }
     }
 }
@@ -112,7 +115,7 @@ pub async fn start(
         data,
         request_log: &plan.request_log,
         limits: &plan.limits,
-        post: PostOffice::keeping(),
+        post: (plan.post)(),
         console_url: plan.console_url,
     })
     .await

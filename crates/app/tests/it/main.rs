@@ -5,8 +5,10 @@ mod apps;
 mod audit;
 mod house;
 mod idempotency;
+mod letters;
 mod lifecycle;
 mod log;
+mod mail_codes;
 mod passkeys;
 mod people;
 mod proofs;
@@ -59,6 +61,17 @@ keymint_testkit::on_both! {
         nobody_changes_their_own_role_and_one_owner_stays,
         what_is_needed_again_after_a_quarter_of_an_hour,
         an_edited_account_membership_session_or_invitation_is_worth_nothing,;
+    letters:
+        a_letter_is_kept_for_thirty_days_and_then_deleted,;
+    mail_codes:
+        codes_by_mail_are_turned_on_with_password_and_code_and_off_with_a_proof,
+        a_mailed_code_is_good_for_one_challenge_one_act_and_one_session_once,
+        codes_by_mail_come_last_and_end_with_what_asked_for_them,
+        after_a_reset_by_mail_codes_by_mail_prove_nothing_for_a_day,
+        a_team_that_wants_a_second_factor_takes_codes_by_mail,
+        an_edited_account_or_challenge_of_codes_by_mail_is_worth_nothing,
+        an_account_of_before_codes_by_mail_goes_on_and_can_turn_them_on,
+        where_no_mail_goes_out_nobody_turns_codes_by_mail_on,;
     team:
         a_role_of_the_merchants_own_holds_for_all_who_have_it_from_their_next_request_on,
         who_may_not_manage_the_team_makes_no_role_and_another_merchants_is_none,

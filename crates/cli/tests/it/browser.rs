@@ -17,6 +17,7 @@ files! {
     a_person_signs_in_and_out: "sign-in",
     an_application_is_added: "applications",
     a_key_lives_and_ends: "keys",
+    a_keyboard_is_enough: "keyboard",
     each_role_finds_what_it_may_do: "roles",
     a_person_signs_up_and_proves_who_they_are: "people",
     a_person_has_passkeys: "passkeys",

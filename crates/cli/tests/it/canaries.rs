@@ -124,6 +124,14 @@ fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     }
 }
 
+/// Every file below a folder, and what is in it.
+pub fn contents(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut paths = Vec::new();
+    files(folder, &mut paths);
+    let read = |path: std::path::PathBuf| std::fs::read(&path).map(|bytes| (path, bytes));
+    paths.into_iter().map(|path| read(path).expect("readable")).collect()
+}
+
 fn holds(bytes: &[u8], needle: &str) -> bool {
     memchr::memmem::find(bytes, needle.as_bytes()).is_some()
 }
@@ -158,13 +166,11 @@ fn two_hundred_planted_secrets_are_found_nowhere() {
     dev.kill();
     let output = dev.output();
     assert!(output.contains("TRACE") || output.contains("DEBUG"), "the log is verbose");
-    let mut paths = Vec::new();
-    files(folder.path(), &mut paths);
+    let contents = contents(folder.path());
     assert!(
-        paths.iter().any(|path| path.extension().is_some_and(|extension| extension == "db-wal")),
+        contents.iter().any(|(path, _)| path.extension().is_some_and(|extension| extension == "db-wal")),
         "the WAL is there"
     );
-    let contents: Vec<_> = paths.iter().map(|path| (path, std::fs::read(path).expect("readable"))).collect();
     for (product, key) in &keys {
         // What is written back to the caller in an echo is the caller's own; nothing else may hold it.
         assert!(!answers.iter().any(|answer| answer.contains(&key.secret)), "{product}: an answer");

@@ -5,6 +5,7 @@ mod browser;
 mod canaries;
 mod commands;
 mod console;
+mod console_canaries;
 mod crash;
 mod gate;
 mod gateway;

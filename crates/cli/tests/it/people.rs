@@ -322,6 +322,89 @@ fn a_phone_proves_with_text_messages() {
 }
 
 #[test]
+fn codes_by_mail_prove_where_there_is_nothing_safer() {
+    let dev = dev();
+    let email = "mail@proof.example";
+    let mut owner = signed_up(&dev, email);
+    let app = live_app(&dev, &owner);
+    let csrf = owner.csrf();
+    assert!(owner.get("/security").body.contains("whoever reads your mail can also reset your password"));
+    let begin = |password: &str| owner.post("/security/mail-codes", &[("csrf", &csrf), ("password", password)]);
+    let refused = begin("wrong");
+    assert_eq!(refused.status, 422);
+    assert!(refused.body.contains("id=\"mail-codes-error\""), "beside it");
+    let asked = begin(PASSWORD);
+    let challenge = hidden(&asked.body, "challenge").to_owned();
+    let code = code_to(&dev, email, 6).expect("a code");
+    let foreign = signed_up(&dev, "foreign@mail.example");
+    let theirs = foreign.csrf();
+    let confirm = "/security/mail-codes/confirm";
+    let stolen = foreign.post(confirm, &[("csrf", &theirs), ("challenge", &challenge), ("code", &code)]);
+    assert_eq!(stolen.status, 422, "another's session");
+    assert_eq!(owner.post(confirm, &[("csrf", &csrf), ("challenge", &challenge), ("code", &code)]).status, 303);
+    let keys = format!("/apps/{app}/keys");
+    let form = [("csrf", csrf.as_str()), ("once", "1"), ("mode", "live")];
+    let asked = owner.post(&keys, &form);
+    assert!(asked.body.contains(&format!("is on its way to {email}")), "{}", asked.body);
+    let challenge = hidden(&asked.body, "challenge").to_owned();
+    let code = code_to(&dev, email, 6).expect("a code");
+    let with = |code| [form[0], form[1], form[2], ("challenge", challenge.as_str()), ("code", code)];
+    let wrong = owner.post(&keys, &with("000000"));
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.body.contains(email) && wrong.body.contains("Send another code"));
+    let made = owner.post(&keys, &with(&code));
+    assert_eq!(made.status, 201);
+    keep_cookie(&mut owner, &made);
+    assert_eq!(owner.post("/security/mail-codes/remove", &[("csrf", &csrf)]).status, 303, "the proof covers it");
+    assert_eq!(letters(&dev, email)[0], "Codes by mail were turned off");
+    let enter = Browser::new(&dev).post("/sign-in", &[("email", email), ("password", PASSWORD)]);
+    assert_eq!(enter.status, 303, "the password alone, as before");
+}
+
+#[test]
+fn a_mailbox_alone_signs_in_and_for_a_day_does_nothing_that_needs_a_proof() {
+    let dev = dev();
+    let email = "box@proof.example";
+    let owner = signed_up(&dev, email);
+    let app = live_app(&dev, &owner);
+    let csrf = owner.csrf();
+    let asked = owner.post("/security/mail-codes", &[("csrf", &csrf), ("password", PASSWORD)]);
+    let (challenge, code) = (hidden(&asked.body, "challenge"), code_to(&dev, email, 6).expect("a code"));
+    let on = owner.post("/security/mail-codes/confirm", &[("csrf", &csrf), ("challenge", challenge), ("code", &code)]);
+    assert_eq!(on.status, 303);
+    let mut thief = Browser::new(&dev);
+    let asked = thief.post("/forgot", &[("email", email)]);
+    assert!(asked.body.contains("codes by mail do not count as a second factor for 24 hours"));
+    let (challenge, code) = (hidden(&asked.body, "challenge"), code_to(&dev, email, 8).expect("a code"));
+    let form = [("challenge", challenge), ("email", email), ("code", &code), ("password", OTHER_PASSWORD)];
+    assert_eq!(thief.post("/forgot/confirm", &form).status, 303);
+    let step = thief.post("/sign-in", &[("email", email), ("password", OTHER_PASSWORD)]);
+    let (challenge, code) = (hidden(&step.body, "challenge"), code_to(&dev, email, 6).expect("a code"));
+    let done = thief.post("/sign-in/second", &[("challenge", challenge), ("code", &code)]);
+    assert_eq!(done.status, 303, "{}", done.body);
+    keep_cookie(&mut thief, &done);
+    let csrf = thief.csrf();
+    let password = ("password", OTHER_PASSWORD);
+    for (path, fields) in [
+        (format!("/apps/{app}/keys"), vec![("once", "1"), ("mode", "live")]),
+        (format!("/merchants/{}/team", merchant_of(&thief)), vec![("email", "x@proof.example"), ("role", "owner")]),
+        ("/security/mail-codes/remove".to_owned(), vec![]),
+        ("/security/prove".to_owned(), vec![]),
+        ("/security/authenticator".to_owned(), vec![password]),
+        ("/security/passkeys".to_owned(), vec![("name", "mine"), password]),
+        ("/security/phone".to_owned(), vec![("phone", "+919876500002"), password]),
+        ("/security/password".to_owned(), vec![password, ("new_password", PASSWORD)]),
+    ] {
+        let fields: Vec<_> = fields.into_iter().chain([("csrf", csrf.as_str())]).collect();
+        let refused = thief.post(&path, &fields);
+        assert_eq!(refused.header("location"), Some("/security?needed=1"), "{path}: {}", refused.body);
+    }
+    let page = thief.get("/security?needed=1").body;
+    assert!(page.contains("they do not count for live keys"), "and the page says why: {page}");
+    assert_eq!(letters(&dev, email)[1], "Your password was changed", "whose mailbox it is has read it");
+}
+
+#[test]
 fn a_changed_password_ends_the_other_sign_ins_and_any_can_be_ended() {
     let dev = dev();
     let email = "many@sessions.example";

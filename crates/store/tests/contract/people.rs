@@ -20,6 +20,8 @@ fn user(n: u64) -> User {
         created_at: NOW,
         phone: None,
         phone_verified_at: None,
+        mail_codes_at: None,
+        password_reset_at: None,
         row_check: b"k1:check".to_vec(),
     }
 }
@@ -34,10 +36,29 @@ pub async fn accounts_come_back_and_an_address_has_one(it: TestDb) {
     assert!(people::find(&mut conn, user(1).id).await.expect("it reads").is_some());
     assert!(people::find(&mut conn, user(2).id).await.expect("it reads").is_none());
     assert!(people::find_by_email(&mut conn, "P1@people.example").await.expect("it reads").is_none());
+    assert_eq!((found.phone_verified_at, found.mail_codes_at, found.password_reset_at), (None, None, None));
     drop(conn);
     let mut tx = it.db.write().await.expect("it begins");
+    let (verified, on, reset) = (Some(UnixMs(1)), Some(UnixMs(2)), Some(UnixMs(3)));
+    let next = User { phone_verified_at: verified, mail_codes_at: on, password_reset_at: reset, ..user(1) };
+    people::update(tx.conn(), &next).await.expect("it is stored");
+    let found = people::find(tx.conn(), user(1).id).await.expect("it reads").expect("it is there");
+    assert_eq!((found.phone_verified_at, found.mail_codes_at, found.password_reset_at), (verified, on, reset));
     let twin = people::insert(tx.conn(), &User { email: user(1).email, ..user(2) }).await;
     assert!(matches!(twin, Err(StoreError::Unique { .. })));
+}
+
+/// What an account of before codes by mail was checked by is what it is checked by now.
+#[test]
+fn an_account_without_codes_by_mail_has_the_check_of_before() {
+    let plain = User { phone: Some("+911".to_owned()), phone_verified_at: Some(UnixMs(7)), ..user(1) };
+    let before = format!("keymint account v1\0{}\0p1@people.example\0$argon2id$…\0+911\x007", plain.id);
+    assert_eq!(plain.check_bytes(), before.as_bytes());
+    let on = User { mail_codes_at: Some(UnixMs(8)), ..plain.clone() };
+    let reset = User { password_reset_at: Some(UnixMs(8)), ..plain.clone() };
+    let both = User { password_reset_at: Some(UnixMs(8)), ..on.clone() };
+    let checks = [&plain, &on, &reset, &both].map(User::check_bytes);
+    assert_eq!(checks.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
 }
 
 pub async fn a_person_is_one_thing_at_each_merchant(it: TestDb) {

@@ -13,6 +13,7 @@ mod keys;
 mod log_entry;
 mod logo;
 mod logs;
+mod mail_codes;
 mod merchant;
 mod moments;
 mod outbox;
@@ -145,6 +146,9 @@ fn personal() -> Router<App> {
         .route("/security/passkeys/{id}/remove", post(passkeys::remove))
         .route("/security/phone", post(security::begin_phone))
         .route("/security/phone/confirm", post(security::confirm_phone))
+        .route("/security/mail-codes", post(mail_codes::begin))
+        .route("/security/mail-codes/confirm", post(mail_codes::confirm))
+        .route("/security/mail-codes/remove", post(mail_codes::remove))
         .route("/security/sessions/end-others", post(security::end_others))
         .route("/security/sessions/{id}/end", post(security::end_session))
         .route("/invitations", get(team::invitations))
@@ -159,7 +163,7 @@ async fn asset(content_type: &'static str, text: &'static str) -> Response {
 async fn private(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let (acting, path) = (session::Acting::default(), request.uri().path().to_owned());
     request.extensions_mut().insert(acting.clone());
-    let mut response = next.run(request).await;
+    let mut response = in_own_words(next.run(request).await);
     // Parts of a page that was noted: what asks for itself again and again, and pictures.
     if let Some(actor) = acting.actor()
         && response.status().is_success()
@@ -173,6 +177,18 @@ async fn private(State(app): State<App>, mut request: Request, next: Next) -> Re
     // A picture says itself how it is kept and what may be in it.
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response.headers_mut().entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
+    response
+}
+
+/// What was to be read of a form or an address and could not: the library's words quote what was typed, ours do not.
+fn in_own_words(response: Response) -> Response {
+    let is_plain = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !response.status().is_client_error() || !is_plain {
+        return response;
+    }
+    let status = response.status();
+    let mut response = Problem::Broken.into_response();
+    *response.status_mut() = status;
     response
 }
 
@@ -298,7 +314,7 @@ impl IntoResponse for Problem {
             Self::Broken => (
                 StatusCode::BAD_REQUEST,
                 "The form did not arrive",
-                "It came damaged, too slowly, or was too large. Nothing was changed. A logo may have at most 100 KB.",
+                "It came damaged, incomplete, too slowly, or was too large. Nothing was changed. A logo may have at most 100 KB.",
             ),
             Self::TooMany => (
                 StatusCode::TOO_MANY_REQUESTS,

@@ -73,6 +73,10 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
     let Some(first) = visitor.person.means.first() else {
         return Err(Problem::Instead(Box::new(Redirect::to("/security?needed=1").into_response())));
     };
+    // Nothing that is sent would do: the page says until when, and why.
+    if visitor.person.means.rests_until().is_some() {
+        return Err(Problem::Instead(Box::new(Redirect::to("/security?needed=1").into_response())));
+    }
     // One act of one form: the address says which.
     let purpose = format!("step_up {}", waiting.to);
     let mut problem = "";
@@ -97,7 +101,7 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
         to: &waiting.to,
         fields: &waiting.fields,
         challenge: challenge.id.to_string(),
-        is_sent: challenge.factor == Factor::SentCode,
+        is_sent: matches!(challenge.factor, Factor::SentCode | Factor::MailedCode),
         asking: Asking::new(&visitor.place, (challenge.factor, challenge.options), instead),
         sent_to: challenge.sent_to,
         problem,
@@ -113,15 +117,16 @@ async fn challenge(
     answered: &str,
     (purpose, factor): (&str, Factor),
 ) -> Result<Challenge, Problem> {
-    let (person, phone) = (&visitor.person, visitor.person.means.phone.as_deref());
+    let person = &visitor.person;
     if answered.is_empty() {
         let who = (person.user, Some(person.session));
-        return Ok(proofs::ask(app, who, (factor, phone), purpose).await?);
+        return Ok(proofs::ask(app, who, (factor, person.means.address(factor)), purpose).await?);
     }
     let id = answered.parse().map_err(|_| Problem::Stale)?;
     let (user, asked) = proofs::again(app, purpose, id).await?;
     let challenge = if user == Some(person.user) { asked } else { Challenge::new(id, factor) };
-    let sent_to = phone.filter(|_| challenge.factor == Factor::SentCode).map(proofs::hidden).unwrap_or_default();
+    let address = person.means.address(challenge.factor).unwrap_or_default();
+    let sent_to = if challenge.factor == Factor::SentCode { proofs::hidden(address) } else { address.to_owned() };
     Ok(Challenge { sent_to, ..challenge })
 }
 

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::passkeys::{Line, Place};
 use super::proof::{self, Carry, Given, Waiting};
 use super::session::{BareForm, SignedIn, Visitor};
-use super::{Frame, Problem, TOO_MANY, in_form, page};
+use super::{Frame, Problem, TOO_MANY, in_form, minute, page};
 use crate::api::extract::rfc3339;
 
 struct SessionLine {
@@ -38,6 +38,10 @@ struct SecurityPage {
     has_authenticator: bool,
     phone: String,
     has_sms: bool,
+    has_mail: bool,
+    has_mail_codes: bool,
+    /// Until when codes by mail prove nothing; empty while they do.
+    rests_until: String,
     sessions: Vec<SessionLine>,
     is_needed: bool,
     proved_minutes: i64,
@@ -106,6 +110,8 @@ pub async fn shown(app: &App, visitor: &Visitor, wrong: Wrong, asked: &SecurityQ
         "sessions" => "Ended.",
         "authenticator" => "The authenticator app is removed.",
         "phone" => "The phone is verified.",
+        "mail_codes" => "Codes by mail are turned on.",
+        "mail_codes_off" => "Codes by mail are turned off.",
         "passkey" => "The passkey is added. You can sign in with it.",
         "passkey_removed" => "The passkey is removed. Remove it from your device, too.",
         _ => "",
@@ -118,6 +124,9 @@ pub async fn shown(app: &App, visitor: &Visitor, wrong: Wrong, asked: &SecurityQ
         has_authenticator: person.means.has_authenticator,
         phone: person.means.phone.as_deref().map(proofs::hidden).unwrap_or_default(),
         has_sms: app.post.carries(Channel::Sms),
+        has_mail: app.post.carries(Channel::Mail),
+        has_mail_codes: person.means.mail.is_some(),
+        rests_until: person.means.rests_until().map(minute).unwrap_or_default(),
         sessions: people::sessions_of(app, person).await?.into_iter().map(line).collect(),
         is_needed: asked.needed == 1 && person.means.first().is_none(),
         proved_minutes: proof::minutes_left(person).unwrap_or(0),
@@ -149,7 +158,10 @@ pub async fn show(
 }
 
 /// A refusal that stands in a form.
-async fn refused(
+///
+/// # Errors
+/// `Problem`.
+pub async fn refused(
     app: &App,
     visitor: &Visitor,
     form: &'static str,
@@ -183,9 +195,12 @@ pub async fn gate(
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct ProofForm {
-    csrf: String,
-    challenge: String,
-    code: String,
+    /// The token.
+    pub csrf: String,
+    /// The challenge.
+    pub challenge: String,
+    /// The code.
+    pub code: String,
 }
 
 /// Where a proof is given that covers the changes on this page.
@@ -237,12 +252,14 @@ pub async fn prove(
     Ok(carry.onto(Redirect::to("/security").into_response(), &headers))
 }
 
-/// What the form of a new authenticator app sends. No `Debug`: a password is in it.
+/// What a form sends that begins something with the password. No `Debug`: a password is in it.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct BeginForm {
-    csrf: String,
-    password: String,
+    /// The token.
+    pub csrf: String,
+    /// The password.
+    pub password: String,
 }
 
 /// The picture of an address, as inline SVG without a prologue.

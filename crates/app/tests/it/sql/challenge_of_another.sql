@@ -1,0 +1,1 @@
+UPDATE challenge SET user_id = 'USER' WHERE id = 'CHALLENGE'
