@@ -525,3 +525,14 @@ fn what_is_accepted_is_valid_to_another_parser_and_nothing_panics() {
     }
     assert!(accepted > 1_000, "only {accepted} inputs were accepted; the generator tests nothing");
 }
+
+#[test]
+fn a_number_comes_back_as_the_token_it_was() {
+    let body = br#"{"amount":90071992547409931.10,"text":"1","list":[2],"e":1e5,"nested":{"deep":3}}"#;
+    let document = Document::parse(body).expect("valid");
+    assert_eq!((document.number("amount"), document.number("e")), (Some("90071992547409931.10"), Some("1e5")));
+    for none in ["text", "list", "nested", "deep", "Amount", ""] {
+        assert_eq!(document.number(none), None, "{none}");
+    }
+    assert_eq!(Document::parse(b"1").expect("valid").number("1"), None);
+}
