@@ -176,7 +176,10 @@ fn an_added_app_is_confirmed_and_listed_and_one_that_was_left_is_not_there() {
     let added = send(&owner, &format!("{list}/new"), multipart(&fields, Some(("", b""))));
     assert_eq!(added.status, 303, "{}", added.body);
     let confirmed = owner.get(added.header("location").expect("where")).body;
-    assert!(confirmed.contains("role=\"status\">The application is registered."), "{confirmed}");
+    assert!(
+        confirmed.contains("role=\"status\" tabindex=\"-1\" autofocus>The application is registered."),
+        "{confirmed}"
+    );
     let listed = owner.get(&list).body;
     let id = apps(&dev, &merchant)[0]["id"].as_str().expect("an id").to_owned();
     for wanted in ["App ID</th>", "App Name</th>", "Email</th>", "Country</th>", "Product</th>", "Status</th>"] {

@@ -12,14 +12,16 @@ use crate::dev;
 pub const PASSWORD: &str = "otter battery lamp canyon";
 const OTHER_PASSWORD: &str = "violin thirteen gravel moss";
 
-/// The code of so many digits in the newest letter to an address.
+/// The newest code of so many digits in a letter to an address. Letters of one moment have no order, and notices no code.
 pub fn code_to(dev: &Dev, to: &str, digits: usize) -> Option<String> {
     let page = Browser::new(dev).get("/outbox").body;
-    let letter = page.split("<article").skip(1).find(|letter| letter.contains(&format!("<strong>{to}</strong>")))?;
-    let (_, said) = letter.split_once("class=\"said\">")?;
-    let said = said.split('<').next()?;
-    let mut words = said.split(|character: char| !character.is_ascii_digit());
-    words.find(|word| word.len() == digits).map(str::to_owned)
+    let own = format!("<strong>{to}</strong>");
+    page.split("<article").skip(1).filter(|letter| letter.contains(&own)).find_map(|letter| {
+        let (_, said) = letter.split_once("class=\"said\">")?;
+        let said = said.split('<').next()?;
+        let mut words = said.split(|character: char| !character.is_ascii_digit());
+        words.find(|word| word.len() == digits).map(str::to_owned)
+    })
 }
 
 /// Letters to an address, by what they are about.
