@@ -1,7 +1,7 @@
 //! The console at a busy merchant: the time that each page takes, and what a first visit loads.
 //!
 //! A real `keymint dev` on SQLite; one merchant with fifty apps, of which one has 1,000 keys (20 of them active) and
-//! 100,000 logged requests of six of its keys, a tenth of them denied. Each page is asked for over loopback on one
+//! 100,000 logged requests of six of its keys, a tenth of them denied, and one of another product 20,000 orders. Each page is asked for over loopback on one
 //! connection, by an owner and one page after the other, so that nothing of one stays warm for the next call of it.
 
 use std::fs::File;
@@ -26,11 +26,12 @@ const ACTIVE: usize = 20;
 const CALLED: usize = 6;
 const APPS: usize = 50;
 const REQUESTS: usize = 100_000;
+const ORDERS: usize = 20_000;
 const CALLERS: usize = 8;
 /// Longest wait for a start, and for the last requests to be logged.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Every page; `APP`, `MERCHANT`, `KEY` and `ENTRY` are filled in.
-const PAGES: [&str; 17] = [
+/// Every page; `APP`, `ORDERS`, `MERCHANT` and `KEY` are filled in.
+const PAGES: [&str; 20] = [
     "/merchants/MERCHANT/apps",
     "/merchants/MERCHANT/apps/new",
     "/merchants/MERCHANT/team",
@@ -44,7 +45,10 @@ const PAGES: [&str; 17] = [
     "/apps/APP/settings",
     "/apps/APP/keys",
     "/keys/KEY",
-    "/apps/APP/transactions",
+    "/apps/ORDERS",
+    "/apps/ORDERS/transactions",
+    "/apps/ORDERS/transactions?status=created",
+    "/apps/ORDERS/transactions?id=order_00000000000000",
     "/apps/APP/logs",
     "/apps/APP/logs?status=denied",
     "/apps/APP/logs?key=KEY&reason=unknown_key",
@@ -127,6 +131,8 @@ struct Scene {
     app: String,
     key: String,
     secrets: Vec<String>,
+    /// The app with the orders.
+    orders: String,
 }
 
 fn furnish(dev: &Dev) -> Result<Scene> {
@@ -152,12 +158,25 @@ fn furnish(dev: &Dev) -> Result<Scene> {
         }
         key = made.key_id;
     }
-    Ok(Scene { merchant, app, key, secrets })
+    let orders = client.app(&merchant, "razorpay")?;
+    let pair = client.credential(&orders, &json!({ "mode": "test" }))?;
+    let basic = data_encoding::BASE64.encode(format!("{}:{}", pair.key_id, pair.secret).as_bytes());
+    let headers = format!("Authorization: Basic {basic}\r\nContent-Type: application/json\r\n");
+    in_parallel(|caller| {
+        let mut client = Client::with(dev.gateway, &headers)?;
+        for number in 0..ORDERS / CALLERS {
+            let body = json!({ "amount": 50_000 + number, "currency": "INR", "receipt": format!("{caller}-{number}") });
+            let reply = client.call("POST", "/razorpay/v1/orders", &body.to_string())?;
+            ensure!(reply.status == 200, "{}: {}", reply.status, reply.body);
+        }
+        Ok(())
+    })?;
+    Ok(Scene { merchant, app, key, secrets, orders })
 }
 
 /// Sends the requests that are logged: of each ten one with a key that was revoked.
 fn fill_log(dev: &Dev, scene: &Scene) -> Result<()> {
-    let call = |caller: usize| -> Result<()> {
+    in_parallel(|caller| {
         let mut clients = Vec::new();
         for secret in &scene.secrets {
             clients.push(Client::connect(dev.gateway, secret)?);
@@ -171,7 +190,12 @@ fn fill_log(dev: &Dev, scene: &Scene) -> Result<()> {
             ensure!(reply.status == if is_denied { 401 } else { 200 }, "{}: {}", reply.status, reply.body);
         }
         Ok(())
-    };
+    })
+}
+
+/// Does it eight times side by side, each with a number of its own.
+fn in_parallel(call: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+    let call = &call;
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..CALLERS).map(|caller| scope.spawn(move || call(caller))).collect();
         callers.into_iter().try_for_each(|caller| caller.join().map_err(|_| anyhow::anyhow!("a caller failed"))?)
@@ -202,8 +226,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     fill_log(&dev, &scene)?;
     let mut client = dev.signed_in()?;
     wait_for_log(&mut client, &scene)?;
-    let fill =
-        |page: &str| page.replace("MERCHANT", &scene.merchant).replace("APP", &scene.app).replace("KEY", &scene.key);
+    let fill = |page: &str| {
+        page.replace("MERCHANT", &scene.merchant)
+            .replace("ORDERS", &scene.orders)
+            .replace("APP", &scene.app)
+            .replace("KEY", &scene.key)
+    };
     let mut times = vec![Vec::new(); PAGES.len()];
     let mut largest = 0;
     for _ in 0..options.rounds {
