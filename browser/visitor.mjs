@@ -45,7 +45,7 @@ export class Visitor {
     visitor.context.setDefaultTimeout(WAIT_MS_MAX);
     await visitor.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: keymint.console });
     if (options.javaScriptEnabled !== false) await visitor.context.addInitScript(noteBreaches);
-    visitor.#watch([new URL(keymint.console).host, new URL(keymint.named).host, ...others]);
+    visitor.#watch([new URL(keymint.console).host, new URL(keymint.named ?? keymint.console).host, ...others]);
     visitor.page = await visitor.context.newPage();
     return visitor;
   }

@@ -35,13 +35,6 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
-// What was just done is said aloud: a live region speaks when its text changes, not when it is there from the beginning.
-for (const notice of document.querySelectorAll(".notice[role=status]")) {
-  const said = [...notice.childNodes];
-  notice.replaceChildren();
-  setTimeout(() => notice.replaceChildren(...said), 100);
-}
-
 // A form that takes a moment says so, and is not sent twice meanwhile.
 for (const form of document.querySelectorAll("form[method=post]:not(.passkey)")) {
   form.addEventListener("submit", (event) => {
