@@ -334,7 +334,8 @@ mod tests {
         for (from, to, said) in [
             ("2027-01-01", "2027-04-01", "A range has at most 90 days; this one has 91."),
             ("2026-12-31", "", "A range has at most 90 days; this one has 91."),
-            ("0001-01-01", "9999-12-30", "A range has at most 90 days; this one has 3,652,058."),
+            ("0001-01-01", "9999-12-29", "A range has at most 90 days; this one has 3,652,057."),
+            ("0001-01-01", "9999-12-31", "To is not a day such as 2027-01-31."),
             ("2027-03-31", "2027-03-30", "From is after To."),
             ("", "2027-03-31", "Choose From as well: a range has at most 90 days."),
             ("2027-02-29", "", "From is not a day such as 2027-01-31."),
