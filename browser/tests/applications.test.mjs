@@ -66,6 +66,7 @@ scenarioWithAndWithoutScripts("what is wrong with an app stands beside its field
       assert.equal(await field(page, other).inputValue(), before, `${other} is kept when ${label} is refused`);
     }
     assert.equal(await page.getByLabel("Product").inputValue(), "razorpay");
+    await page.locator(":focus").waitFor();
     const focused = await page.evaluate(() => document.activeElement.getAttribute("aria-describedby"));
     assert.equal(focused, described, "the person stands at the field to mend");
   }

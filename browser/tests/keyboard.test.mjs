@@ -34,6 +34,9 @@ function isSeen(stop, at) {
   assert.ok(stop.isInView, `${at}: ${stop.tag} "${stop.name}" is out of sight`);
 }
 
+/** A page that has just come gives its focus with its first frame. */
+const hasFocus = (page) => page.locator(":focus").waitFor();
+
 /** Goes from stop to stop until the one whose name begins so has the focus; each of them is looked at. */
 async function to(page, name, { key = "Tab", row = "" } = {}) {
   const passed = [];
@@ -57,6 +60,7 @@ async function typeInto(page, fields) {
 /** What the page of a form's answer says has the focus, and is seen. */
 async function isTold(page, words) {
   await page.getByText(words).waitFor();
+  await hasFocus(page);
   const stop = await focused(page);
   isSeen(stop, page.url());
   assert.match(stop.text, words);
@@ -81,6 +85,7 @@ scenario("from signing in to a revoked key by keyboard alone", async ({ keymint,
   const { page } = await visit();
   const { email, password } = keymint.user("owner");
   await page.goto("/sign-in");
+  await hasFocus(page);
   assert.equal((await focused(page)).name, "Email", "one may type at once");
   await page.keyboard.type(email);
   await typeInto(page, { Password: password });
@@ -105,6 +110,7 @@ scenario("from signing in to a revoked key by keyboard alone", async ({ keymint,
   await to(page, "Add App");
   await page.keyboard.press("Enter");
   await page.locator("[aria-invalid]").first().waitFor();
+  await hasFocus(page);
   const wrong = await focused(page);
   isSeen(wrong, "a form with a mistake");
   assert.equal(wrong.name, "App Name", "the first mistake has the focus");
@@ -153,5 +159,6 @@ scenario("from signing in to a revoked key by keyboard alone", async ({ keymint,
   await to(page, "Sign out", { key: "Shift+Tab" });
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Sign in", level: 1 }).waitFor();
+  await hasFocus(page);
   assert.equal((await focused(page)).name, "Email");
 });

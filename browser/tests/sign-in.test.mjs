@@ -4,7 +4,11 @@ import assert from "node:assert/strict";
 
 import { scenario, scenarioWithAndWithoutScripts } from "../scenario.mjs";
 
-const focused = (page) => page.evaluate(() => document.activeElement.name || document.activeElement.textContent.trim());
+/** What has the focus: a page that has just come gives it with its first frame. */
+const focused = async (page) => {
+  await page.locator(":focus").waitFor();
+  return page.evaluate(() => document.activeElement.name || document.activeElement.textContent.trim());
+};
 
 scenarioWithAndWithoutScripts("a person signs in by keyboard alone", async ({ keymint, visit }) => {
   const { page } = await visit();
