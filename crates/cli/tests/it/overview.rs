@@ -503,3 +503,28 @@ fn search_finds_nothing_that_is_not_ones_own() {
     assert!(jump("").body.contains("What are you looking for"));
     assert_eq!(Browser::new(&dev).get("/jump?q=a").header("location"), Some("/sign-in"));
 }
+
+#[test]
+fn each_place_of_the_side_bar_is_marked_on_its_own_page_and_on_no_other() {
+    let dev = dev();
+    let owner = Browser::signed_in(&dev, "owner");
+    let page = owner.get("/security").body;
+    let places: Vec<String> = page
+        .split("<li><a href=\"")
+        .filter_map(|part| part.split_once("\" data-go="))
+        .map(|(href, _)| href.to_owned())
+        .filter(|href| href != "/docs")
+        .collect();
+    let places: Vec<&String> = places.iter().filter(|href| !href.contains('<')).collect();
+    assert_eq!(places.len(), 6, "{places:?}");
+    for here in &places {
+        let page = owner.get(here).body;
+        let marked = |place: &str| {
+            let link = page.split(&format!("<a href=\"{place}\" data-go=")).nth(1).expect("a link");
+            link.split('>').next().expect("its end").contains("aria-current=\"page\"")
+        };
+        for place in &places {
+            assert_eq!(marked(place), place == here, "{place} on {here}");
+        }
+    }
+}
