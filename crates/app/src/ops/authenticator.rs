@@ -11,7 +11,7 @@ use totp_rs::{Builder, Secret, Totp};
 
 use crate::App;
 use crate::ops::people::{self, Person};
-use crate::ops::{Actor, Change, OpError, Saying, field, proofs};
+use crate::ops::{Actor, Change, OpError, Saying, field, notices, proofs};
 
 /// Random bytes of a secret: 160 bits (RFC 4226 section 4).
 const SECRET_BYTES: usize = 20;
@@ -151,16 +151,10 @@ pub async fn remove(app: &App, person: &Person) -> Result<(), OpError> {
     person.require_proof()?;
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
     factors::remove(change.conn(), person.user).await?;
-    let body = SecretText::new(
-        "The authenticator app was removed from your Keymint account. If that was not you, change your password and \
-         write to your owner."
-            .to_owned(),
-    );
-    let to = (keymint_store::letters::Channel::Mail, person.email.as_str());
-    app.write_letter(change.conn(), to, "Your authenticator app was removed", &body).await?;
-    say(change, person, "user.authenticator_removed").await?;
-    app.post.wake();
-    Ok(())
+    let text = "The authenticator app was removed from your Keymint account. If that was not you, change your password and \
+                write to your owner.";
+    let title = "Your authenticator app was removed";
+    notices::own_factors(app, change, person, ("user.authenticator_removed", json!({})), (title, text)).await
 }
 
 async fn say(change: Change<'_>, person: &Person, action: &'static str) -> Result<(), OpError> {

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::App;
 use crate::ops::people::{self, Person};
 use crate::ops::proofs::{self, Ask, Challenge};
-use crate::ops::{Actor, Change, OpError, Saying};
+use crate::ops::{Actor, Change, OpError, notices};
 
 /// What the code is good for that turns them on.
 const TURN_ON: &str = "mail_codes";
@@ -71,7 +71,14 @@ pub async fn confirm(app: &App, person: &Person, (id, code): (&str, &str)) -> Re
     set(app, &mut change, person, Some(app.clock.now())).await?;
     let text = "Codes by mail are now the second factor of your Keymint account where it has no other. If that was not \
                 you, change your password and write to your owner.";
-    tell(app, change, person, "user.mail_codes_on", ("Codes by mail were turned on", text)).await?;
+    notices::own_factors(
+        app,
+        change,
+        person,
+        ("user.mail_codes_on", json!({})),
+        ("Codes by mail were turned on", text),
+    )
+    .await?;
     Ok(true)
 }
 
@@ -85,27 +92,18 @@ pub async fn remove(app: &App, person: &Person) -> Result<(), OpError> {
     set(app, &mut change, person, None).await?;
     let text = "Codes by mail were turned off for your Keymint account. If that was not you, change your password and \
                 write to your owner.";
-    tell(app, change, person, "user.mail_codes_off", ("Codes by mail were turned off", text)).await
+    notices::own_factors(
+        app,
+        change,
+        person,
+        ("user.mail_codes_off", json!({})),
+        ("Codes by mail were turned off", text),
+    )
+    .await
 }
 
 async fn set(app: &App, change: &mut Change<'_>, person: &Person, at: Option<UnixMs>) -> Result<(), OpError> {
     let row = store::find(change.conn(), person.user).await?.ok_or(OpError::NotFound("account"))?;
     let row = User { mail_codes_at: at, ..people::intact(app, row)? };
     Ok(store::update(change.conn(), &people::checked(app, row)).await?)
-}
-
-async fn tell(
-    app: &App,
-    mut change: Change<'_>,
-    person: &Person,
-    action: &'static str,
-    (title, text): (&str, &str),
-) -> Result<(), OpError> {
-    let to = (Channel::Mail, person.email.as_str());
-    app.write_letter(change.conn(), to, title, &SecretText::new(text.to_owned())).await?;
-    let subject = person.user.to_string();
-    let detail = json!({ "session": person.session.to_string() });
-    change.commit(Saying { action, subject: &subject, merchant: None, detail }, Vec::new()).await?;
-    app.post.wake();
-    Ok(())
 }

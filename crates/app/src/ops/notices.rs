@@ -1,18 +1,25 @@
-//! What the people of a merchant hear by mail without having asked: that somebody owns it now, what became of a live key,
-//! what was decided about live mode. Written in the transaction of the change, so nobody hears of what did not happen.
+//! What people hear by mail without having asked: what became of their own second factors, that somebody owns their merchant
+//! now, what became of a live key, what was decided about live mode. Written in the transaction of the change, so nobody hears of what did not happen.
 
 use keymint_domain::credential::Credential;
 use keymint_domain::id::MerchantId;
 use keymint_domain::mode::Mode;
 use keymint_domain::role::Role;
 use keymint_domain::secret::SecretText;
+use keymint_store::error::StoreError;
 use keymint_store::letters::Channel;
 use keymint_store::{merchants, team};
 
+use serde_json::Value;
+
 use crate::App;
-use crate::ops::{Change, OpError};
+use crate::ops::people::Person;
+use crate::ops::{Change, OpError, Saying};
 
 /// Writes to everybody who has one of these roles at a merchant; to nobody where no mail goes out.
+///
+/// A notice stands in no change's way: where the team cannot be read because somebody edited a row, the key is revoked all
+/// the same.
 ///
 /// # Errors
 /// `OpError::Store`, `OpError::Seal`, `OpError::Entropy`.
@@ -27,7 +34,14 @@ pub async fn write(
     }
     let row = merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
     let subject = format!("{}: {subject}", row.name);
-    for member in team::members(change.conn(), merchant).await? {
+    let members = match team::members(change.conn(), merchant).await {
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(%merchant, %error, "the team cannot be read; nobody gets the notice");
+            return Ok(());
+        }
+        members => members?,
+    };
+    for member in members {
         if roles.contains(&member.role.role) {
             let text = SecretText::new(text.to_owned());
             app.write_letter(change.conn(), (Channel::Mail, &member.email), &subject, &text).await?;
@@ -55,4 +69,24 @@ pub async fn live_key(
     );
     let subject = format!("a live key was {became}");
     write(app, change, (credential.merchant_id, &[Role::Owner, Role::Admin]), (&subject, &text)).await
+}
+
+/// Commits a change of a person's own second factors, and writes to the person that it was made.
+///
+/// # Errors
+/// `OpError::Store`, `OpError::Seal`, `OpError::Entropy`.
+pub async fn own_factors(
+    app: &App,
+    mut change: Change<'_>,
+    person: &Person,
+    (action, mut detail): (&'static str, Value),
+    (title, text): (&str, &str),
+) -> Result<(), OpError> {
+    let to = (Channel::Mail, person.email.as_str());
+    app.write_letter(change.conn(), to, title, &SecretText::new(text.to_owned())).await?;
+    detail["session"] = person.session.to_string().into();
+    let subject = person.user.to_string();
+    change.commit(Saying { action, subject: &subject, merchant: None, detail }, Vec::new()).await?;
+    app.post.wake();
+    Ok(())
 }

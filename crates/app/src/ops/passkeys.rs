@@ -10,14 +10,13 @@ use keymint_domain::time::UnixMs;
 use keymint_store::challenges::Asked;
 use keymint_store::db::Conn;
 use keymint_store::error::StoreError;
-use keymint_store::letters::Channel;
 use keymint_store::passkeys::{self, Passkey};
 use serde_json::{Value, json};
 
 use crate::App;
 use crate::ops::people::{self, Person};
 use crate::ops::proofs::{self, Ask, Challenge};
-use crate::ops::{Actor, Change, OpError, Saying, input};
+use crate::ops::{Actor, Change, OpError, input, notices};
 use crate::webauthn::{Begun, Ceremonies, Claimed, Owner};
 
 /// Passkeys of one account.
@@ -250,7 +249,7 @@ pub async fn confirm(app: &App, person: &Person, (id, reply): (&str, &str)) -> R
          it, change your password and write to your owner.",
         row.name
     );
-    tell(app, change, person, (&row, "user.passkey_added"), ("A passkey was added", text)).await
+    notices::own_factors(app, change, person, ("user.passkey_added", named(&row)), ("A passkey was added", &text)).await
 }
 
 /// Takes one away. Needs a fresh proof.
@@ -268,23 +267,10 @@ pub async fn remove(app: &App, person: &Person, id: PasskeyId) -> Result<(), OpE
          to your owner.",
         row.name
     );
-    tell(app, change, person, (&row, "user.passkey_removed"), ("A passkey was removed", text)).await
+    notices::own_factors(app, change, person, ("user.passkey_removed", named(&row)), ("A passkey was removed", &text))
+        .await
 }
 
-/// Says in the audit log and by mail what has happened to a passkey, and commits.
-async fn tell(
-    app: &App,
-    mut change: Change<'_>,
-    person: &Person,
-    (row, action): (&Passkey, &'static str),
-    (title, text): (&str, String),
-) -> Result<(), OpError> {
-    let to = (Channel::Mail, person.email.as_str());
-    app.write_letter(change.conn(), to, title, &SecretText::new(text)).await?;
-    let subject = person.user.to_string();
-    let detail =
-        json!({ "session": person.session.to_string(), "passkey": row.id.to_string(), "name": row.name.as_str() });
-    change.commit(Saying { action, subject: &subject, merchant: None, detail }, Vec::new()).await?;
-    app.post.wake();
-    Ok(())
+fn named(row: &Passkey) -> Value {
+    json!({ "passkey": row.id.to_string(), "name": row.name.as_str() })
 }
