@@ -95,6 +95,8 @@ pub struct Shared {
     pub sent_codes: Tries,
     /// Tries to confirm an authenticator app.
     pub confirmations: Tries,
+    /// Pages that viewers look at.
+    pub views: Tries,
     /// Where mail and text messages go.
     pub post: PostOffice,
     /// What decides about passkeys; nothing where the console's address is not told.
@@ -194,6 +196,7 @@ impl App {
             sign_ins: Tries::default(),
             sent_codes: Tries::default(),
             confirmations: Tries::default(),
+            views: Tries::default(),
             post: parts.post,
             ceremonies: parts.console_url.and_then(Ceremonies::at),
             cache: CredentialCache::new(parts.limits.cached_credentials_max),

@@ -28,6 +28,8 @@ const ABSOLUTE_MS: i64 = 12 * 60 * 60 * 1000;
 const SEEN_MS: i64 = 60 * 1000;
 /// Tries to sign in to one account from one address in half an hour, of which none was right; then they wait (T102).
 const TRIES_MAX: u32 = 10;
+/// Pages that a viewer may look at in half an hour: each is written to the audit log.
+pub const VIEWS_MAX: u32 = 1_000;
 
 /// What an account is made from.
 pub struct NewPerson {
@@ -446,9 +448,12 @@ pub async fn person_of(app: &App, cookie: &str) -> Result<Option<Person>, OpErro
 /// Writes down that a viewer has seen a page: whoever only looks on leaves a trace as well.
 ///
 /// # Errors
-/// `OpError::Store`.
+/// `TooMany` from one who asks faster than anybody reads: each view is a change of the ledger. `OpError::Store`.
 pub async fn note_view(app: &App, actor: Actor, page: &str) -> Result<(), OpError> {
-    let Actor::Member(_, merchant, Role::Viewer, _) = actor else { return Ok(()) };
+    let Actor::Member(user, merchant, Role::Viewer, _) = actor else { return Ok(()) };
+    if app.views.count(&user.to_string(), app.clock.now()) > VIEWS_MAX {
+        return Err(OpError::TooMany);
+    }
     let change = Change::begin(app, actor, Act::See).await?;
     let saying = Saying { action: "page.viewed", subject: page, merchant: Some(merchant), detail: json!({}) };
     change.commit(saying, Vec::new()).await

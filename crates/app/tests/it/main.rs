@@ -81,7 +81,8 @@ keymint_testkit::on_both! {
         a_member_who_is_locked_out_is_let_in_again_by_an_owner,
         an_owner_resets_the_factors_of_a_member_of_this_team_alone,
         what_a_viewer_looks_at_is_written_down_and_of_nobody_else,
-        owners_and_admins_hear_of_live_keys_and_of_live_mode_and_of_no_test_key,;
+        owners_and_admins_hear_of_live_keys_and_of_live_mode_and_of_no_test_key,
+        a_live_key_is_revoked_though_the_team_that_would_hear_of_it_cannot_be_read,;
     passkeys:
         a_passkey_lets_its_person_in_alone_and_as_the_second_step,
         an_answer_is_good_for_one_challenge_one_act_and_one_session_once,

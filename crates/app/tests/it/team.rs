@@ -7,6 +7,7 @@ use keymint_app::ops::{Actor, OpError, Proof, apps, audit, proofs, roles, team};
 use keymint_app::store_types::{Activation, NamedRole};
 use keymint_domain::id::MerchantId;
 use keymint_domain::mode::Mode;
+use keymint_domain::reason::DenyReason;
 use keymint_domain::role::{Act, Acts, Role};
 use keymint_domain::secret::SecretText;
 use keymint_testkit::TestDb;
@@ -261,6 +262,13 @@ pub async fn what_a_viewer_looks_at_is_written_down_and_of_nobody_else(it: TestD
     let viewer = Actor::Member(one.user, merchant, Role::Viewer, Proof::Missing);
     people::note_view(&house.app, viewer, "/apps/a/keys").await.expect("noted");
     assert_eq!(pages().await, [(format!("user:{}", one.user), "/apps/a/keys".to_owned())]);
+    for _ in 1..people::VIEWS_MAX {
+        people::note_view(&house.app, viewer, "/apps/a").await.expect("noted");
+    }
+    let refused = people::note_view(&house.app, viewer, "/apps/a").await;
+    assert!(matches!(refused, Err(OpError::TooMany)), "nobody fills the audit log by looking");
+    house.clock.pass_seconds(31 * 60);
+    people::note_view(&house.app, viewer, "/apps/a").await.expect("noted again");
 }
 
 pub async fn owners_and_admins_hear_of_live_keys_and_of_live_mode_and_of_no_test_key(it: TestDb) {
@@ -293,4 +301,16 @@ pub async fn owners_and_admins_hear_of_live_keys_and_of_live_mode_and_of_no_test
     let letters = house.app.kept_letters().await.expect("they are kept");
     let named = |secret: &str| letters.iter().any(|(_, text)| text.expose().contains(secret));
     assert!(named(&live.key_id) && !named(&live.secret), "the key id, and never the secret");
+}
+
+pub async fn a_live_key_is_revoked_though_the_team_that_would_hear_of_it_cannot_be_read(it: TestDb) {
+    let house = House::over(it).await;
+    let one = person(&house, "one").await;
+    let (merchant, _) = owner_of(&one, Proof::Fresh);
+    house.activate(merchant, Activation::Approved).await;
+    let app = apps::make(&house.app, OPERATOR, merchant, &new_app("keymint", "blocked"), None).await.expect("made").id;
+    let live = house.issue(app, &plain(Mode::Live)).await.expect("issued");
+    house.edit(include_str!("sql/membership_nonsense.sql")).await;
+    house.revoke(&live.key_id).await;
+    assert_eq!(house.decide("keymint", &live).await, Err(DenyReason::Revoked));
 }
