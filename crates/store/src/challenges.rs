@@ -37,10 +37,11 @@ static COUNT: Stmt = Stmt::both(
 );
 static COUNTED: Stmt =
     Stmt::both("code_count.find", "SELECT tries FROM code_count WHERE subject = $1 AND hour_at = $2");
+static OVER: Stmt = Stmt::both("code_count.over", "SELECT subject FROM code_count WHERE hour_at = $1 AND tries >= $2");
 static FORGET: Stmt = Stmt::both("code_count.delete", "DELETE FROM code_count WHERE subject = $1");
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 8] = [&INSERT, &TRY, &FIND, &SPEND, &PRUNE, &COUNT, &COUNTED, &FORGET];
+pub static ALL: [&Stmt; 9] = [&INSERT, &TRY, &FIND, &SPEND, &PRUNE, &COUNT, &COUNTED, &OVER, &FORGET];
 
 /// A challenge.
 pub struct Challenge<'a> {
@@ -162,6 +163,15 @@ pub async fn count_of(conn: &mut Conn, subject: &str, hour: UnixMs) -> Result<i6
 pub async fn counted(conn: &mut Conn, subject: &str, hour: UnixMs) -> Result<i64, StoreError> {
     let row = conn.row(&COUNTED, &[Val::Text(subject), Val::Int(hour.0)]).await?;
     row.map_or(Ok(0), |row| row.int("tries"))
+}
+
+/// The subjects that have had so many tries in the hour that began at `hour`.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn over(conn: &mut Conn, hour: UnixMs, tries: i64) -> Result<Vec<String>, StoreError> {
+    let rows = conn.rows(&OVER, &[Val::Int(hour.0), Val::Int(tries)]).await?;
+    rows.iter().map(|row| Ok(row.text("subject")?.to_owned())).collect()
 }
 
 /// None any more: the last one was right, or somebody who may has let the person try again.

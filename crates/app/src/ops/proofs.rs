@@ -281,18 +281,23 @@ fn hour_of(now: UnixMs) -> UnixMs {
     UnixMs(now.0 - now.0.rem_euclid(HOUR_MS))
 }
 
-/// Whether an account has had its tries of this hour, at signing in or after it.
+/// The accounts that have had their tries of this hour, at signing in or after it.
+pub struct Locked(Vec<String>);
+
+impl Locked {
+    /// Whether this account is one.
+    pub fn contains(&self, user: UserId) -> bool {
+        COUNTED.iter().any(|where_to| self.0.contains(&tries_of(where_to, user)))
+    }
+}
+
+/// All that are locked.
 ///
 /// # Errors
 /// `OpError::Store`.
-pub async fn is_locked(app: &App, conn: &mut Conn, user: UserId) -> Result<bool, OpError> {
-    let hour = hour_of(app.clock.now());
-    for where_to in COUNTED {
-        if challenges::counted(conn, &tries_of(where_to, user), hour).await? >= HOUR_TRIES_MAX {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+pub async fn locked(app: &App) -> Result<Locked, OpError> {
+    let mut conn = app.db.read().await?;
+    Ok(Locked(challenges::over(&mut conn, hour_of(app.clock.now()), HOUR_TRIES_MAX).await?))
 }
 
 /// Lets an account try again.

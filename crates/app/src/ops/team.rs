@@ -253,13 +253,8 @@ fn other_member(actor: Actor, members: &[Member], user: UserId) -> Result<&Membe
 /// # Errors
 /// `OpError::Store`.
 pub async fn locked(app: &App, members: &[Member]) -> Result<Vec<UserId>, OpError> {
-    let (mut conn, mut locked) = (app.db.read().await?, Vec::new());
-    for member in members {
-        if proofs::is_locked(app, &mut conn, member.user).await? {
-            locked.push(member.user);
-        }
-    }
-    Ok(locked)
+    let locked = proofs::locked(app).await?;
+    Ok(members.iter().map(|member| member.user).filter(|user| locked.contains(*user)).collect())
 }
 
 /// Lets a member who gave too many wrong codes try again.

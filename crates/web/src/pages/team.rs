@@ -87,7 +87,8 @@ pub fn may_manage(visitor: &Visitor, id: MerchantId) -> Result<bool, Problem> {
 async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Result<Response, Problem> {
     let (membership, actor) = visitor.at(id)?;
     let (members, invitations) = team::list(app, actor, id).await?;
-    let locked = team::locked(app, &members).await?;
+    let may_manage = may_manage(visitor, id)?;
+    let locked = if may_manage { team::locked(app, &members).await? } else { Vec::new() };
     let mut choices: Vec<_> = Role::ALL.map(|role| (role.to_string(), role.to_string())).into();
     choices.extend(roles::list(app, actor, id).await?.into_iter().map(|role| (role.id.to_string(), role.name)));
     let own = visitor.person.user;
@@ -117,7 +118,7 @@ async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Resu
         frame: Frame::new(visitor, membership, "team"),
         members: members.into_iter().map(member).collect(),
         invitations: invitations.into_iter().map(invitation).collect(),
-        may_manage: may_manage(visitor, id)?,
+        may_manage,
         needs_factor: membership.needs_factor,
         roles: choices,
         email: said.email,
