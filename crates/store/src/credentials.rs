@@ -13,6 +13,21 @@ use crate::error::StoreError;
 use crate::merchants::Activation;
 use crate::sql::{Row, Stmt, Val};
 
+/// What `decode` reads, of the credentials that a condition names.
+macro_rules! stored {
+    ($condition:literal) => {
+        concat!(
+            "SELECT c.id, c.key_id, c.product, c.mode, c.merchant_id, c.app_id, c.slot, c.name, c.created_at, c.expires_at,
+                         c.status, c.ends_at, c.revoked_at, c.revoke_reason, c.revoke_note, c.restrictions, c.secret_kind,
+                         c.ring_key, c.secret, c.row_check, a.enabled, m.activation, u.last_used_at
+                  FROM credential c JOIN app a ON a.id = c.app_id JOIN merchant m ON m.id = c.merchant_id
+                       LEFT JOIN credential_use u ON u.key_id = c.key_id
+             ",
+            $condition
+        )
+    };
+}
+
 static INSERT: Stmt = Stmt::both(
     "credential.insert",
     "INSERT INTO credential (id, key_id, product, mode, merchant_id, app_id, slot_owner, slot, name, created_at,
@@ -26,45 +41,23 @@ static UPDATE: Stmt = Stmt::both(
                            revoke_reason = $6, revoke_note = $7, restrictions = $8, row_check = $9
      WHERE id = $10",
 );
-static FIND: Stmt = Stmt::both(
-    "credential.find",
-    "SELECT c.id, c.key_id, c.product, c.mode, c.merchant_id, c.app_id, c.slot, c.name, c.created_at, c.expires_at,
-            c.status, c.ends_at, c.revoked_at, c.revoke_reason, c.revoke_note, c.restrictions, c.secret_kind,
-            c.ring_key, c.secret, c.row_check, a.enabled, m.activation, u.last_used_at
-     FROM credential c JOIN app a ON a.id = c.app_id JOIN merchant m ON m.id = c.merchant_id
-          LEFT JOIN credential_use u ON u.key_id = c.key_id
-     WHERE c.key_id = $1",
-);
-static LIST: Stmt = Stmt::both(
-    "credential.list",
-    "SELECT c.id, c.key_id, c.product, c.mode, c.merchant_id, c.app_id, c.slot, c.name, c.created_at, c.expires_at,
-            c.status, c.ends_at, c.revoked_at, c.revoke_reason, c.revoke_note, c.restrictions, c.secret_kind,
-            c.ring_key, c.secret, c.row_check, a.enabled, m.activation, u.last_used_at
-     FROM credential c JOIN app a ON a.id = c.app_id JOIN merchant m ON m.id = c.merchant_id
-          LEFT JOIN credential_use u ON u.key_id = c.key_id
-     WHERE c.app_id = $1 AND c.id > $2 ORDER BY c.id LIMIT $3",
-);
+static FIND: Stmt = Stmt::both("credential.find", stored!("WHERE c.key_id = $1"));
+static LIST: Stmt = Stmt::both("credential.list", stored!("WHERE c.app_id = $1 AND c.id > $2 ORDER BY c.id LIMIT $3"));
 static LIVING: Stmt = Stmt::both(
     "credential.living",
-    "SELECT c.id, c.key_id, c.product, c.mode, c.merchant_id, c.app_id, c.slot, c.name, c.created_at, c.expires_at,
-            c.status, c.ends_at, c.revoked_at, c.revoke_reason, c.revoke_note, c.restrictions, c.secret_kind,
-            c.ring_key, c.secret, c.row_check, a.enabled, m.activation, u.last_used_at
-     FROM credential c JOIN app a ON a.id = c.app_id JOIN merchant m ON m.id = c.merchant_id
-          LEFT JOIN credential_use u ON u.key_id = c.key_id
-     WHERE c.app_id = $1 AND c.mode = $2 AND c.status IN ('active', 'retiring')
+    stored!(
+        "WHERE c.app_id = $1 AND c.mode = $2 AND c.status IN ('active', 'retiring')
        AND (c.expires_at IS NULL OR c.expires_at > $3) AND (c.ends_at IS NULL OR c.ends_at > $3)
-     ORDER BY c.id DESC",
+     ORDER BY c.id DESC"
+    ),
 );
 static ENDED: Stmt = Stmt::both(
     "credential.ended",
-    "SELECT c.id, c.key_id, c.product, c.mode, c.merchant_id, c.app_id, c.slot, c.name, c.created_at, c.expires_at,
-            c.status, c.ends_at, c.revoked_at, c.revoke_reason, c.revoke_note, c.restrictions, c.secret_kind,
-            c.ring_key, c.secret, c.row_check, a.enabled, m.activation, u.last_used_at
-     FROM credential c JOIN app a ON a.id = c.app_id JOIN merchant m ON m.id = c.merchant_id
-          LEFT JOIN credential_use u ON u.key_id = c.key_id
-     WHERE c.app_id = $1 AND c.mode = $2
+    stored!(
+        "WHERE c.app_id = $1 AND c.mode = $2
        AND (c.status NOT IN ('active', 'retiring') OR c.expires_at <= $3 OR c.ends_at <= $3)
-       AND c.id < $4 ORDER BY c.id DESC LIMIT $5",
+       AND c.id < $4 ORDER BY c.id DESC LIMIT $5"
+    ),
 );
 static ACTIVE_SLOTS: Stmt = Stmt::both(
     "credential.active_slots",
@@ -88,6 +81,11 @@ static KEYS_OF_MERCHANT: Stmt = Stmt::both(
     "credential.keys_of_merchant",
     "SELECT c.key_id FROM app a JOIN credential c ON c.app_id = a.id WHERE a.merchant_id = $1 AND c.status <> 'revoked'",
 );
+static ANY_USED: Stmt = Stmt::both(
+    "credential_use.of_merchant",
+    "SELECT c.key_id FROM app a JOIN credential c ON c.app_id = a.id JOIN credential_use u ON u.key_id = c.key_id
+     WHERE a.merchant_id = $1 AND a.enabled = 1 AND c.mode = $2 LIMIT 1",
+);
 static USED: Stmt = Stmt::both(
     "credential_use.upsert",
     "INSERT INTO credential_use (key_id, last_used_at) VALUES ($1, $2)
@@ -95,7 +93,7 @@ static USED: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 12] = [
+pub static ALL: [&Stmt; 13] = [
     &INSERT,
     &LIVING,
     &ENDED,
@@ -107,6 +105,7 @@ pub static ALL: [&Stmt; 12] = [
     &KEYS_OF_APP,
     &WORKING_LIVE_KEY,
     &KEYS_OF_MERCHANT,
+    &ANY_USED,
     &USED,
 ];
 
@@ -358,6 +357,15 @@ pub async fn has_working_live(conn: &mut Conn, app: AppId, now: UnixMs) -> Resul
 /// `StoreError` as the database answers.
 pub async fn key_ids_of_merchant(conn: &mut Conn, merchant: MerchantId) -> Result<Vec<String>, StoreError> {
     key_ids(conn, &KEYS_OF_MERCHANT, &merchant.to_string()).await
+}
+
+/// Whether any key of a mode has authenticated a request, of an app that is enabled.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn any_used(conn: &mut Conn, merchant: MerchantId, mode: Mode) -> Result<bool, StoreError> {
+    let values = [Val::Text(&merchant.to_string()), Val::Text(mode.as_str())];
+    Ok(conn.row(&ANY_USED, &values).await?.is_some())
 }
 
 /// Notes that a credential authenticated a request.

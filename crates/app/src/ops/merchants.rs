@@ -1,6 +1,7 @@
 //! Merchants: made by the operator, approved for live mode by the operator.
 
 use keymint_domain::id::MerchantId;
+use keymint_domain::mode::Mode;
 use keymint_domain::role::{Act, Role};
 use keymint_store::credentials;
 use keymint_store::error::StoreError;
@@ -71,6 +72,16 @@ pub async fn find(app: &App, actor: Actor, id: MerchantId) -> Result<Merchant, O
     actor.require(Act::See)?;
     let mut conn = app.db.read().await?;
     merchants::find(&mut conn, id).await?.ok_or(OpError::NotFound("merchant"))
+}
+
+/// Whether a merchant has called an app of its own that is enabled with a test key.
+///
+/// # Errors
+/// `NotFound` when there is none that the actor may see.
+pub async fn has_called(app: &App, actor: Actor, id: MerchantId) -> Result<bool, OpError> {
+    find(app, actor, id).await?;
+    let mut conn = app.db.read().await?;
+    Ok(credentials::any_used(&mut conn, id, Mode::Test).await?)
 }
 
 /// Merchants above an id; a merchant's actor sees its own.

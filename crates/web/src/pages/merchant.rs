@@ -5,10 +5,9 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use http::StatusCode;
 use keymint_app::App;
-use keymint_app::ops::{Actor, apps, audit, companies, credentials, merchants, team};
+use keymint_app::ops::{Actor, audit, companies, merchants, team};
 use keymint_app::store_types::{Activation, AuditRow, Member};
 use keymint_domain::id::MerchantId;
-use keymint_domain::mode::Mode;
 use serde::Deserialize;
 
 use super::session::{SignedIn, Visitor};
@@ -38,20 +37,6 @@ struct Step {
     label: &'static str,
 }
 
-/// Applications that are looked at for a first call.
-const APPS_LOOKED_AT: i64 = 50;
-
-/// Whether an enabled application has been called with a test key.
-async fn has_called(app: &App, actor: Actor, id: MerchantId) -> Result<bool, Problem> {
-    for row in apps::list(app, actor, id, "", APPS_LOOKED_AT).await?.into_iter().filter(|row| row.is_enabled) {
-        let keys = credentials::living(app, actor, row.id, Mode::Test).await?;
-        if keys.iter().any(|key| key.last_used_at.is_some()) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 async fn steps(
     app: &App,
     visitor: &Visitor,
@@ -65,7 +50,7 @@ async fn steps(
         step("The company is described.", is_described, &company, "Company"),
         step(
             "An application is enabled, and has been called with a test key.",
-            has_called(app, actor, id).await?,
+            merchants::has_called(app, actor, id).await?,
             &home,
             "Applications",
         ),
