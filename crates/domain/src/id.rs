@@ -93,7 +93,7 @@ id_kind!(/** A merchant: the tenant. */ MerchantId, "mer_");
 id_kind!(/** An app: a merchant's registered application of one product. */ AppId, "app_");
 id_kind!(/** A credential's row; the public name of a credential is its `KeyId`. */ CredentialId, "crd_");
 id_kind!(/** An entry of the audit log. */ AuditId, "aud_");
-id_kind!(/** An event of the outbox. */ EventId, "evt_");
+id_kind!(/** An event: something that happened. */ EventId, "evt_");
 id_kind!(/** A token of the management API. */ TokenId, "tok_");
 id_kind!(/** A person with an account. */ UserId, "usr_");
 id_kind!(/** A sign-in on one device. */ SessionId, "ses_");
@@ -102,6 +102,8 @@ id_kind!(/** A passkey of a person. */ PasskeyId, "psk_");
 id_kind!(/** An invitation to a merchant's team. */ InvitationId, "inv_");
 id_kind!(/** A role that a merchant has made. */ RoleId, "rol_");
 id_kind!(/** A mail or a text message that goes out. */ LetterId, "ltr_");
+id_kind!(/** A merchant's URL that events are sent to. */ EndpointId, "whe_");
+id_kind!(/** One event for one endpoint. */ DeliveryId, "dlv_");
 id_kind!(/** One request, for support and logs. */ RequestId, "req_");
 id_kind!(/** The receipt of a revocation. */ ReceiptId, "rcp_");
 

@@ -27,3 +27,4 @@ pub mod secret;
 pub mod time;
 pub mod token;
 pub mod verify;
+pub mod webhook;

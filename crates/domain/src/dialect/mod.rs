@@ -17,6 +17,7 @@ use route::Route;
 
 use crate::mode::Mode;
 use crate::reason::DenyReason;
+use crate::webhook::Webhooks;
 
 /// Who owns a credential of the dialect: what "one pair per …" counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -84,6 +85,8 @@ pub struct Dialect {
     pub public: Option<Public>,
     /// Headers with credentials that only this dialect has, lower case; derived from `schemes` and `public`.
     pub extra_credential_headers: Vec<Box<str>>,
+    /// How the vendor tells merchants what happened; nothing where it does not.
+    pub webhooks: Option<Webhooks>,
     /// What denied callers see.
     pub answers: Answers,
 }

@@ -2,6 +2,7 @@
 //! who wrote the file.
 
 mod scheme;
+mod webhooks;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -69,6 +70,7 @@ struct RawDialect {
     scopes: BTreeMap<String, RawScope>,
     scheme: Vec<scheme::RawScheme>,
     public: Option<RawPublic>,
+    webhooks: Option<webhooks::RawWebhooks>,
     errors: RawErrors,
 }
 
@@ -280,6 +282,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         schemes,
         public,
         extra_credential_headers,
+        webhooks: raw.webhooks.map(webhooks::check_webhooks).transpose()?,
         answers: check_errors(&raw.errors)?,
     })
 }

@@ -40,7 +40,8 @@ pub enum Digest {
 }
 
 impl Digest {
-    fn algorithm(self) -> hmac::Algorithm {
+    /// The algorithm as the library names it.
+    pub fn algorithm(self) -> hmac::Algorithm {
         match self {
             Self::HmacSha256 => hmac::HMAC_SHA256,
             Self::HmacSha512 => hmac::HMAC_SHA512,
@@ -63,6 +64,16 @@ pub enum Encoding {
     Hex,
     /// Padded standard base 64 (RFC 4648 section 4).
     Base64,
+}
+
+impl Encoding {
+    /// Spells a digest.
+    pub fn write(self, digest: &[u8]) -> String {
+        match self {
+            Self::Hex => data_encoding::HEXLOWER.encode(digest),
+            Self::Base64 => data_encoding::BASE64.encode(digest),
+        }
+    }
 }
 
 /// What is signed, and how.
@@ -136,11 +147,7 @@ impl Recipe {
     /// The signature of the bytes as given, spelled for the wire: what our own client sends.
     pub fn sign(&self, ingredients: Ingredients<'_>, key: &[u8]) -> String {
         let key = hmac::Key::new(self.digest.algorithm(), key);
-        let tag = self.tag(ingredients, &key, ingredients.view.body);
-        match self.encoding {
-            Encoding::Hex => data_encoding::HEXLOWER.encode(tag.as_ref()),
-            Encoding::Base64 => data_encoding::BASE64.encode(tag.as_ref()),
-        }
+        self.encoding.write(self.tag(ingredients, &key, ingredients.view.body).as_ref())
     }
 
     fn matches(&self, ingredients: Ingredients<'_>, key: &hmac::Key, body: &[u8], signature: &[u8]) -> bool {

@@ -13,3 +13,4 @@ mod role;
 mod scheme;
 mod seal;
 mod verify;
+mod webhook;
