@@ -11,6 +11,7 @@ pub mod database;
 pub mod dev;
 pub mod entropy;
 pub mod http;
+pub mod receiver;
 pub mod serve;
 pub mod signing;
 
@@ -20,4 +21,5 @@ pub use database::TestDb;
 pub use dev::{Dev, Key};
 pub use entropy::SeededEntropy;
 pub use http::{Reply, Request};
+pub use receiver::Receiver;
 pub use signing::Call;

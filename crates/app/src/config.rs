@@ -7,6 +7,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::master_key::MasterKeySource;
+use crate::outbound::WebhooksConfig;
 use crate::post::{MailConfig, SmsConfig};
 use crate::webauthn::Ceremonies;
 
@@ -37,6 +38,9 @@ pub struct Config {
     pub mail: Option<MailConfig>,
     /// Where text messages go out; without it telephones are no second factor.
     pub sms: Option<SmsConfig>,
+    /// Webhooks to merchants.
+    #[serde(default)]
+    pub webhooks: WebhooksConfig,
 }
 
 /// Where to listen.
@@ -220,6 +224,9 @@ impl Config {
         }
         if self.product.is_empty() {
             return wrong("product", "needs at least one `[[product]]`");
+        }
+        if let Err(problem) = self.webhooks.check() {
+            return wrong("webhooks.allowed_networks", &problem);
         }
         if self.limits.cached_credentials_max == 0 || self.limits.replay_entries_per_key_max == 0 {
             return wrong("limits", "must be at least 1 each");

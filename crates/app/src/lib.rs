@@ -12,6 +12,7 @@ pub mod logo;
 pub mod master_key;
 pub mod metrics;
 pub mod ops;
+pub mod outbound;
 pub mod password;
 pub mod post;
 pub mod products;
@@ -20,11 +21,13 @@ pub mod sandbox;
 pub mod tries;
 pub mod verify;
 pub mod webauthn;
+pub mod webhooks;
 
 /// What handlers name of the store without seeing it: rows that use cases hand out.
 pub mod store_types {
     pub use keymint_store::apps::App as AppRow;
     pub use keymint_store::companies::Company;
+    pub use keymint_store::deliveries::{Attempt, Delivery, DeliveryState};
     pub use keymint_store::error::StoreError;
     pub use keymint_store::ledger::AuditRow;
     pub use keymint_store::letters::{Channel, Letter};
@@ -38,6 +41,7 @@ pub mod store_types {
     pub use keymint_store::sessions::Session;
     pub use keymint_store::team::{Invitation, Member};
     pub use keymint_store::transactions::{Query as TransactionQuery, Transaction};
+    pub use keymint_store::webhooks::{Endpoint, EndpointState};
 }
 
 use std::path::Path;
@@ -56,6 +60,7 @@ use thiserror::Error;
 use crate::config::{LimitsConfig, RequestLogConfig};
 use crate::logo::Logos;
 use crate::metrics::Metrics;
+use crate::outbound::Outbound;
 use crate::password::Passwords;
 use crate::post::PostOffice;
 use crate::products::Products;
@@ -64,6 +69,7 @@ use crate::tries::Tries;
 use crate::verify::cache::CredentialCache;
 use crate::verify::replay::ReplayMemory;
 use crate::webauthn::Ceremonies;
+use crate::webhooks::Carrier;
 
 /// What everything shares.
 #[derive(Clone)]
@@ -99,6 +105,10 @@ pub struct Shared {
     pub views: Tries,
     /// Where mail and text messages go.
     pub post: PostOffice,
+    /// The way to addresses that merchants chose.
+    pub outbound: Outbound,
+    /// What carries events to endpoints.
+    pub webhooks: Carrier,
     /// What decides about passkeys; nothing where the console's address is not told.
     pub ceremonies: Option<Ceremonies>,
     cache: CredentialCache,
@@ -127,6 +137,8 @@ pub struct Parts<'a> {
     pub limits: &'a LimitsConfig,
     /// Where mail and text messages go.
     pub post: PostOffice,
+    /// The way to addresses that merchants chose.
+    pub outbound: Outbound,
     /// The origin of the console, to which passkeys are bound; without it there are none.
     pub console_url: Option<&'a str>,
 }
@@ -198,6 +210,8 @@ impl App {
             confirmations: Tries::default(),
             views: Tries::default(),
             post: parts.post,
+            outbound: parts.outbound,
+            webhooks: Carrier::default(),
             ceremonies: parts.console_url.and_then(Ceremonies::at),
             cache: CredentialCache::new(parts.limits.cached_credentials_max),
             replay,
@@ -206,6 +220,7 @@ impl App {
         }));
         app.watch_ownership();
         app.carry_letters();
+        app.carry_webhooks();
         Ok(app)
     }
 

@@ -19,6 +19,7 @@ use keymint_app::ops::idempotency::Repeat;
 use keymint_app::ops::merchants::{self, NewMerchant};
 use keymint_app::ops::people::{self, NewPerson};
 use keymint_app::ops::{Actor, credentials, tokens};
+use keymint_app::outbound::WebhooksConfig;
 use keymint_app::post::PostOffice;
 use keymint_domain::credential::State;
 use keymint_domain::entropy::draw_text;
@@ -79,6 +80,8 @@ fn config(arguments: &DevArguments) -> Config {
         limits: LimitsConfig::default(),
         mail: None,
         sms: None,
+        // A developer's own receiver is on this machine.
+        webhooks: WebhooksConfig::for_this_machine(),
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use keymint_app::clock::SystemClock;
 use keymint_app::config::{Config, postgres_is_local};
 use keymint_app::entropy::SystemEntropy;
+use keymint_app::outbound::Outbound;
 use keymint_app::post::PostOffice;
 use keymint_app::products::{Products, load_dialects};
 use keymint_app::{App, Parts, master_key};
@@ -79,6 +80,7 @@ pub async fn open_with(config: &Config, post: PostOffice) -> Result<App> {
         request_log: &config.request_log,
         limits: &config.limits,
         post,
+        outbound: Outbound::new(&config.webhooks).context("making the client for webhooks")?,
         console_url: config.listen.console_url.as_deref(),
     };
     Ok(App::start(parts).await?)

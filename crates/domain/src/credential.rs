@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use crate::dialect::{Dialect, OwnerKind, SecretStyle};
+use crate::dialect::{Dialect, SecretStyle};
 use crate::entropy::{Entropy, EntropyError};
 use crate::id::{AppId, CredentialId, MerchantId};
 use crate::mode::Mode;
@@ -218,10 +218,7 @@ impl Credential {
 
     /// Whose slots it takes: the text that "one per …" is counted by.
     pub fn slot_owner(&self, dialect: &Dialect) -> String {
-        match dialect.owner {
-            OwnerKind::App => self.app_id.to_string(),
-            OwnerKind::Merchant => self.merchant_id.to_string(),
-        }
+        dialect.owner.id(self.merchant_id, self.app_id)
     }
 }
 

@@ -59,6 +59,13 @@ static ENDED: Stmt = Stmt::both(
        AND c.id < $4 ORDER BY c.id DESC LIMIT $5"
     ),
 );
+static NEWEST_ACTIVE: Stmt = Stmt::both(
+    "credential.newest_active",
+    stored!(
+        "WHERE c.slot_owner = $1 AND c.product = $2 AND c.mode = $3 AND c.status = 'active'
+               AND (c.expires_at IS NULL OR c.expires_at > $4) ORDER BY c.id DESC LIMIT 1"
+    ),
+);
 static ACTIVE_SLOTS: Stmt = Stmt::both(
     "credential.active_slots",
     "SELECT slot FROM credential
@@ -93,7 +100,7 @@ static USED: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 13] = [
+pub static ALL: [&Stmt; 14] = [
     &INSERT,
     &LIVING,
     &ENDED,
@@ -106,6 +113,7 @@ pub static ALL: [&Stmt; 13] = [
     &WORKING_LIVE_KEY,
     &KEYS_OF_MERCHANT,
     &ANY_USED,
+    &NEWEST_ACTIVE,
     &USED,
 ];
 
@@ -277,6 +285,15 @@ pub async fn living(conn: &mut Conn, app: AppId, mode: Mode, now: UnixMs) -> Res
     let app = app.to_string();
     let values = [Val::Text(&app), Val::Text(mode.as_str()), Val::Int(now.0)];
     conn.rows(&LIVING, &values).await?.iter().map(decode).collect()
+}
+
+/// The newest active one of an owner.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn newest_active(conn: &mut Conn, slots: Slots<'_>, now: UnixMs) -> Result<Option<Stored>, StoreError> {
+    let values = [Val::Text(slots.owner), Val::Text(slots.product), Val::Text(slots.mode.as_str()), Val::Int(now.0)];
+    conn.row(&NEWEST_ACTIVE, &values).await?.as_ref().map(decode).transpose()
 }
 
 /// Those that have ended, below an id, the newest first.

@@ -9,6 +9,7 @@ pub mod challenges;
 pub mod companies;
 pub mod credentials;
 pub mod db;
+pub mod deliveries;
 pub mod domains;
 pub mod error;
 pub mod factors;
@@ -32,15 +33,17 @@ pub mod sql;
 pub mod team;
 pub mod tokens;
 pub mod transactions;
+pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 23] = [
+    let lists: [&[&sql::Stmt]; 25] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
         &companies::ALL,
         &credentials::ALL,
+        &deliveries::ALL,
         &domains::ALL,
         &factors::ALL,
         &idempotency::ALL,
@@ -59,6 +62,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &team::ALL,
         &tokens::ALL,
         &transactions::ALL,
+        &webhooks::ALL,
     ];
     lists.into_iter().flat_map(|list| list.iter().copied())
 }

@@ -66,6 +66,7 @@ async fn open(path: &Path) -> App {
         request_log: &config.request_log,
         limits: &config.limits,
         post: keymint_app::post::PostOffice::keeping(),
+        outbound: keymint_app::outbound::Outbound::new(&config.webhooks).expect("a client"),
         console_url: None,
     };
     App::start(parts).await.expect("the app starts")

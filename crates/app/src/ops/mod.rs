@@ -7,6 +7,7 @@ pub mod audit;
 pub mod authenticator;
 pub mod companies;
 pub mod credentials;
+pub mod deliveries;
 pub mod domains;
 pub mod idempotency;
 pub mod input;
@@ -23,6 +24,7 @@ pub mod team;
 pub mod tokens;
 pub mod traffic;
 pub mod transactions;
+pub mod webhooks;
 
 use aws_lc_rs::digest;
 use keymint_domain::entropy::EntropyError;

@@ -6,14 +6,18 @@ use keymint_domain::id::MerchantId;
 use keymint_domain::mode::Mode;
 use keymint_domain::role::Role;
 use keymint_domain::secret::SecretText;
+use keymint_store::apps::App as AppRow;
+use keymint_store::deliveries::Attempt;
 use keymint_store::error::StoreError;
 use keymint_store::letters::Channel;
+use keymint_store::webhooks::Endpoint;
 use keymint_store::{merchants, team};
 
 use serde_json::Value;
 
 use crate::App;
 use crate::ops::people::Person;
+use crate::ops::webhooks::host;
 use crate::ops::{Change, OpError, Saying};
 
 /// Writes to everybody who has one of these roles at a merchant; to nobody where no mail goes out.
@@ -69,6 +73,35 @@ pub async fn live_key(
     );
     let subject = format!("a live key was {became}");
     write(app, change, (credential.merchant_id, &[Role::Owner, Role::Admin]), (&subject, &text)).await
+}
+
+/// Writes that an endpoint was disabled because it failed: to the address that it names, else to the owners.
+///
+/// # Errors
+/// As `write`.
+pub async fn webhook_failing(
+    app: &App,
+    change: &mut Change<'_>,
+    (endpoint, row): (&Endpoint, &AppRow),
+    last: &Attempt,
+) -> Result<(), OpError> {
+    let problem = last.problem.as_deref().unwrap_or_default();
+    let mode = endpoint.mode.as_str();
+    let text = format!(
+        "The {mode} webhook endpoint {} of {} was disabled after {} tries of one event: {problem}. Nothing more is sent to \
+         it until somebody enables it in the console.",
+        host(&endpoint.url),
+        row.name,
+        last.number
+    );
+    let Some(email) = &endpoint.alert_email else {
+        return write(app, change, (row.merchant_id, &[Role::Owner]), ("a webhook was disabled", &text)).await;
+    };
+    if !app.post.carries(Channel::Mail) {
+        return Ok(());
+    }
+    let subject = format!("{}: a webhook was disabled", row.name);
+    app.write_letter(change.conn(), (Channel::Mail, email), &subject, &SecretText::new(text)).await
 }
 
 /// Commits a change of a person's own second factors, and writes to the person that it was made.

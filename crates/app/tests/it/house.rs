@@ -10,6 +10,7 @@ use keymint_app::ops::apps::{self, NewApp};
 use keymint_app::ops::credentials::{self, Made, NewCredential};
 use keymint_app::ops::merchants::{self, NewMerchant};
 use keymint_app::ops::{Actor, OpError};
+use keymint_app::outbound::{Outbound, WebhooksConfig};
 use keymint_app::post::PostOffice;
 use keymint_app::products::{Products, load_dialects};
 use keymint_app::store_types::{Activation, Merchant};
@@ -61,6 +62,8 @@ pub struct Plan {
     pub console_url: Option<&'static str>,
     /// Where mail and text messages go.
     pub post: fn() -> PostOffice,
+    /// Which receivers may be called that are not public.
+    pub webhooks: WebhooksConfig,
 }
 
 impl Default for Plan {
@@ -71,6 +74,7 @@ impl Default for Plan {
             request_log: RequestLogConfig::default(),
             console_url: Some(CONSOLE),
             post: PostOffice::keeping,
+            webhooks: WebhooksConfig::default(),
         }
     }
 }
@@ -116,6 +120,7 @@ pub async fn start(
         request_log: &plan.request_log,
         limits: &plan.limits,
         post: (plan.post)(),
+        outbound: Outbound::new(&plan.webhooks).expect("a client"),
         console_url: plan.console_url,
     })
     .await

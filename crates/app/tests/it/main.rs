@@ -20,6 +20,7 @@ mod scarcity;
 mod takeover;
 mod tampering;
 mod team;
+mod webhooks;
 
 keymint_testkit::on_both! {
     idempotency:
@@ -127,4 +128,11 @@ keymint_testkit::on_both! {
         what_does_not_fit_is_counted_exactly,
         a_decision_does_not_wait_for_a_crowd,
         nobody_elses_decisions_are_shown,;
+    webhooks:
+        razorpays_endpoint_is_tried_for_a_day_then_disabled_and_its_owner_gets_a_mail,
+        an_event_is_sent_once_more_for_fifteen_days_and_not_a_millisecond_longer,
+        gone_disables_a_native_endpoint_and_writes_to_the_address_that_it_names,
+        what_waits_for_a_disabled_endpoint_is_held_and_sent_when_it_is_enabled_within_a_day,
+        an_endpoint_that_was_edited_in_the_database_gets_nothing,
+        an_address_that_may_not_be_called_any_more_is_not_called,;
 }

@@ -15,6 +15,7 @@ use format::KeyFormat;
 use recipe::Recipe;
 use route::Route;
 
+use crate::id::{AppId, MerchantId};
 use crate::mode::Mode;
 use crate::reason::DenyReason;
 use crate::webhook::Webhooks;
@@ -27,6 +28,16 @@ pub enum OwnerKind {
     App,
     /// All apps of the merchant share one set.
     Merchant,
+}
+
+impl OwnerKind {
+    /// The owner's id as text, of an app and its merchant.
+    pub fn id(self, merchant: MerchantId, app: AppId) -> String {
+        match self {
+            Self::App => app.to_string(),
+            Self::Merchant => merchant.to_string(),
+        }
+    }
 }
 
 /// One way to write a secret.
@@ -246,15 +257,20 @@ impl Scheme {
             SchemeKind::MessageSignature { .. } => SchemeName::MessageSignature,
         }
     }
+
+    /// Whether it needs the secret itself, so that it must be sealed and not hashed.
+    pub fn needs_secret(&self) -> bool {
+        match self.kind {
+            SchemeKind::Signed(_) | SchemeKind::MessageSignature { .. } => true,
+            SchemeKind::Basic | SchemeKind::KeyPair { .. } | SchemeKind::Bearer | SchemeKind::TokenExchange(_) => false,
+        }
+    }
 }
 
 impl Dialect {
     /// Whether some scheme needs the secret itself, so that it must be sealed and not hashed.
     pub fn needs_secret(&self) -> bool {
-        self.schemes.iter().any(|scheme| match scheme.kind {
-            SchemeKind::Signed(_) | SchemeKind::MessageSignature { .. } => true,
-            SchemeKind::Basic | SchemeKind::KeyPair { .. } | SchemeKind::Bearer | SchemeKind::TokenExchange(_) => false,
-        })
+        self.schemes.iter().any(Scheme::needs_secret)
     }
 
     /// The secret style of that name, or the default for `None`.

@@ -259,6 +259,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
     if extra_credential_headers.len() > CREDENTIAL_HEADERS_MAX {
         return problem("scheme", format!("name more than {CREDENTIAL_HEADERS_MAX} headers together"));
     }
+    let webhooks = raw.webhooks.map(|raw| webhooks::check_webhooks(raw, &schemes)).transpose()?;
     Ok(Dialect {
         name: raw.name.into(),
         title: raw.title.into(),
@@ -282,7 +283,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         schemes,
         public,
         extra_credential_headers,
-        webhooks: raw.webhooks.map(webhooks::check_webhooks).transpose()?,
+        webhooks,
         answers: check_errors(&raw.errors)?,
     })
 }

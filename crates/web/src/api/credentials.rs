@@ -1,4 +1,4 @@
-//! Credentials: issue, roll, revoke, change, read. The one place where a secret is written to an answer.
+//! Credentials: issue, roll, revoke, change, read.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -8,13 +8,12 @@ use keymint_app::App;
 use keymint_app::ops::credentials::{self, Made, NewCredential, Patch, View};
 use keymint_domain::credential::{RevokeReason, Status};
 use keymint_domain::mode::Mode;
-use keymint_domain::secret::SecretText;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::error::{ApiError, Problem};
 use super::extract::{Acting, Page, body, cut, id, limit, moment, query, repeat, rfc3339};
-use super::{List, answer};
+use super::{List, ShownOnce, answer};
 
 /// What a credential is issued with.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,15 +35,6 @@ pub struct CredentialBody {
     /// Browser origins; none: every origin.
     #[serde(default)]
     allowed_origins: Vec<String>,
-}
-
-/// A secret on its way to its holder, once. The only secret that can be serialised.
-struct ShownOnce(SecretText);
-
-impl Serialize for ShownOnce {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.expose())
-    }
 }
 
 /// A credential. `secret` stands in the answers of issue and roll alone.

@@ -8,6 +8,7 @@ pub mod extract;
 pub mod logs;
 pub mod merchants;
 pub mod tokens;
+pub mod webhooks;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -18,7 +19,8 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRE
 use http::{HeaderValue, StatusCode};
 use keymint_app::App;
 use keymint_domain::id::RequestId;
-use serde::Serialize;
+use keymint_domain::secret::SecretText;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, License, OpenApi, OpenApiBuilder};
@@ -39,6 +41,15 @@ pub struct List<T> {
     pub items: Vec<T>,
     /// Where the next part begins; null at the end.
     pub next_cursor: Option<String>,
+}
+
+/// A secret on its way to its holder, once. The only secret that can be serialised.
+pub struct ShownOnce(pub SecretText);
+
+impl Serialize for ShownOnce {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
 }
 
 /// A JSON answer; never cached.
@@ -89,8 +100,22 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(logs::of_credential))
         .routes(routes!(logs::of_app))
         .routes(routes!(logs::audit_entries))
+        .merge(of_webhooks())
         .routes(routes!(tokens::make))
         .routes(routes!(tokens::revoke))
+}
+
+fn of_webhooks() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(webhooks::make, webhooks::list))
+        .routes(routes!(webhooks::read, webhooks::patch, webhooks::remove))
+        .routes(routes!(webhooks::roll_secret))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::deliveries_of))
+        .routes(routes!(webhooks::resend_since))
+        .routes(routes!(webhooks::delivery))
+        .routes(routes!(webhooks::resend))
+        .routes(routes!(webhooks::publish))
 }
 
 /// The OpenAPI document.

@@ -1,6 +1,7 @@
 //! Sandboxes: simulated vendor APIs behind test credentials, one file for each. Which one a product has is a value in its
 //! dialect or its configuration; who may call is decided before any of this runs.
 
+pub mod events;
 mod keymint;
 mod kpay;
 mod kspay;

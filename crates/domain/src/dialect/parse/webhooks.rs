@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Problem, check_header, problem};
+use crate::dialect::Scheme;
 use crate::webhook::schedule::Retry;
 use crate::webhook::signature::{Part, Signing};
 use crate::webhook::target::TargetRules;
@@ -43,7 +44,13 @@ pub(super) struct RawWebhooks {
     retry: Retry,
 }
 
-pub(super) fn check_webhooks(raw: RawWebhooks) -> Result<Webhooks, Problem> {
+pub(super) fn check_webhooks(raw: RawWebhooks, schemes: &[Scheme]) -> Result<Webhooks, Problem> {
+    if raw.secret == SecretSource::Credential && !schemes.iter().any(Scheme::needs_secret) {
+        return problem(
+            "webhooks.secret",
+            "cannot be `credential`: no scheme here signs, so secrets are kept as hashes",
+        );
+    }
     if raw.endpoints_max == 0 || raw.endpoints_max > ENDPOINTS_MAX {
         return problem("webhooks.endpoints_max", format!("must be 1 to {ENDPOINTS_MAX}"));
     }

@@ -1,0 +1,173 @@
+//! Calls to addresses that merchants chose. One client, so there is one place where it is decided what is never called: an
+//! address that is not on the public Internet, a redirect, the system's proxy. Names are resolved by the connector itself,
+//! through `Guard`, so the address that was looked at is the address that is called (T116, T117).
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use keymint_domain::webhook::target::{Target, is_public};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde::Deserialize;
+use thiserror::Error;
+
+/// What of an answer is kept. Bytes.
+const KEPT_BYTES_MAX: usize = 1_024;
+/// Longest wait for a connection. A call's own deadline is around it.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Connections kept open to one receiver, and how long.
+const IDLE_MAX: usize = 4;
+const IDLE_FOR: Duration = Duration::from_secs(30);
+
+/// The `[webhooks]` table of the configuration.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhooksConfig {
+    /// Networks that may be called though they are not on the public Internet: receivers of the operator's own.
+    pub allowed_networks: Vec<IpNet>,
+}
+
+impl WebhooksConfig {
+    /// Receivers on this machine: `dev`.
+    pub fn for_this_machine() -> Self {
+        let networks = ["127.0.0.0/8", "::1/128"];
+        Self { allowed_networks: networks.iter().filter_map(|network| network.parse().ok()).collect() }
+    }
+
+    /// What is wrong with a setting.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub fn check(&self) -> Result<(), String> {
+        let is_wide = |network: &&IpNet| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 32 };
+        match self.allowed_networks.iter().find(is_wide) {
+            Some(network) => Err(format!("{network} is too wide; name the networks of your receivers")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where nobody is called.
+#[derive(Debug, Error)]
+#[error("leads to {0}, which is not an address on the public Internet")]
+struct NotPublic(IpAddr);
+
+/// Which addresses may be called.
+#[derive(Clone, Debug)]
+struct Guard(Arc<[IpNet]>);
+
+impl Guard {
+    fn allows(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    fn check(&self, address: IpAddr) -> Result<(), NotPublic> {
+        if is_public(address) || self.allows(address) { Ok(()) } else { Err(NotPublic(address)) }
+    }
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.clone();
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            // One that is not public and the name is refused: who mixes them tries something (T117).
+            found.iter().try_for_each(|address| guard.check(address.ip()))?;
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The one client for addresses that merchants chose.
+pub struct Outbound {
+    client: reqwest::Client,
+    guard: Guard,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// What `Retry-After` asks for, where it is a number of seconds. Milliseconds.
+    pub retry_after_ms: Option<i64>,
+    /// The beginning of the body, as far as it is text.
+    pub text: String,
+}
+
+impl Outbound {
+    /// A client.
+    ///
+    /// # Errors
+    /// What the TLS library says.
+    pub fn new(config: &WebhooksConfig) -> Result<Self, reqwest::Error> {
+        let guard = Guard(config.allowed_networks.clone().into());
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .dns_resolver(Arc::new(guard.clone()))
+            .connect_timeout(CONNECT)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .pool_idle_timeout(IDLE_FOR)
+            .build()?;
+        Ok(Self { client, guard })
+    }
+
+    /// Whether an address may be called though it is not public.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        self.guard.allows(address)
+    }
+
+    /// Sends a body, and waits for the whole answer at most so long.
+    ///
+    /// # Errors
+    /// Why there is no answer, for the people whose endpoint it is.
+    pub async fn post(
+        &self,
+        target: &Target,
+        (headers, body): (HeaderMap, String),
+        timeout: Duration,
+    ) -> Result<Reply, String> {
+        // An address in the URL itself asks no resolver.
+        if let Some(address) = target.address() {
+            self.guard.check(address).map_err(|error| error.to_string())?;
+        }
+        let call = self.client.post(target.as_str()).headers(headers).body(body).timeout(timeout);
+        let answer = call.send().await.map_err(|error| told(&error, timeout))?;
+        let status = answer.status().as_u16();
+        let seconds =
+            answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<i64>().ok());
+        let text = beginning(answer).await.map_err(|error| told(&error, timeout))?;
+        Ok(Reply { status, retry_after_ms: seconds.map(|seconds| seconds.saturating_mul(1000)), text })
+    }
+}
+
+/// As much of a body as is kept; the rest is not waited for.
+async fn beginning(mut answer: reqwest::Response) -> Result<String, reqwest::Error> {
+    let mut kept = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        let room = KEPT_BYTES_MAX - kept.len();
+        kept.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
+        if kept.len() == KEPT_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&kept).into_owned())
+}
+
+/// Why a call failed, without what the library says of addresses and certificates beyond need.
+fn told(error: &reqwest::Error, timeout: Duration) -> String {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if let Some(not_public) = inner.downcast_ref::<NotPublic>() {
+            return not_public.to_string();
+        }
+        cause = inner.source();
+    }
+    if error.is_timeout() {
+        return format!("no answer within {} ms", timeout.as_millis());
+    }
+    if error.is_connect() { "no connection could be made".to_owned() } else { "the connection broke off".to_owned() }
+}

@@ -1,0 +1,1 @@
+UPDATE webhook_endpoint SET url = 'URL';

@@ -1,0 +1,225 @@
+//! What becomes of a delivery over days, on a clock that the test moves; and of one whose endpoint was edited in the
+//! database, or whose address is not public any more.
+
+use keymint_app::ops::deliveries::{self, NewEvent};
+use keymint_app::ops::webhooks::{self, EndpointPatch, NewEndpoint};
+use keymint_app::ops::{OpError, Proof, apps};
+use keymint_app::outbound::WebhooksConfig;
+use keymint_app::store_types::{Delivery, DeliveryState, EndpointState};
+use keymint_domain::id::{AppId, DeliveryId, EndpointId};
+use keymint_domain::mode::Mode;
+use keymint_domain::secret::SecretText;
+use keymint_domain::time::UnixMs;
+use keymint_testkit::TestDb;
+use keymint_testkit::receiver::{Answer, Receiver};
+
+use crate::house::{House, OPERATOR, Plan, new_app};
+use crate::proofs::{owner_of, person};
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn plan() -> Plan {
+    Plan { webhooks: WebhooksConfig::for_this_machine(), ..Plan::default() }
+}
+
+async fn endpoint(house: &House, app: AppId, url: &str, alert_email: Option<&str>) -> EndpointId {
+    let new = NewEndpoint {
+        mode: Mode::Test,
+        url: url.to_owned(),
+        events: Vec::new(),
+        secret: Some(SecretText::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned())),
+        alert_email: alert_email.map(str::to_owned),
+    };
+    webhooks::make(&house.app, OPERATOR, app, new, None).await.expect("made").endpoint.id
+}
+
+/// Tells what happened; the newest delivery.
+async fn happen(house: &House, app: AppId, endpoint: EndpointId, name: &str) -> Delivery {
+    let new = NewEvent { mode: Mode::Test, name: name.to_owned(), body: "{}".to_owned() };
+    deliveries::publish(&house.app, OPERATOR, app, &new, None).await.expect("published");
+    newest(house, endpoint).await
+}
+
+async fn newest(house: &House, endpoint: EndpointId) -> Delivery {
+    let found = deliveries::list(&house.app, OPERATOR, endpoint, ("dlv_~", 1)).await.expect("it reads");
+    found.into_iter().next().expect("one")
+}
+
+/// A delivery, once so many tries of it are recorded.
+async fn tried(house: &House, id: DeliveryId, tries: i64) -> Delivery {
+    let wait = async {
+        loop {
+            let (found, ..) = deliveries::find(&house.app, OPERATOR, id).await.expect("it reads");
+            if found.tries >= tries {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), wait).await.expect("it is tried in time")
+}
+
+async fn state(house: &House, endpoint: EndpointId) -> EndpointState {
+    webhooks::find(&house.app, OPERATOR, endpoint).await.expect("it reads").0.state
+}
+
+async fn mails(house: &House) -> Vec<(String, String)> {
+    let kept = house.app.kept_letters().await.expect("they are kept");
+    kept.into_iter()
+        .filter(|(letter, _)| letter.subject.ends_with("a webhook was disabled"))
+        .map(|(letter, text)| (letter.recipient, text.expose().to_owned()))
+        .collect()
+}
+
+pub async fn razorpays_endpoint_is_tried_for_a_day_then_disabled_and_its_owner_gets_a_mail(it: TestDb) {
+    let (house, receiver) = (House::planned(it, &plan()).await, Receiver::start());
+    receiver.answers([], Answer::Status(500));
+    let one = person(&house, "one").await;
+    let (merchant, _) = owner_of(&one, Proof::Fresh);
+    let app = apps::make(&house.app, OPERATOR, merchant, &new_app("razorpay", "ladder"), None).await.expect("made").id;
+    let hook = endpoint(&house, app, &receiver.url(), None).await;
+    let ((_, other_app), quiet) = (house.registered("keymint", "beside").await, Receiver::start());
+    let other = endpoint(&house, other_app, &quiet.url(), None).await;
+    let begun = house.app.clock.now();
+    let first = happen(&house, app, hook, "order.paid").await;
+    for tries in 1..16 {
+        let done = tried(&house, first.id, tries).await;
+        assert_eq!(done.state, DeliveryState::Waiting, "{tries}");
+        let next = done.next_at.expect("another try");
+        // One millisecond before, nothing is due: an event for somebody else shows that it was looked.
+        house.clock.set(UnixMs(next.0 - 1));
+        let beside = happen(&house, other_app, other, "payment.captured").await;
+        tried(&house, beside.id, 1).await;
+        assert_eq!(newest(&house, hook).await.tries, tries);
+        assert_eq!(state(&house, hook).await, EndpointState::Enabled);
+        house.clock.set(next);
+        house.app.webhooks.wake();
+    }
+    let done = tried(&house, first.id, 16).await;
+    assert_eq!((done.state, done.next_at), (DeliveryState::Failed, None));
+    let took = house.app.clock.now().0 - begun.0;
+    assert!(took > 22 * HOUR_MS && took < 24 * HOUR_MS, "{took}");
+    assert_eq!(state(&house, hook).await, EndpointState::Failing);
+    let told = mails(&house).await;
+    assert_eq!(told.iter().map(|(to, _)| to.as_str()).collect::<Vec<_>>(), [one.email.as_str()]);
+    assert!(told[0].1.contains("after 16 tries") && told[0].1.contains("answered 500") && !told[0].1.contains("/hook"));
+    // Nothing is written for it until somebody enables it; then what happens is sent again.
+    receiver.answers([], Answer::Status(200));
+    let count = receiver.all().len();
+    assert_eq!(happen(&house, app, hook, "order.paid").await.id, first.id, "no delivery for a disabled endpoint");
+    let enable = EndpointPatch { is_enabled: Some(true), ..EndpointPatch::default() };
+    webhooks::change(&house.app, OPERATOR, hook, enable).await.expect("enabled");
+    let later = happen(&house, app, hook, "order.paid").await;
+    assert_eq!(tried(&house, later.id, 1).await.state, DeliveryState::Delivered);
+    // On request the first one goes out again: the same event, and the schedule from its beginning.
+    receiver.answers([Answer::Status(500)], Answer::Status(200));
+    deliveries::resend(&house.app, OPERATOR, first.id).await.expect("sent again");
+    let again = tried(&house, first.id, 17).await;
+    assert_eq!((again.state, state(&house, hook).await), (DeliveryState::Waiting, EndpointState::Enabled));
+    house.clock.set(again.next_at.expect("another try"));
+    house.app.webhooks.wake();
+    assert_eq!(tried(&house, first.id, 18).await.state, DeliveryState::Delivered);
+    let got = receiver.wait_for(count + 3);
+    let ids: Vec<_> = got.iter().map(|one| one.header("x-razorpay-event-id").map(str::to_owned)).collect();
+    assert!(ids[0] == ids[count + 1] && ids[0] == ids[count + 2] && ids[0] != ids[count], "{ids:?}");
+}
+
+pub async fn an_event_is_sent_once_more_for_fifteen_days_and_not_a_millisecond_longer(it: TestDb) {
+    let (house, receiver) = (House::planned(it, &plan()).await, Receiver::start());
+    let (_, app) = house.registered("kpay", "replay").await;
+    let hook = endpoint(&house, app, &receiver.url(), None).await;
+    let one = happen(&house, app, hook, "payment.completed").await;
+    assert_eq!(tried(&house, one.id, 1).await.state, DeliveryState::Delivered);
+    house.clock.pass_ms(15 * 24 * HOUR_MS);
+    deliveries::resend(&house.app, OPERATOR, one.id).await.expect("to the millisecond");
+    tried(&house, one.id, 2).await;
+    house.clock.pass_ms(1);
+    let refused = deliveries::resend(&house.app, OPERATOR, one.id).await;
+    assert!(matches!(refused, Err(OpError::Conflict { code: "event_too_old", .. })), "{refused:?}");
+    let since = UnixMs(house.app.clock.now().0 - 15 * 24 * HOUR_MS - 1);
+    assert!(matches!(deliveries::resend_since(&house.app, OPERATOR, hook, since).await, Err(OpError::Field { .. })));
+    // What was taken is not among what is sent again since a moment; what failed is.
+    receiver.answers([Answer::Status(400)], Answer::Status(200));
+    let failed = happen(&house, app, hook, "payment.failed").await;
+    assert_eq!(tried(&house, failed.id, 1).await.state, DeliveryState::Failed);
+    let since = UnixMs(house.app.clock.now().0 - HOUR_MS);
+    assert_eq!(deliveries::resend_since(&house.app, OPERATOR, hook, since).await.expect("sent again"), 1);
+    assert_eq!(tried(&house, failed.id, 2).await.state, DeliveryState::Delivered);
+}
+
+pub async fn gone_disables_a_native_endpoint_and_writes_to_the_address_that_it_names(it: TestDb) {
+    let (house, receiver) = (House::planned(it, &plan()).await, Receiver::start());
+    receiver.answers([], Answer::Status(410));
+    let (_, app) = house.registered("keymint", "gone").await;
+    let hook = endpoint(&house, app, &receiver.url(), Some("ops@shop.example")).await;
+    let one = happen(&house, app, hook, "payment.captured").await;
+    assert_eq!(tried(&house, one.id, 1).await.state, DeliveryState::Failed);
+    assert_eq!(state(&house, hook).await, EndpointState::Failing);
+    let to: Vec<_> = mails(&house).await.into_iter().map(|(to, _)| to).collect();
+    assert_eq!(to, ["ops@shop.example"]);
+}
+
+pub async fn what_waits_for_a_disabled_endpoint_is_held_and_sent_when_it_is_enabled_within_a_day(it: TestDb) {
+    let (house, receiver) = (House::planned(it, &plan()).await, Receiver::start());
+    receiver.answers([], Answer::Status(500));
+    let (_, app) = house.registered("keymint", "held").await;
+    let hook = endpoint(&house, app, &receiver.url(), None).await;
+    let old = happen(&house, app, hook, "payment.captured").await;
+    tried(&house, old.id, 1).await;
+    let set = async |is_enabled| {
+        let patch = EndpointPatch { is_enabled: Some(is_enabled), ..EndpointPatch::default() };
+        webhooks::change(&house.app, OPERATOR, hook, patch).await.expect("changed")
+    };
+    set(false).await;
+    let held = newest(&house, hook).await;
+    assert_eq!((held.state, held.next_at), (DeliveryState::Held, None));
+    house.clock.pass_ms(24 * HOUR_MS);
+    receiver.answers([], Answer::Status(200));
+    set(true).await;
+    assert_eq!(tried(&house, old.id, 2).await.state, DeliveryState::Delivered, "to the millisecond");
+    receiver.answers([], Answer::Status(500));
+    let older = happen(&house, app, hook, "payment.captured").await;
+    tried(&house, older.id, 1).await;
+    set(false).await;
+    house.clock.pass_ms(24 * HOUR_MS + 1);
+    set(true).await;
+    assert_eq!(newest(&house, hook).await.state, DeliveryState::Held, "a day and more later it is for a person to say");
+    webhooks::remove(&house.app, OPERATOR, hook).await.expect("removed");
+}
+
+pub async fn an_endpoint_that_was_edited_in_the_database_gets_nothing(it: TestDb) {
+    let (house, receiver, thief) = (House::planned(it, &plan()).await, Receiver::start(), Receiver::start());
+    let (_, app) = house.registered("razorpay", "edited").await;
+    let hook = endpoint(&house, app, &receiver.url(), None).await;
+    house.edit(&include_str!("sql/webhook_edited.sql").replace("URL", &thief.url())).await;
+    let one = happen(&house, app, hook, "order.paid").await;
+    let wait = async {
+        while newest(&house, hook).await.state != DeliveryState::Held {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), wait).await.expect("it is held");
+    assert_eq!((newest(&house, hook).await.id, receiver.all().len(), thief.all().len()), (one.id, 0, 0), "T56");
+    let patch = EndpointPatch { is_enabled: Some(true), ..EndpointPatch::default() };
+    let refused = webhooks::change(&house.app, OPERATOR, hook, patch).await;
+    assert!(matches!(refused, Err(OpError::Conflict { code: "endpoint_tampered", .. })));
+    webhooks::remove(&house.app, OPERATOR, hook).await.expect("it can be deleted");
+}
+
+pub async fn an_address_that_may_not_be_called_any_more_is_not_called(it: TestDb) {
+    let (house, receiver) = (House::planned(it, &plan()).await, Receiver::start());
+    let (_, app) = house.registered("kpay", "inside").await;
+    let by_name = receiver.url().replace("127.0.0.1", "localhost");
+    let hooks = [endpoint(&house, app, &receiver.url(), None).await, endpoint(&house, app, &by_name, None).await];
+    let house = house.restarted(&Plan::default()).await.expect("it starts");
+    let new = NewEvent { mode: Mode::Test, name: "payment.completed".to_owned(), body: "{}".to_owned() };
+    deliveries::publish(&house.app, OPERATOR, app, &new, None).await.expect("published");
+    for hook in hooks {
+        let one = newest(&house, hook).await;
+        tried(&house, one.id, 1).await;
+        let (_, _, attempts) = deliveries::find(&house.app, OPERATOR, one.id).await.expect("it reads");
+        let problem = attempts[0].problem.as_deref().unwrap_or_default();
+        assert!(problem.contains("https://") || problem.contains("public Internet"), "{problem}");
+    }
+    assert_eq!(receiver.all().len(), 0);
+}

@@ -1,0 +1,404 @@
+//! Events of apps, one delivery of each for each endpoint, and every try of it. A delivery is written with its event, in
+//! the transaction of what happened; it is due while `next_at` is there.
+
+use keymint_domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use keymint_domain::mode::Mode;
+use keymint_domain::time::UnixMs;
+
+use crate::db::Conn;
+use crate::error::StoreError;
+use crate::sql::{Row, Stmt, Val};
+
+static INSERT_EVENT: Stmt = Stmt::both(
+    "webhook_event.insert",
+    "INSERT INTO webhook_event (id, app_id, mode, name, body, at) VALUES ($1, $2, $3, $4, $5, $6)",
+);
+static INSERT: Stmt = Stmt::both(
+    "webhook_delivery.insert",
+    "INSERT INTO webhook_delivery (id, event_id, endpoint_id, secret_version, state, tries, tries_before,
+       created_at, next_at)
+     VALUES ($1, $2, $3, $4, 'waiting', 0, 0, $5, $5)",
+);
+static DUE_ENDPOINTS: Stmt = Stmt::both(
+    "webhook_delivery.due_endpoints",
+    "SELECT endpoint_id, COUNT(*) AS count FROM webhook_delivery WHERE next_at <= $1
+     GROUP BY endpoint_id ORDER BY MIN(next_at), endpoint_id LIMIT $2",
+);
+static DUE: Stmt = Stmt::both(
+    "webhook_delivery.due",
+    "SELECT d.id, d.event_id, d.endpoint_id, d.secret_version, d.state, d.tries, d.tries_before, d.created_at,
+            d.next_at, e.name, e.body
+     FROM webhook_delivery d JOIN webhook_event e ON e.id = d.event_id
+     WHERE d.endpoint_id = $1 AND d.next_at <= $2 ORDER BY d.next_at, d.id LIMIT $3",
+);
+static NEXT: Stmt =
+    Stmt::both("webhook_delivery.next", "SELECT MIN(next_at) AS next_at FROM webhook_delivery WHERE next_at > $1");
+static ATTEMPT: Stmt = Stmt::both(
+    "webhook_attempt.insert",
+    "INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)",
+);
+static MOVE: Stmt = Stmt::both(
+    "webhook_delivery.move",
+    "UPDATE webhook_delivery SET state = $1, tries = $2, next_at = $3 WHERE id = $4 AND state <> 'dropped'",
+);
+static RESEND: Stmt = Stmt::both(
+    "webhook_delivery.resend",
+    "UPDATE webhook_delivery SET state = 'waiting', tries_before = tries, next_at = $1 WHERE id = $2 AND state <> 'dropped'",
+);
+static RESEND_SINCE: Stmt = Stmt::both(
+    "webhook_delivery.resend_since",
+    "UPDATE webhook_delivery SET state = 'waiting', tries_before = tries, next_at = $1
+     WHERE endpoint_id = $2 AND created_at >= $3 AND state IN ('failed', 'held')",
+);
+static RESEND_HELD: Stmt = Stmt::both(
+    "webhook_delivery.resend_held",
+    "UPDATE webhook_delivery SET state = 'waiting', tries_before = tries, next_at = $1
+     WHERE endpoint_id = $2 AND created_at >= $3 AND state = 'held'",
+);
+static HOLD: Stmt = Stmt::both(
+    "webhook_delivery.hold",
+    "UPDATE webhook_delivery SET state = 'held', next_at = NULL WHERE endpoint_id = $1 AND state = 'waiting'",
+);
+static DROP: Stmt = Stmt::both(
+    "webhook_delivery.drop",
+    "UPDATE webhook_delivery SET state = 'dropped', next_at = NULL
+     WHERE endpoint_id = $1 AND state IN ('waiting', 'held')",
+);
+static FIND: Stmt = Stmt::both(
+    "webhook_delivery.find",
+    "SELECT d.id, d.event_id, d.endpoint_id, d.secret_version, d.state, d.tries, d.tries_before, d.created_at,
+            d.next_at, e.name, e.body
+     FROM webhook_delivery d JOIN webhook_event e ON e.id = d.event_id WHERE d.id = $1",
+);
+static OF_ENDPOINT: Stmt = Stmt::both(
+    "webhook_delivery.of_endpoint",
+    "SELECT d.id, d.event_id, d.endpoint_id, d.secret_version, d.state, d.tries, d.tries_before, d.created_at,
+            d.next_at, e.name, '' AS body
+     FROM webhook_delivery d JOIN webhook_event e ON e.id = d.event_id
+     WHERE d.endpoint_id = $1 AND d.id < $2 ORDER BY d.id DESC LIMIT $3",
+);
+static ATTEMPTS: Stmt = Stmt::both(
+    "webhook_attempt.of_delivery",
+    "SELECT number, at, took_ms, status, problem, answer FROM webhook_attempt WHERE delivery_id = $1 ORDER BY number",
+);
+static PRUNE_ATTEMPTS: Stmt = Stmt::both(
+    "webhook_attempt.prune",
+    "DELETE FROM webhook_attempt WHERE delivery_id IN (
+       SELECT d.id FROM webhook_delivery d JOIN webhook_event e ON e.id = d.event_id WHERE e.at < $1)",
+);
+static PRUNE_DELIVERIES: Stmt = Stmt::both(
+    "webhook_delivery.prune",
+    "DELETE FROM webhook_delivery WHERE event_id IN (SELECT id FROM webhook_event WHERE at < $1)",
+);
+static PRUNE_EVENTS: Stmt = Stmt::both("webhook_event.prune", "DELETE FROM webhook_event WHERE at < $1");
+
+/// The statements of this file.
+pub static ALL: [&Stmt; 18] = [
+    &INSERT_EVENT,
+    &INSERT,
+    &DUE_ENDPOINTS,
+    &DUE,
+    &NEXT,
+    &ATTEMPT,
+    &MOVE,
+    &RESEND,
+    &RESEND_SINCE,
+    &RESEND_HELD,
+    &HOLD,
+    &DROP,
+    &FIND,
+    &OF_ENDPOINT,
+    &ATTEMPTS,
+    &PRUNE_ATTEMPTS,
+    &PRUNE_DELIVERIES,
+    &PRUNE_EVENTS,
+];
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The id: the same on every delivery and every try.
+    pub id: EventId,
+    /// To which app.
+    pub app_id: AppId,
+    /// In which mode.
+    pub mode: Mode,
+    /// What: `payment.captured`.
+    pub name: String,
+    /// What is sent, byte for byte.
+    pub body: String,
+    /// When.
+    pub at: UnixMs,
+}
+
+/// How a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// It is tried, or tried again.
+    Waiting,
+    /// It was taken.
+    Delivered,
+    /// It was given up.
+    Failed,
+    /// Its endpoint was disabled before it was taken.
+    Held,
+    /// Its endpoint was deleted before it was taken.
+    Dropped,
+}
+
+impl DeliveryState {
+    /// The name in the store and in the management API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Held => "held",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Waiting, Self::Delivered, Self::Failed, Self::Held, Self::Dropped];
+        all.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// One event for one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The id.
+    pub id: DeliveryId,
+    /// The event.
+    pub event_id: EventId,
+    /// Its name.
+    pub event: String,
+    /// What is sent; empty in lists.
+    pub body: String,
+    /// The endpoint.
+    pub endpoint_id: EndpointId,
+    /// Which secret was the endpoint's when it happened; 0: none.
+    pub secret_version: i64,
+    /// How it stands.
+    pub state: DeliveryState,
+    /// How often it was tried.
+    pub tries: i64,
+    /// How many of these were before it was sent once more on request: the schedule begins anew with that.
+    pub tries_before: i64,
+    /// When it was written.
+    pub created_at: UnixMs,
+    /// When it is tried next.
+    pub next_at: Option<UnixMs>,
+}
+
+/// One try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number; the first is 1.
+    pub number: i64,
+    /// When it began.
+    pub at: UnixMs,
+    /// How long it took. Milliseconds.
+    pub took_ms: i64,
+    /// The status that came back; nothing when none did.
+    pub status: Option<i64>,
+    /// Why it counts as failed.
+    pub problem: Option<String>,
+    /// The beginning of what came back.
+    pub answer: Option<String>,
+}
+
+/// Stores an event.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn insert_event(conn: &mut Conn, event: &Event) -> Result<(), StoreError> {
+    let (id, app) = (event.id.to_string(), event.app_id.to_string());
+    let (id, app, mode) = (Val::Text(&id), Val::Text(&app), Val::Text(event.mode.as_str()));
+    let values = [id, app, mode, Val::Text(&event.name), Val::Text(&event.body), Val::Int(event.at.0)];
+    conn.execute(&INSERT_EVENT, &values).await.map(|_| ())
+}
+
+/// Stores a delivery that is due at once.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn insert(
+    conn: &mut Conn,
+    id: DeliveryId,
+    event: &Event,
+    (endpoint, secret_version): (EndpointId, i64),
+) -> Result<(), StoreError> {
+    let (id, event_id, endpoint) = (id.to_string(), event.id.to_string(), endpoint.to_string());
+    let texts = [&id, &event_id, &endpoint].map(|text| Val::Text(text));
+    let [id, event_id, endpoint] = texts;
+    let values = [id, event_id, endpoint, Val::Int(secret_version), Val::Int(event.at.0)];
+    conn.execute(&INSERT, &values).await.map(|_| ())
+}
+
+/// Endpoints with something due, the longest waiting first, and how much.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn due_endpoints(conn: &mut Conn, now: UnixMs, limit: i64) -> Result<Vec<(EndpointId, i64)>, StoreError> {
+    let rows = conn.rows(&DUE_ENDPOINTS, &[Val::Int(now.0), Val::Int(limit)]).await?;
+    rows.iter().map(|row| Ok((row.parsed("endpoint_id")?, row.int("count")?))).collect()
+}
+
+/// What is due for an endpoint, the longest waiting first.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn due(conn: &mut Conn, endpoint: EndpointId, now: UnixMs, limit: i64) -> Result<Vec<Delivery>, StoreError> {
+    let values = [Val::Text(&endpoint.to_string()), Val::Int(now.0), Val::Int(limit)];
+    conn.rows(&DUE, &values).await?.iter().map(decode).collect()
+}
+
+/// When the next delivery after a moment becomes due.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn next_due(conn: &mut Conn, after: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+    let row = conn.row(&NEXT, &[Val::Int(after.0)]).await?;
+    row.map_or(Ok(None), |row| Ok(row.opt_int("next_at")?.map(UnixMs)))
+}
+
+/// Records a try and what comes of it.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn record(
+    conn: &mut Conn,
+    id: DeliveryId,
+    attempt: &Attempt,
+    (state, next_at): (DeliveryState, Option<UnixMs>),
+) -> Result<(), StoreError> {
+    let id = id.to_string();
+    let values = [
+        Val::Text(&id),
+        Val::Int(attempt.number),
+        Val::Int(attempt.at.0),
+        Val::Int(attempt.took_ms),
+        Val::OptInt(attempt.status),
+        Val::OptText(attempt.problem.as_deref()),
+        Val::OptText(attempt.answer.as_deref()),
+    ];
+    conn.execute(&ATTEMPT, &values).await?;
+    let (state, next_at) = (Val::Text(state.as_str()), Val::OptInt(next_at.map(|at| at.0)));
+    conn.execute(&MOVE, &[state, Val::Int(attempt.number), next_at, Val::Text(&id)]).await.map(|_| ())
+}
+
+/// Makes a delivery due again. False where its endpoint is gone.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn resend(conn: &mut Conn, id: DeliveryId, now: UnixMs) -> Result<bool, StoreError> {
+    Ok(conn.execute(&RESEND, &[Val::Int(now.0), Val::Text(&id.to_string())]).await? == 1)
+}
+
+/// Makes all of an endpoint due again that were written since a moment and were not taken; how many.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn resend_since(
+    conn: &mut Conn,
+    endpoint: EndpointId,
+    since: UnixMs,
+    now: UnixMs,
+) -> Result<u64, StoreError> {
+    conn.execute(&RESEND_SINCE, &[Val::Int(now.0), Val::Text(&endpoint.to_string()), Val::Int(since.0)]).await
+}
+
+/// Makes what is held for an endpoint due again, as far as it was written since a moment; how many.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn resend_held(conn: &mut Conn, endpoint: EndpointId, since: UnixMs, now: UnixMs) -> Result<u64, StoreError> {
+    conn.execute(&RESEND_HELD, &[Val::Int(now.0), Val::Text(&endpoint.to_string()), Val::Int(since.0)]).await
+}
+
+/// What waits for an endpoint waits until somebody resends it.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn hold(conn: &mut Conn, endpoint: EndpointId) -> Result<(), StoreError> {
+    conn.execute(&HOLD, &[Val::Text(&endpoint.to_string())]).await.map(|_| ())
+}
+
+/// What waits for an endpoint is never sent.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn drop_waiting(conn: &mut Conn, endpoint: EndpointId) -> Result<(), StoreError> {
+    conn.execute(&DROP, &[Val::Text(&endpoint.to_string())]).await.map(|_| ())
+}
+
+/// A delivery, whoever's.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn find(conn: &mut Conn, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+    conn.row(&FIND, &[Val::Text(&id.to_string())]).await?.as_ref().map(decode).transpose()
+}
+
+/// An endpoint's deliveries below an id, newest first, without their bodies.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn of_endpoint(
+    conn: &mut Conn,
+    endpoint: EndpointId,
+    below: &str,
+    limit: i64,
+) -> Result<Vec<Delivery>, StoreError> {
+    let values = [Val::Text(&endpoint.to_string()), Val::Text(below), Val::Int(limit)];
+    conn.rows(&OF_ENDPOINT, &values).await?.iter().map(decode).collect()
+}
+
+/// The tries of a delivery, in their order.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn attempts(conn: &mut Conn, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+    let rows = conn.rows(&ATTEMPTS, &[Val::Text(&id.to_string())]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Attempt {
+                number: row.int("number")?,
+                at: UnixMs(row.int("at")?),
+                took_ms: row.int("took_ms")?,
+                status: row.opt_int("status")?,
+                problem: row.opt_string("problem")?,
+                answer: row.opt_string("answer")?,
+            })
+        })
+        .collect()
+}
+
+/// Deletes what happened before a moment, with its deliveries and their tries.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn prune(conn: &mut Conn, before: UnixMs) -> Result<(), StoreError> {
+    for stmt in [&PRUNE_ATTEMPTS, &PRUNE_DELIVERIES, &PRUNE_EVENTS] {
+        conn.execute(stmt, &[Val::Int(before.0)]).await?;
+    }
+    Ok(())
+}
+
+fn decode(row: &Row) -> Result<Delivery, StoreError> {
+    Ok(Delivery {
+        id: row.parsed("id")?,
+        event_id: row.parsed("event_id")?,
+        event: row.text("name")?.to_owned(),
+        body: row.text("body")?.to_owned(),
+        endpoint_id: row.parsed("endpoint_id")?,
+        secret_version: row.int("secret_version")?,
+        state: DeliveryState::parse(row.text("state")?).ok_or_else(|| row.corrupt("state"))?,
+        tries: row.int("tries")?,
+        tries_before: row.int("tries_before")?,
+        created_at: UnixMs(row.int("created_at")?),
+        next_at: row.opt_int("next_at")?.map(UnixMs),
+    })
+}
