@@ -103,6 +103,8 @@ impl Outbound {
     /// # Errors
     /// What the TLS library says.
     pub fn new(config: &WebhooksConfig) -> Result<Self, reqwest::Error> {
+        // Whoever asks first decides for the process, and everybody asks for this one.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let guard = Guard(config.allowed_networks.clone().into());
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

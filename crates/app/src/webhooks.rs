@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keymint_domain::id::{DeliveryId, EndpointId};
 use keymint_domain::role::Act;
@@ -40,8 +40,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LANE_MAX: usize = 8;
 /// Endpoints that are looked at in one look.
 const LANES_MAX: i64 = 256;
-/// How often what is too old is deleted.
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// How often what is too old is deleted. Milliseconds.
+const PRUNE_EVERY_MS: i64 = 600_000;
 
 /// What is under way, and how to say that there is more.
 #[derive(Default)]
@@ -97,12 +97,13 @@ impl App {
     pub(crate) fn carry_webhooks(&self) {
         let (shared, wake) = (Arc::downgrade(&self.0), Arc::clone(&self.webhooks.wake));
         tokio::spawn(async move {
-            let mut pruned_at: Option<Instant> = None;
+            let mut pruned_at: Option<UnixMs> = None;
             loop {
                 let Some(shared) = shared.upgrade() else { return };
                 let app = Self(shared);
-                if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
-                    pruned_at = Some(Instant::now());
+                let now = app.clock.now();
+                if pruned_at.is_none_or(|at| now.0 - at.0 >= PRUNE_EVERY_MS) {
+                    pruned_at = Some(now);
                     if let Err(error) = app.prune_events().await {
                         tracing::error!(%error, "old events could not be deleted");
                     }
@@ -160,12 +161,12 @@ impl App {
     async fn attempt(&self, delivery: &Delivery) -> Result<(), OpError> {
         let Some((endpoint, row)) = self.endpoint_of(delivery).await? else { return Ok(()) };
         let rules = rules(self, &row)?;
-        let (at, begun) = (self.clock.now(), Instant::now());
+        let at = self.clock.now();
         let reply = match self.signed(&endpoint, &row, (rules, delivery, at)).await? {
             Ok((target, headers)) => self.outbound.post(&target, (headers, delivery.body.clone()), rules.timeout).await,
             Err(problem) => Err(problem),
         };
-        let took_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let took_ms = self.clock.now().0.saturating_sub(at.0).max(0);
         let answer = answer(rules, &reply);
         let attempt = Attempt {
             number: delivery.tries + 1,

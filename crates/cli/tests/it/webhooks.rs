@@ -3,7 +3,7 @@
 use aws_lc_rs::hmac;
 use data_encoding::{BASE64, HEXLOWER};
 use keymint_testkit::receiver::{Answer, Got, Receiver};
-use keymint_testkit::{Dev, Reply};
+use keymint_testkit::{Dev, Reply, eventually};
 use serde_json::{Value, json};
 
 use crate::dev;
@@ -47,15 +47,10 @@ fn publish(dev: &Dev, app: &str, name: &str) -> Reply {
 
 /// A delivery, once it stands so.
 fn settled(dev: &Dev, delivery: &str, status: &str) -> Value {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    loop {
+    eventually(|| {
         let found = dev.api("GET", &format!("/webhook-deliveries/{delivery}"), &Value::Null);
-        if found.text("/status") == status {
-            return found.json();
-        }
-        assert!(std::time::Instant::now() < deadline, "{}", found.body);
-        std::thread::yield_now();
-    }
+        if found.text("/status") == status { Ok(found.json()) } else { Err(found.body) }
+    })
 }
 
 #[test]

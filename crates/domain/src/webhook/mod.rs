@@ -61,11 +61,7 @@ impl Webhooks {
             Routing::Category => {
                 // A category that has an endpoint of its own goes there and nowhere else, though it take one event alone.
                 let is_own = |asked: &&[String]| asked.iter().any(of_category);
-                if endpoints.iter().any(|asked| is_own(asked)) {
-                    places(&named)
-                } else {
-                    places(&|asked| asked.is_empty())
-                }
+                if endpoints.iter().any(is_own) { places(&named) } else { places(&|asked| asked.is_empty()) }
             }
         }
     }
