@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::logo::initials;
 use super::session::{SignedIn, Visitor};
 use super::upload::{File, Sent};
-use super::{Frame, Problem, company, day, in_form, page};
+use super::{Frame, Problem, company, day, in_form, merchant, page};
 use crate::api::extract::rfc3339;
 
 /// Apps on one page.
@@ -69,14 +69,6 @@ pub fn line(app: &App, row: AppRow, logos: &HashMap<AppId, String>) -> AppLine {
         created_at: rfc3339(row.created_at),
         created_on: day(row.created_at),
     }
-}
-
-/// The merchant that an address names.
-///
-/// # Errors
-/// `NotFound`.
-pub fn merchant(text: &str) -> Result<MerchantId, Problem> {
-    text.parse().map_err(|_| Problem::NotFound)
 }
 
 /// The versions of a merchant's logos.

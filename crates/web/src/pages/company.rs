@@ -12,9 +12,9 @@ use keymint_app::store_types::Company;
 use keymint_domain::role::Act;
 use serde::Deserialize;
 
-use super::apps::{self, Field, NewAppForm, merchant};
+use super::apps::{self, Field, NewAppForm};
 use super::session::{SignedIn, Visitor};
-use super::{Frame, Problem, in_form, page};
+use super::{Frame, Problem, in_form, merchant, page};
 
 #[derive(Template)]
 #[template(path = "company.html")]

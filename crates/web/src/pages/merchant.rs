@@ -12,7 +12,7 @@ use keymint_domain::mode::Mode;
 use serde::Deserialize;
 
 use super::session::{SignedIn, Visitor};
-use super::{Frame, Problem, page, second};
+use super::{Frame, Problem, merchant, page, second};
 use crate::api::extract::rfc3339;
 
 /// Entries on one page.
@@ -77,10 +77,6 @@ async fn steps(
         ),
         step("The operator has approved the business.", state == Activation::Approved, "", ""),
     ])
-}
-
-fn merchant(id: &str) -> Result<MerchantId, Problem> {
-    id.parse().map_err(|_| Problem::NotFound)
 }
 
 /// What live mode needs, and what a reviewer said.

@@ -41,6 +41,7 @@ use http::{HeaderValue, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::{OpError, people};
 use keymint_app::store_types::{Membership, StoreError};
+use keymint_domain::id::MerchantId;
 use keymint_domain::role::Act;
 use keymint_domain::time::UnixMs;
 use tower_http::csrf::CsrfLayer;
@@ -253,6 +254,14 @@ impl Frame {
                 .collect(),
         }
     }
+}
+
+/// The merchant that an address names.
+///
+/// # Errors
+/// `NotFound`.
+fn merchant(text: &str) -> Result<MerchantId, Problem> {
+    text.parse().map_err(|_| Problem::NotFound)
 }
 
 /// Renders a page.

@@ -14,8 +14,7 @@ use serde::Deserialize;
 
 use super::proof::{self, Carry, Given, Waiting};
 use super::session::{SignedIn, Visitor};
-use super::team::{self, merchant};
-use super::{Frame, Problem, in_form, page};
+use super::{Frame, Problem, in_form, merchant, page, team};
 
 /// What a column of the table says, beside what may be granted.
 const OWNERS_ALONE: [(Act, &str); 3] = [

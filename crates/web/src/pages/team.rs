@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::proof::{self, Carry, Given, Waiting};
 use super::session::{BareForm, SignedIn, Visitor};
-use super::{Frame, Problem, day, in_form, page};
+use super::{Frame, Problem, day, in_form, merchant, page};
 use crate::api::extract::rfc3339;
 
 struct MemberLine {
@@ -65,14 +65,6 @@ struct Said {
     field: &'static str,
     problem: String,
     notice: &'static str,
-}
-
-/// The merchant of an address.
-///
-/// # Errors
-/// `NotFound`.
-pub fn merchant(id: &str) -> Result<MerchantId, Problem> {
-    id.parse().map_err(|_| Problem::NotFound)
 }
 
 /// Whether a person may change the team, with a proof or yet without.
