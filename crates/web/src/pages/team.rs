@@ -236,54 +236,72 @@ pub async fn withdraw(
 /// Changes a role, or takes a member out: role `none`.
 pub async fn set_role(
     State(app): State<App>,
-    SignedIn(mut visitor): SignedIn,
-    Path((id, user)): Path<(String, String)>,
+    SignedIn(visitor): SignedIn,
+    Path(whose): Path<(String, String)>,
     headers: HeaderMap,
     Form(form): Form<TeamForm>,
 ) -> Result<Response, Problem> {
-    let (id, user) = (merchant(&id)?, user.parse::<UserId>().map_err(|_| Problem::NotFound)?);
-    let (act, done) =
-        if form.role == "none" { ("Take out of the team", "removed") } else { ("Change the role", "changed") };
-    let carry = gate(&app, &mut visitor, (id, &format!("/members/{user}")), &form, act).await?;
-    let (_, actor) = visitor.at(id)?;
-    let role = if form.role == "none" { Ok(None) } else { roles::find(&app, id, &form.role).await.map(Some) };
-    let result = match role {
-        Ok(role) => team::set_role(&app, actor, id, user, role).await,
-        Err(error) => Err(error),
-    };
-    ended(&app, &visitor, (id, done), result, (carry, &headers, form)).await
+    let turn = if form.role == "none" { Turn::TakeOut } else { Turn::GiveRole };
+    change_member(&app, visitor, whose, (&headers, form), turn).await
 }
 
 /// Lets a member who gave too many wrong codes try again.
 pub async fn unlock(
     State(app): State<App>,
-    SignedIn(mut visitor): SignedIn,
-    Path((id, user)): Path<(String, String)>,
+    SignedIn(visitor): SignedIn,
+    Path(whose): Path<(String, String)>,
     headers: HeaderMap,
     Form(form): Form<TeamForm>,
 ) -> Result<Response, Problem> {
-    let (id, user) = (merchant(&id)?, user.parse::<UserId>().map_err(|_| Problem::NotFound)?);
-    let path = format!("/members/{user}/unlock");
-    let carry = gate(&app, &mut visitor, (id, &path), &form, "Unlock").await?;
-    let (_, actor) = visitor.at(id)?;
-    let result = team::unlock(&app, actor, id, user).await;
-    ended(&app, &visitor, (id, "unlocked"), result, (carry, &headers, form)).await
+    change_member(&app, visitor, whose, (&headers, form), Turn::Unlock).await
 }
 
 /// Takes a member's second factors away.
 pub async fn reset_factors(
     State(app): State<App>,
-    SignedIn(mut visitor): SignedIn,
-    Path((id, user)): Path<(String, String)>,
+    SignedIn(visitor): SignedIn,
+    Path(whose): Path<(String, String)>,
     headers: HeaderMap,
     Form(form): Form<TeamForm>,
 ) -> Result<Response, Problem> {
+    change_member(&app, visitor, whose, (&headers, form), Turn::ResetFactors).await
+}
+
+/// What becomes of a member.
+#[derive(Clone, Copy)]
+enum Turn {
+    GiveRole,
+    TakeOut,
+    Unlock,
+    ResetFactors,
+}
+
+async fn change_member(
+    app: &App,
+    mut visitor: Visitor,
+    (id, user): (String, String),
+    (headers, form): (&HeaderMap, TeamForm),
+    turn: Turn,
+) -> Result<Response, Problem> {
     let (id, user) = (merchant(&id)?, user.parse::<UserId>().map_err(|_| Problem::NotFound)?);
-    let path = format!("/members/{user}/reset-factors");
-    let carry = gate(&app, &mut visitor, (id, &path), &form, "Reset the second factors").await?;
+    let (path, act, done) = match turn {
+        Turn::GiveRole => ("", "Change the role", "changed"),
+        Turn::TakeOut => ("", "Take out of the team", "removed"),
+        Turn::Unlock => ("/unlock", "Unlock", "unlocked"),
+        Turn::ResetFactors => ("/reset-factors", "Reset the second factors", "reset"),
+    };
+    let carry = gate(app, &mut visitor, (id, &format!("/members/{user}{path}")), &form, act).await?;
     let (_, actor) = visitor.at(id)?;
-    let result = team::reset_factors(&app, actor, id, user).await;
-    ended(&app, &visitor, (id, "reset"), result, (carry, &headers, form)).await
+    let result = match turn {
+        Turn::GiveRole => match roles::find(app, id, &form.role).await {
+            Ok(role) => team::set_role(app, actor, id, user, Some(role)).await,
+            Err(error) => Err(error),
+        },
+        Turn::TakeOut => team::set_role(app, actor, id, user, None).await,
+        Turn::Unlock => team::unlock(app, actor, id, user).await,
+        Turn::ResetFactors => team::reset_factors(app, actor, id, user).await,
+    };
+    ended(app, &visitor, (id, done), result, (carry, headers, form)).await
 }
 
 /// What the form of the rule sends. The password is in no page that comes between.
