@@ -70,13 +70,11 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
     if visitor.person.has_proved() {
         return Ok(Carry::nothing());
     }
-    let Some(first) = visitor.person.means.first() else {
+    // Nothing to give a proof with; or nothing that is sent would do: the page says until when, and why.
+    let first = visitor.person.means.first().filter(|_| visitor.person.means.rests_until().is_none());
+    let Some(first) = first else {
         return Err(Problem::Instead(Box::new(Redirect::to("/security?needed=1").into_response())));
     };
-    // Nothing that is sent would do: the page says until when, and why.
-    if visitor.person.means.rests_until().is_some() {
-        return Err(Problem::Instead(Box::new(Redirect::to("/security?needed=1").into_response())));
-    }
     // One act of one form: the address says which.
     let purpose = format!("step_up {}", waiting.to);
     let mut problem = "";
