@@ -13,7 +13,8 @@ use keymint_domain::restriction::DOMAINS_MAX;
 use keymint_domain::role::Act;
 use serde::Deserialize;
 
-use super::apps::{Field, Marked, NewAppForm, Wrong, fields, line, logo_change, logos, wrong_with};
+use super::apps::{Marked, NewAppForm, Wrong, fields, line, logo_change, logos, wrong_with};
+use super::field::Field;
 use super::keys::{gate, own};
 use super::proof::{Given, Waiting};
 use super::session::{SignedIn, Visitor};

@@ -15,6 +15,7 @@ use keymint_domain::id::{AppId, MerchantId};
 use keymint_domain::role::Act;
 use serde::{Deserialize, Serialize};
 
+use super::field::{self, Field};
 use super::logo::initials;
 use super::session::{SignedIn, Visitor};
 use super::upload::{File, Sent};
@@ -102,22 +103,6 @@ struct Choice {
     is_chosen: bool,
 }
 
-/// A field with what was typed, and what is wrong with it.
-pub struct Field {
-    /// Its name.
-    pub name: &'static str,
-    /// What stands above it.
-    pub label: &'static str,
-    /// The type of its input.
-    pub kind: &'static str,
-    /// Whether it may be empty.
-    pub is_required: bool,
-    /// What was typed.
-    pub value: String,
-    /// What is wrong; empty when nothing is.
-    pub error: String,
-}
-
 #[derive(Template)]
 #[template(path = "app_new.html")]
 struct NewAppPage {
@@ -181,20 +166,13 @@ pub fn fields(form: &NewAppForm, wrong: Wrong) -> Marked {
         ("postal_code", "Zip Code/Postal Code", "text", true, &form.postal_code),
     ];
     let is_beside = fields.iter().any(|(name, ..)| *name == wrong.field);
-    let fields = fields.map(|(name, label, kind, is_required, value)| Field {
-        name,
-        label,
-        kind,
-        is_required,
-        value: value.clone(),
-        error: if name == wrong.field { format!("{label} {}.", wrong.problem) } else { String::new() },
-    });
+    let fields = field::marked(fields, (wrong.field, &wrong.problem));
     let (logo_error, problem) = match wrong.field {
         "logo" => (format!("Logo {}.", wrong.problem), String::new()),
         _ if is_beside => (String::new(), String::new()),
         _ => (String::new(), wrong.problem),
     };
-    Marked { fields: fields.into(), logo_error, problem }
+    Marked { fields, logo_error, problem }
 }
 
 fn new_page(app: &App, frame: Frame, form: &NewAppForm, wrong: Wrong) -> NewAppPage {

@@ -12,7 +12,8 @@ use keymint_app::store_types::Company;
 use keymint_domain::role::Act;
 use serde::Deserialize;
 
-use super::apps::{self, Field, NewAppForm};
+use super::apps::{self, NewAppForm};
+use super::field::{self, Field};
 use super::session::{SignedIn, Visitor};
 use super::{Frame, Problem, in_form, merchant, page};
 
@@ -75,7 +76,7 @@ impl CompanyForm {
         }
     }
 
-    fn fields(&self, (wrong, problem): (&str, &str)) -> Vec<Field> {
+    fn fields(&self, wrong: (&str, &str)) -> Vec<Field> {
         let fields = [
             ("name", "Company name", "text", true, &self.name),
             ("website", "Website", "url", false, &self.website),
@@ -86,15 +87,7 @@ impl CompanyForm {
             ("postal_code", "Zip Code/Postal Code", "text", true, &self.postal_code),
             ("phone", "Phone Number", "tel", false, &self.phone),
         ];
-        let field = |(name, label, kind, is_required, value): (&'static str, &'static str, _, _, &String)| Field {
-            name,
-            label,
-            kind,
-            is_required,
-            value: value.clone(),
-            error: if name == wrong { format!("{label} {problem}.") } else { String::new() },
-        };
-        fields.map(field).into()
+        field::marked(fields, wrong)
     }
 }
 

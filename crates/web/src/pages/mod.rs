@@ -8,6 +8,7 @@ mod apps;
 mod chart;
 mod company;
 mod export;
+mod field;
 mod jump;
 mod keys;
 mod log_entry;
