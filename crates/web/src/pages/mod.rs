@@ -1,6 +1,9 @@
 //! The console's pages: every route in one list, who is asked at each, and what every page has in common. A page is a
 //! handler and a view struct; what may be done is decided by the use cases, never here.
 
+#[macro_use]
+mod html;
+
 mod account;
 mod advice;
 mod app_settings;
