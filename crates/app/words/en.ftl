@@ -1,4 +1,533 @@
 ### Every sentence that a person reads here: on the console's pages, in mail and text messages, in refusals.
+### docs/how-to/translate-the-console.md says how to lay a translation over it.
 
 # The language, as in an address of the web: de, pt-BR.
 language = en
+
+
+## Words of many pages
+
+common-applications = Applications
+common-team = Team
+common-company = Company
+common-activation = Activation
+common-audit-log = Audit log
+common-invitations = Invitations
+common-security = Security
+common-overview = Overview
+common-api-keys = API keys
+common-transactions = Transactions
+common-logs = Logs
+common-start-here = Start here
+common-settings = Settings
+common-newest = Newest
+common-older = Older
+common-optional = optional
+common-sign-in = Sign in
+common-email = Email
+common-password = Password
+common-forgot-password = Forgot password
+common-create-account = Create account
+common-or-with-a-code = Or with a code
+common-enter-code = Enter the code that your authenticator app shows, or one of your recovery codes.
+common-code = Code
+common-send-to-phone = Send a code to my phone instead
+common-use-a-recovery-code = Use a recovery code
+common-recovery-code = Recovery code
+common-country-code = Country (two letters, such as IN)
+common-phone = Phone
+common-new-password = New password
+common-confirm = Confirm
+common-send-another-code = Send another code
+common-send-a-code = Send a code
+common-cancel = Cancel
+common-add-app = Add App
+common-product = Product
+common-status = Status
+common-registered = Registered
+common-breadcrumb = Breadcrumb
+common-disabled = disabled
+common-copy = Copy
+common-save = Save
+common-remove = Remove
+common-mode = Mode
+common-test = Test
+common-live = Live
+common-requests = Requests
+common-from-utc = From (UTC)
+common-kind = Kind
+common-generate-api-key = Generate API Key
+common-reload = Reload
+common-name = Name
+common-created = Created
+common-last-used = Last used
+common-actions = Actions
+common-never = never
+common-change = Change
+common-key-details = Name, expiry and restrictions
+common-key-id = Key id
+common-json-lines = JSON lines
+common-all = All
+common-to = To
+common-filter = Filter
+common-clear = Clear
+common-time-utc = Time (UTC)
+common-allowed = allowed
+common-denied = denied
+common-time = Time
+common-from = From
+common-latency-what = from the request to the answer
+common-roles = Roles
+common-change-the-role = Change the role
+common-your-password = Your password
+common-role-developer = developer
+common-role-viewer = viewer
+common-add-a-passkey = Add a passkey
+common-authenticator-app = Authenticator app
+common-set-up-authenticator = Set up an authenticator app
+common-turn-mail-codes-on = Turn codes by mail on
+# $to: an address, or the end of a phone number.
+common-code-sent = A code of six digits is on its way to { $to }.
+common-passkeys-elsewhere = Passkeys work at another address of this console: <a>{ $address }</a>.
+common-to-sign-in = You have an account? <a>Sign in</a>
+# Read aloud in the place of "Remove" alone. $what: a domain, or the name of a passkey.
+common-remove-named = Remove { $what }
+# $most: a number, as text.
+common-export-most = at most the { $most } newest
+
+## The frame of every page
+
+layout-skip-to-content = Skip to content
+layout-console = Console
+layout-menu = Menu
+layout-switch-merchant = Switch merchant
+layout-search-or-jump = Search or jump
+layout-api-reference = API reference
+layout-sign-out = Sign out
+layout-keyboard-shortcuts = Keyboard shortcuts
+layout-this-list = This list
+layout-close = Close
+# Keys: the words on them stay.
+layout-search-keys = <kbd>/</kbd> or <kbd>Ctrl</kbd> <kbd>K</kbd>
+
+## Tabs of an application
+
+tabs-application = Application
+
+## Signing in
+
+sign-in-with-passkey = Sign in with a passkey
+
+## Signing in, the second step
+
+second-title = Second step
+second-browser-asks = Your browser asks for your passkey.
+second-use-your-passkey = Use your passkey
+second-sign-in-anew = Sign in anew
+second-elsewhere = Your passkeys are bound to another address of this console. <a>Sign in there</a>.
+
+## Create account
+
+sign-up-your-name = Your name
+sign-up-business-name = Business name
+sign-up-phone-optional = optional, with country code
+sign-up-password-hint = At least 15 characters. A few words that do not belong together are good.
+sign-up-without-invitation = No invitation? <a>Create an account for your business</a>
+sign-up-with-invitation = Invited by a team? <a>Create an account without a business</a>
+
+## Codes sent by mail: confirming an address, a new password
+
+code-mail-rests = After a new password, codes by mail do not count as a second factor for 24 hours.
+code-password-hint = At least 15 characters. Every sign-in of before ends.
+code-set-password = Set password
+# The same whether there is an account or not.
+code-sent-if-account = If { $to } has an account, a code is on its way to it.
+code-sent = A mail is on its way to { $to }. Enter the code of eight digits that stands in it.
+
+## Forgot password
+
+forgot-what-happens = A code for a new password goes to your address, if it has an account.
+forgot-back-to-sign-in = Back to sign-in
+
+## Confirm it is you
+
+proof-title = Confirm it is you
+proof-ask-anew = Your passkey has to be asked for anew.
+proof-browser-asks = Your browser asks for your passkey. It is bound to what you are about to do.
+proof-ask-again = Ask again
+proof-elsewhere = Your passkeys are bound to another address of this console. <a>Open it there</a>.
+
+## Passkeys
+
+passkey-needs-browser = To use a passkey you need a browser that has them, with scripts switched on.
+passkey-create-the-passkey = Create the passkey
+passkey-where = Your browser asks where to keep the passkey <strong>{ $name }</strong>: on this device, on your phone, or on a security key. It asks for the device's lock, too.
+
+## Pages that say what went wrong
+
+problem-back = Back to your applications
+
+## Applications
+
+apps-none = You have not registered any Application yet
+apps-none-hint = An application is what your keys belong to: one for each product that you integrate.
+apps-app-id = App ID
+apps-app-name = App Name
+apps-country = Country
+
+## Add App
+
+app-new-logo = Logo
+app-new-pick-again = Pick the file again: a browser does not keep it.
+app-new-logo-hint = JPG or PNG, up to 100 KB and 1,536 pixels a side. It is drawn anew, without what else is in the file.
+
+## Settings of an application
+
+settings-application-id = Application id
+settings-remove-the-logo = Remove the logo
+settings-domains = Domains
+settings-domains-what = The pages that may use this application's keys, as exact origins.
+settings-domains-none = None is listed, so every page may, where a key does not say otherwise itself.
+settings-domains-listed = A page that is not in the list is refused, whichever key it has; a key that has origins of its own asks for those as well.
+settings-new-domain = New domain
+settings-add-domain = Add domain
+settings-disable-title = Disable the application
+settings-disable-what = Every request with one of its keys is refused from then on, until the application is enabled again. The keys stay.
+settings-disable = Disable
+settings-enable-title = Enable the application
+settings-enable-what = Its keys work again at once.
+settings-enable = Enable
+settings-title = Settings of { $app }
+settings-domain-hint = Up to { $most }. Scheme, host and port have to be the same; http is for localhost in test mode alone.
+# What the role of the person is called.
+settings-domains-not-while-live = Your role, { $role }, does not change them while a live key works.
+settings-domains-not-by-role = Your role, { $role }, does not change them.
+settings-not-by-role = Your role, { $role }, does not change applications.
+
+## Overview
+
+overview-range = Range
+overview-what-to-do-next = What to do next
+overview-done = done
+overview-allowed = Allowed
+overview-denied = Denied
+overview-no-live-requests = Each call with a live key of this application is counted here.
+overview-as-table = The same as a table
+overview-requests-over-time = Requests over time
+overview-failed = of them 400 or above
+overview-why-denied = Why requests were denied
+overview-kept-title = Transactions of the sandbox
+overview-number = Number
+# $mode is test or live.
+overview-title = { $app }, { $mode ->
+        [live] Live
+       *[test] Test
+    }
+overview-not-by-role = Your role, { $role }, does not see requests. An owner or admin of { $merchant } can change it.
+# $span, here and below: 24 hours, 7 days or 30 days, as they are called below.
+overview-numbers = Numbers of the last { $span }
+overview-no-requests = No { $mode ->
+        [live] Live
+       *[test] Test
+    } requests in the last { $span }
+overview-no-test-requests = Each call with a test key of this application is counted here. <a>Make one</a>
+overview-chart = Requests over the last { $span }; the table below has the same numbers
+overview-bar = { $time } UTC: { $allowed } allowed, { $denied } denied
+overview-kept = last { $span }
+overview-kept-newest = last { $span }, the newest { $most }
+
+## Start here: the first call
+
+start-step-key = 1. A test key
+start-no-key = This application has no test key yet. The samples below get its id once there is one.
+start-another-key = Another key
+start-use-it = Use it
+start-secret-hint = The secret was shown when the key was generated. Give it to the samples in an environment variable; typed like this it stays out of the shell's history:
+start-step-call = 2. The call
+start-language = Language
+start-step-arrival = 3. Its arrival
+start-nothing-to-wait-for = Without a key there is nothing to wait for.
+start-see-overview = See it in the overview
+start-title = Start here with { $app }
+start-first-call = The first call to { $product }, in test mode. No money moves.
+start-no-key-by-others = This application has no test key yet. An owner, admin or developer of { $merchant } generates one.
+start-samples-use = The samples use <code>{ $key }</code>
+# $call: such as GET /orders. $note: a whole sentence, one of those below.
+start-call = <code>{ $call }</code> at <code>{ $address }</code>. { $note }
+start-no-sample = No sample is kept for the way in which this product signs. <code>keymint request --dry-run</code> prints a signed request to compare with.
+start-run = Run it with <code>{ $command }</code>
+start-waiting = Waiting for the first call with <code>{ $key }</code>. <a>Reload</a>
+start-arrived = <strong>Your first call arrived.</strong>
+# $status: such as 200. $ago: such as 2 minutes ago.
+start-newest-answered = The newest: <a><code>{ $call }</code></a>, answered { $status }, <time>{ $ago }</time>.
+# $reason: such as wrong secret.
+start-newest-denied = The newest: <a><code>{ $call }</code></a>, denied: { $reason }, <time>{ $ago }</time>.
+start-last-used = The key was last used { $when }.
+# $advice: a sentence that says what to do.
+start-denied = <strong>A call arrived and was denied: { $reason }.</strong> { $advice } <a>See the request</a>, <time>{ $ago }</time>.
+
+## API keys
+
+keys-none-hint = A key is a key id, which may be seen, and a secret, which is shown once.
+keys-key = Key
+keys-retiring-stops = It stops
+keys-stops-now = now
+keys-stops-in-a-day = in 24 hours
+keys-stops-in-a-week = in 7 days
+keys-move-the-end = Move the end
+keys-old-stops = The old key stops
+keys-regenerate-key = Regenerate Key
+keys-revoke-what = From then on every request with this key is refused. Nothing brings it back.
+keys-why = Why
+keys-reason-unused = It is not used
+keys-reason-compromised = It may be known to others
+keys-reason-superseded = Another has taken its place
+keys-reason-other = Another reason
+keys-revoke-key = Revoke key
+# $mode is test or live.
+keys-title = { $mode ->
+        [live] Live
+       *[test] Test
+    } API keys of { $app }
+keys-not-by-role = Your role, { $role }, does not generate { $mode ->
+        [live] Live
+       *[test] Test
+    } keys. An owner or admin of { $merchant } does.
+keys-none = No { $mode ->
+        [live] Live
+       *[test] Test
+    } keys
+keys-list = { $mode ->
+        [live] Live
+       *[test] Test
+    } keys
+keys-until = until <time>{ $day }</time>
+# $when: a moment, or never.
+keys-has-successor = Its successor has been issued. Last used: { $when }.
+keys-issues-successor = Issues a successor. Last used: { $when }.
+
+## A new key, shown once
+
+key-shown-once = The secret is shown this once. Keep it where your server reads it, and nowhere else.
+key-shown-secret = Secret
+key-shown-download = Download
+key-shown-saved = I have saved the key
+# $mode is test or live.
+key-shown-title = Your new { $mode ->
+        [live] Live
+       *[test] Test
+    } key
+
+## Name, expiry and restrictions of a key
+
+key-last-day = Last day
+key-last-day-hint = The key stops at the end of that day (UTC).
+key-allowed-addresses = Allowed addresses
+key-allowed-addresses-hint = One a line, such as 203.0.113.7 or 203.0.113.0/24. Empty: every address.
+key-allowed-origins = Allowed origins
+key-allowed-origins-hint = One a line, such as https://shop.example. Empty: every origin, or the application's domains where it lists some.
+key-scopes = Scopes
+key-scopes-hint = One a line. Empty: every call.
+key-not-by-role = Your role, { $role }, does not change this key.
+
+## Transactions
+
+transactions-download = Download:
+transactions-no-live = No upstream is configured for live mode
+transactions-no-live-hint = Live transactions stand here once the operator of this Keymint has connected its payments service.
+transactions-transaction-id = Transaction ID
+transactions-none-match = No transactions match these filters
+transactions-none = No transaction yet
+transactions-show-all = Show all transactions
+transactions-none-hint = Each order or payment that a test key of this application makes in the sandbox stands here.
+transactions-creation-date-utc = Creation date (UTC)
+transactions-last-update = Last update
+transactions-payment-mode = Payment mode
+transactions-currency = Currency
+transactions-amount = Amount
+transactions-minor-units = minor units
+transactions-amount-in-minor-units = Amount in minor units
+transactions-creation-date = Creation date
+transactions-minor-units-of-currency = in minor units of the currency
+transactions-as-kept = As the sandbox keeps it
+transactions-json = JSON
+transactions-title = Transactions of { $app }
+
+## Logs
+
+logs-export = Export:
+logs-refresh = Refresh
+logs-denied-because = Denied because
+logs-any-decision = Any decision
+logs-none-match = No requests match these filters
+logs-none = No requests
+logs-show-all = Show all requests
+logs-none-hint = Every request with a key of this application stands here, and for a denied one why.
+logs-decision = Decision
+logs-request = Request
+logs-title = Logs of { $app }
+# A switch: newer requests appear as they come. Not the mode.
+logs-live = Live
+
+## One request
+
+log-entry-its-requests = Its requests
+log-entry-scheme = Scheme
+log-entry-not-written-down = not written down
+log-entry-latency = Latency
+log-entry-request-id = Request id
+log-entry-never-kept = Secrets, bodies and queries are never written down, and neither are long runs of letters and digits in a path.
+# $reason: such as wrong secret.
+log-entry-denied = Denied: { $reason }
+
+## Company
+
+company-first = The product asks for the company before its first application. Save the profile, and Add App goes on where it was.
+company-none = Nobody has described the company yet
+company-by-others = An owner or admin of { $merchant } can do it here.
+company-not-by-role = Your role, { $role }, does not change the company.
+
+## Activation
+
+activation-what-the-reviewer-said = What the reviewer said
+activation-what-live-mode-needs = What live mode needs
+activation-done = Done
+activation-not-yet = Not yet
+
+## Audit
+
+audit-none = No entries
+audit-none-hint = Whatever somebody changes at this merchant stands here.
+audit-what = What
+audit-who = Who
+audit-to-what = To what
+audit-details = Details
+
+## Team
+
+team-role = Role
+team-invite = Invite
+team-members = Members
+team-since = Since
+team-you = you
+team-locked = locked: too many wrong codes
+team-leave = Leave
+team-take-out = Take out of the team
+team-unlock = Unlock
+team-reset-what = Lost phone or authenticator: ends every sign-in of this person, who then sets up a new second factor.
+team-reset = Reset the second factors
+team-invited = Invited
+team-sent = Sent
+team-expired = expired
+team-send-again = Send again
+team-withdraw = Withdraw
+team-second-factors = Second factors
+team-rule-on = Everybody in this team needs a second factor. Whoever has none is led to set one up before anything else.
+team-rule-off = Members without a second factor may use the console; Live keys and the team need one in any case.
+team-turn-rule-off = Let members go without
+team-turn-rule-on = Require a second factor
+team-not-by-role = Your role, { $role }, sees the team. An owner changes it.
+
+## Roles
+
+roles-may = May
+roles-see = See applications, keys and the team
+roles-yes = yes
+roles-no = no
+roles-own = A role of your own
+roles-begin-with = Begin with:
+roles-live-stay = Live keys and the team stay with owners and admins.
+roles-make = Make the role
+roles-change-a-role = Change a role
+roles-change-what = The change holds for everybody who has this role, from their next page on.
+roles-unused = Nobody has the role { $role }.
+roles-delete = Delete { $role }
+roles-not-by-role = Your role, { $role }, sees the roles. An owner changes them.
+
+## Invitations
+
+invitations-none = No invitations
+invitations-accept = Accept
+invitations-decline = Decline
+invitations-how = An owner of a team invites you by your address, { $address }; the invitation then stands here.
+invitations-as = You are invited as { $role }.
+
+## Security
+
+security-needed = What you were about to do needs a second factor. Set one up here, then do it again.
+security-passkeys = Passkeys
+security-passkeys-what = Kept by your device, your phone or a security key, and opened with its lock. You can sign in with one alone, and it is asked for before any code. Nobody can be talked into giving it away.
+security-added-utc = Added (UTC)
+security-last-used-utc = Last used (UTC)
+security-added = Added
+security-device-lost = A device can be lost. Recovery codes open your account without it, each one time.
+security-renew-codes = Make new recovery codes
+security-no-passkeys = This Keymint cannot ask for passkeys any more. Its operator can change that.
+security-passkey-name = Name of the passkey
+security-passkey-example = Laptop
+security-authenticator-on = Set up. It is asked for when you sign in, and for live keys and the team.
+security-authenticator-what = An app on your phone that shows a new code every 30 seconds. The safest of the codes, and it works without a network.
+security-phone-number = Phone number
+security-another-phone-number = Another phone number
+security-no-sms = No text messages go out from here. Use an authenticator app.
+security-codes-by-mail = Codes by mail
+security-mail-codes-what = The weakest of the second factors. Codes by mail: whoever reads your mail can also reset your password, so an authenticator app or a passkey is safer. After a password was reset by mail, codes by mail do not count for 24 hours.
+security-turn-mail-codes-off = Turn codes by mail off
+security-current-password = Current password
+security-password-hint = At least 15 characters. Every other sign-in ends.
+security-change-password = Change password
+security-sessions = Where you are signed in
+security-sign-ins = Sign-ins
+security-since-utc = Since (UTC)
+security-last-seen-utc = Last seen (UTC)
+security-this-one = this one
+security-end = End
+security-sign-out-everywhere-else = Sign out everywhere else
+security-mail-rests = You have set your password anew with a code by mail. Until { $until } you can sign in with codes by mail, but they do not count for live keys, the team and what is changed on this page: whoever reads your mail could have done the same. If it was not you, write to your owner.
+security-proved = You have confirmed that it is you. That covers your acts for { $minutes ->
+        [one] 1 more minute
+       *[other] { $minutes } more minutes
+    }.
+# $phone: the end of the number.
+security-phone-gets = { $phone } gets a code by text message where no authenticator app is set up.
+security-mail-gets = { $address } gets a code where no passkey, authenticator app or phone is set up.
+
+## Setting up an authenticator app
+
+authenticator-scan = Scan this with the app, or type the key below into it.
+authenticator-picture = The key as a picture for the app
+authenticator-code = The code that the app shows now
+
+## Recovery codes
+
+recovery-title = Recovery codes
+recovery-yours = Your recovery codes
+recovery-once = Shown this once. Each opens your account one time when the authenticator app or the passkey is lost. Keep them apart from your password.
+recovery-saved = I have saved the codes
+
+## Confirm your phone
+
+phone-title = Confirm your phone
+
+## Codes by mail
+
+mail-codes-confirm = Turn on
+
+## Search
+
+jump-title = Search
+jump-ask = What are you looking for
+jump-ask-hint = The id of a key or of an application leads straight to it. Or type a part of a name.
+jump-nothing-found = Nothing found
+jump-more = There are more. Type more letters.
+jump-found-nothing = Nothing that this account may see has this id, or these letters in its name: <strong>{ $words }</strong>
+
+## Outbox (keymint dev)
+
+outbox-title = Outbox
+outbox-none = Nothing yet
+outbox-none-hint = Codes for new accounts, passwords and phones land here.
+outbox-dev = In <code>keymint dev</code> nothing leaves this machine.
+outbox-what = Mail and text messages that would have been sent.
+# $kind: Mail or SMS.
+outbox-letter = { $kind } to <strong>{ $to }</strong>, <time>{ $at }</time>
