@@ -4,7 +4,6 @@
 # The language, as in an address of the web: de, pt-BR.
 language = en
 
-
 ## Words of many pages
 
 common-applications = Applications
@@ -94,6 +93,10 @@ common-to-sign-in = You have an account? <a>Sign in</a>
 common-remove-named = Remove { $what }
 # $most: a number, as text.
 common-export-most = at most the { $most } newest
+common-too-many = Too many attempts. Wait half an hour, then try again.
+# What is wrong with a field. $label: what stands above it. $problem: the end of a sentence, such as "is empty".
+common-field-wrong = { $label } { $problem }.
+common-code-wrong-ask = This code is not right, or was used, or is too old. Ask for another.
 
 ## The frame of every page
 
@@ -117,6 +120,11 @@ tabs-application = Application
 ## Signing in
 
 sign-in-with-passkey = Sign in with a passkey
+sign-in-password-set = The password is set. Sign in with it.
+sign-in-no-passkeys = This account signs in with a passkey, and this Keymint cannot ask for one any more. Its operator can help.
+sign-in-wrong = Email and password do not belong together.
+sign-in-too-many = Too many failed attempts. Wait half an hour, then try again.
+sign-in-busy = Many people sign in right now. Try again in a moment.
 
 ## Signing in, the second step
 
@@ -125,6 +133,9 @@ second-browser-asks = Your browser asks for your passkey.
 second-use-your-passkey = Use your passkey
 second-sign-in-anew = Sign in anew
 second-elsewhere = Your passkeys are bound to another address of this console. <a>Sign in there</a>.
+second-passkey-refused = This passkey was not accepted. After five tries sign in anew.
+second-code-wrong = This code is not right, or was used, or is too old. After five tries sign in anew.
+second-too-many = Too many wrong codes. Wait an hour, then sign in anew.
 
 ## Create account
 
@@ -143,6 +154,9 @@ code-set-password = Set password
 # The same whether there is an account or not.
 code-sent-if-account = If { $to } has an account, a code is on its way to it.
 code-sent = A mail is on its way to { $to }. Enter the code of eight digits that stands in it.
+code-wrong = This code is not right, or was used, or is too old. After five tries ask for another.
+code-confirm-title = Confirm your address
+code-reset-title = Set a new password
 
 ## Forgot password
 
@@ -156,16 +170,34 @@ proof-ask-anew = Your passkey has to be asked for anew.
 proof-browser-asks = Your browser asks for your passkey. It is bound to what you are about to do.
 proof-ask-again = Ask again
 proof-elsewhere = Your passkeys are bound to another address of this console. <a>Open it there</a>.
+proof-passkey-refused = This passkey was not accepted. Ask again.
+proof-code-wrong = This code is not right, or was used, or is too old.
 
 ## Passkeys
 
 passkey-needs-browser = To use a passkey you need a browser that has them, with scripts switched on.
 passkey-create-the-passkey = Create the passkey
 passkey-where = Your browser asks where to keep the passkey <strong>{ $name }</strong>: on this device, on your phone, or on a security key. It asks for the device's lock, too.
+passkey-act-remove = Remove the passkey
+passkey-refused = This passkey was not accepted. It may have been removed, or the challenge was too old. Try again, or sign in with your password.
 
 ## Pages that say what went wrong
 
 problem-back = Back to your applications
+problem-not-found = Not found
+problem-not-found-text = There is nothing at this address that this account may see.
+problem-forbidden = Not allowed
+problem-forbidden-text = Permission denied. Your role does not allow this: contact the owner, who can do it or change your role.
+problem-stale = Form out of date
+problem-stale-text = This form is not from the session you are signed in with. Go back, reload the page and send it again.
+problem-broken = The form did not arrive
+problem-broken-text = It came damaged, incomplete, too slowly, or was too large. Nothing was changed. A logo may have at most 100 KB.
+problem-too-many = Too many attempts
+problem-too-many-text = Nothing was changed. Wait an hour, then try again.
+problem-unavailable = Not available now
+problem-unavailable-text = Nothing was changed. Try again in a moment.
+problem-internal = Something went wrong on our side
+problem-internal-text = Nothing was changed.
 
 ## Applications
 
@@ -174,12 +206,22 @@ apps-none-hint = An application is what your keys belong to: one for each produc
 apps-app-id = App ID
 apps-app-name = App Name
 apps-country = Country
+common-phone-number = Phone Number
+common-address = Address
+common-state = State
+common-city = City
+common-postal-code = Zip Code/Postal Code
+apps-enabled = enabled
 
 ## Add App
 
 app-new-logo = Logo
 app-new-pick-again = Pick the file again: a browser does not keep it.
 app-new-logo-hint = JPG or PNG, up to 100 KB and 1,536 pixels a side. It is drawn anew, without what else is in the file.
+# $message: says that the product asks for the company first.
+app-new-company-by-others = { $message } An owner or admin can describe it under Company.
+app-new-company-saved = The company is saved. Add App goes on here.
+app-new-name-taken = is taken: another app of this product has it
 
 ## Settings of an application
 
@@ -203,6 +245,15 @@ settings-domain-hint = Up to { $most }. Scheme, host and port have to be the sam
 settings-domains-not-while-live = Your role, { $role }, does not change them while a live key works.
 settings-domains-not-by-role = Your role, { $role }, does not change them.
 settings-not-by-role = Your role, { $role }, does not change applications.
+common-saved = Saved.
+settings-done-enabled = The application is enabled. Its keys work.
+settings-done-disabled = The application is disabled. No request with its keys is accepted.
+settings-done-domain-added = The domain is added. A page that is not in the list is refused from here on.
+settings-done-domain-removed = The domain is removed. Its next request is refused while the list names another.
+settings-done-domain-last = The last domain is removed. Every page may use the keys again.
+settings-act-remove-domain = Remove domain
+# $problem: the end of a sentence, such as "is in the list already".
+settings-domain-wrong = A domain { $problem }.
 
 ## Overview
 
@@ -235,6 +286,22 @@ overview-chart = Requests over the last { $span }; the table below has the same 
 overview-bar = { $time } UTC: { $allowed } allowed, { $denied } denied
 overview-kept = last { $span }
 overview-kept-newest = last { $span }, the newest { $most }
+overview-day = 24 hours
+overview-week = 7 days
+overview-month = 30 days
+# $delta: such as +12 %.
+overview-against = { $delta } against the { $span } before
+# $rate: such as 99.2 %.
+overview-before = { $rate } before
+# The time within which 95 of 100 answers were there.
+overview-p95 = p95 { $duration }
+# The time within which half of the answers were there.
+overview-p50 = Latency, p50
+overview-success-rate = Success rate
+overview-success-what = let in and answered below 400
+overview-step-register = Register the application
+overview-step-key = Generate a test key and save its secret
+overview-step-call = Make the first call
 
 ## Start here: the first call
 
@@ -265,6 +332,8 @@ start-newest-denied = The newest: <a><code>{ $call }</code></a>, denied: { $reas
 start-last-used = The key was last used { $when }.
 # $advice: a sentence that says what to do.
 start-denied = <strong>A call arrived and was denied: { $reason }.</strong> { $advice } <a>See the request</a>, <time>{ $ago }</time>.
+start-gateway-local = The gateway of this Keymint listens on this machine alone.
+start-gateway-derived = This address is derived from that of this page and the gateway's port. Ask your operator whether your servers reach the gateway under another.
 
 ## API keys
 
@@ -305,6 +374,21 @@ keys-until = until <time>{ $day }</time>
 # $when: a moment, or never.
 keys-has-successor = Its successor has been issued. Last used: { $when }.
 keys-issues-successor = Issues a successor. Last used: { $when }.
+# What a key is, in one word. Retiring: its successor has been issued, and for a while both work.
+keys-active = active
+keys-retiring = retiring
+keys-revoked = revoked
+keys-expired = expired
+keys-done-added = The application is registered. Generate its first key here.
+keys-done-shown = This key has been shown already, once. Regenerate it if its secret was not saved.
+keys-done-changed = Saved. What is narrower now is so for every request from here on.
+keys-done-moved = The end is moved.
+keys-done-revoked = The key is revoked. No request with it is accepted any more.
+keys-act-generate = Generate the Live key
+keys-act-regenerate = Regenerate the Live key
+keys-act-move-end = Move the end of the Live key
+# $field: the name of the setting, as the API has it.
+keys-field-wrong = { $field } { $problem }.
 
 ## A new key, shown once
 
@@ -317,6 +401,8 @@ key-shown-title = Your new { $mode ->
         [live] Live
        *[test] Test
     } key
+key-shown-old-stopped = { $key } has stopped working.
+key-shown-old-works = { $key } works until { $until }.
 
 ## Name, expiry and restrictions of a key
 
@@ -329,6 +415,8 @@ key-allowed-origins-hint = One a line, such as https://shop.example. Empty: ever
 key-scopes = Scopes
 key-scopes-hint = One a line. Empty: every call.
 key-not-by-role = Your role, { $role }, does not change this key.
+key-day-wrong = must be a day such as 2027-01-31
+key-act-change = Change the Live key
 
 ## Transactions
 
@@ -352,6 +440,8 @@ transactions-minor-units-of-currency = in minor units of the currency
 transactions-as-kept = As the sandbox keeps it
 transactions-json = JSON
 transactions-title = Transactions of { $app }
+transactions-from-missing = Choose From as well: a range has at most { $most } days.
+transactions-range-too-long = A range has at most { $most } days; this one has { $days }.
 
 ## Logs
 
@@ -368,6 +458,9 @@ logs-request = Request
 logs-title = Logs of { $app }
 # A switch: newer requests appear as they come. Not the mode.
 logs-live = Live
+common-from-wrong = From is not a day such as 2027-01-31.
+common-to-wrong = To is not a day such as 2027-01-31.
+common-from-after-to = From is after To.
 
 ## One request
 
@@ -386,6 +479,10 @@ company-first = The product asks for the company before its first application. S
 company-none = Nobody has described the company yet
 company-by-others = An owner or admin of { $merchant } can do it here.
 company-not-by-role = Your role, { $role }, does not change the company.
+company-name = Company name
+company-website = Website
+# $code: the number that the vendor gives to this refusal.
+company-numbered = { $problem } ({ $product } code { $code })
 
 ## Activation
 
@@ -393,6 +490,18 @@ activation-what-the-reviewer-said = What the reviewer said
 activation-what-live-mode-needs = What live mode needs
 activation-done = Done
 activation-not-yet = Not yet
+activation-company = The company is described.
+activation-called = An application is enabled, and has been called with a test key.
+activation-factor = You have a second factor: whoever generates Live keys needs one.
+activation-approved = The operator has approved the business.
+activation-says-pending = A reviewer looks at this business. Until then everything works in test mode.
+activation-says-approved = Live keys can be generated, by an owner or an admin with a second factor.
+activation-says-rejected = Live mode was refused. Test mode goes on; answer the reviewer below.
+activation-says-suspended = Live keys are refused until the suspension ends. Test mode goes on.
+activation-is-pending = pending
+activation-is-approved = approved
+activation-is-rejected = rejected
+activation-is-suspended = suspended
 
 ## Audit
 
@@ -402,6 +511,39 @@ audit-what = What
 audit-who = Who
 audit-to-what = To what
 audit-details = Details
+audit-app-changed = Changed an application
+audit-app-disabled = Disabled an application
+audit-app-domains-changed = Changed an application's domains
+audit-app-enabled = Enabled an application
+audit-app-made = Added an application
+audit-company-described = Described the company
+audit-credential-changed = Changed a key
+audit-credential-end-moved = Moved the end of a key
+audit-credential-issued = Generated a key
+audit-credential-revoked = Revoked a key
+audit-credential-rolled = Regenerated a key
+audit-merchant-activation = Decided about live mode
+audit-merchant-made = Made the merchant
+audit-page-viewed = Saw a page
+audit-role-changed = Changed a role
+audit-role-deleted = Deleted a role
+audit-role-made = Made a role
+audit-team-declined = Declined an invitation
+audit-team-factors-reset = Reset a member's second factors
+audit-team-invited = Invited somebody
+audit-team-joined = Joined the team
+audit-team-left = Left the team
+audit-team-removed = Took somebody out of the team
+audit-team-role-changed = Changed somebody's role
+audit-team-rule-changed = Changed the rule about second factors
+audit-team-unlocked = Unlocked a member
+audit-team-withdrawn = Withdrew an invitation
+audit-token-made = Made an API token
+audit-token-revoked = Revoked an API token
+audit-user-made = Made an account
+audit-by-former = Somebody who left
+audit-by-operator = The operator
+audit-by-token = An API token
 
 ## Team
 
@@ -427,6 +569,16 @@ team-rule-off = Members without a second factor may use the console; Live keys a
 team-turn-rule-off = Let members go without
 team-turn-rule-on = Require a second factor
 team-not-by-role = Your role, { $role }, sees the team. An owner changes it.
+team-done-invited = The invitation is on its way.
+team-done-withdrawn = The invitation is withdrawn.
+team-done-changed = The role is changed.
+team-done-removed = Taken out of the team.
+team-done-unlocked = The codes of this person are looked at again.
+team-done-reset = The second factors are gone, and every sign-in of this person has ended.
+team-done-rule = The rule is set.
+team-act-withdraw = Withdraw the invitation
+team-act-rule = Go on
+team-rule-password = is needed as well: type it, and the rule is set
 
 ## Roles
 
@@ -443,6 +595,17 @@ roles-change-what = The change holds for everybody who has this role, from their
 roles-unused = Nobody has the role { $role }.
 roles-delete = Delete { $role }
 roles-not-by-role = Your role, { $role }, sees the roles. An owner changes them.
+roles-done-made = The role is there. Give it to somebody on the Team page.
+roles-done-changed = The role is changed, for all who have it.
+roles-done-deleted = The role is deleted.
+roles-company = Change the company
+roles-live-keys = Generate and regenerate Live keys
+roles-team = Manage the team
+roles-requests = See and export request logs
+roles-audit = See the audit log
+roles-apps = Add, change and disable applications
+roles-test-keys = Generate, regenerate and revoke Test keys
+roles-revoke-live = Revoke Live keys
 
 ## Invitations
 
@@ -491,12 +654,23 @@ security-proved = You have confirmed that it is you. That covers your acts for {
 # $phone: the end of the number.
 security-phone-gets = { $phone } gets a code by text message where no authenticator app is set up.
 security-mail-gets = { $address } gets a code where no passkey, authenticator app or phone is set up.
+security-done-password = The password is changed. Every other sign-in has ended.
+security-done-sessions = Ended.
+security-done-authenticator = The authenticator app is removed.
+security-done-phone = The phone is verified.
+security-done-mail-codes = Codes by mail are turned on.
+security-done-mail-codes-off = Codes by mail are turned off.
+security-done-passkey = The passkey is added. You can sign in with it.
+security-done-passkey-removed = The passkey is removed. Remove it from your device, too.
+security-act-remove-authenticator = Remove the authenticator app
 
 ## Setting up an authenticator app
 
 authenticator-scan = Scan this with the app, or type the key below into it.
 authenticator-picture = The key as a picture for the app
 authenticator-code = The code that the app shows now
+# $problem: the end of a sentence.
+authenticator-code-wrong = This code { $problem }.
 
 ## Recovery codes
 
@@ -521,6 +695,8 @@ jump-ask-hint = The id of a key or of an application leads straight to it. Or ty
 jump-nothing-found = Nothing found
 jump-more = There are more. Type more letters.
 jump-found-nothing = Nothing that this account may see has this id, or these letters in its name: <strong>{ $words }</strong>
+# Stands beside Security, where another place has the name of a business.
+jump-you = You
 
 ## Outbox (keymint dev)
 
@@ -531,3 +707,107 @@ outbox-dev = In <code>keymint dev</code> nothing leaves this machine.
 outbox-what = Mail and text messages that would have been sent.
 # $kind: Mail or SMS.
 outbox-letter = { $kind } to <strong>{ $to }</strong>, <time>{ $at }</time>
+outbox-mail = Mail
+outbox-sms = SMS
+
+## Times
+
+# $moment: such as 2026-11-21 15:28.
+moments-utc = { $moment } UTC
+moments-now = just now
+moments-seconds = { $count ->
+        [one] { $count } second
+       *[other] { $count } seconds
+    } ago
+moments-minutes = { $count ->
+        [one] { $count } minute
+       *[other] { $count } minutes
+    } ago
+moments-hours = { $count ->
+        [one] { $count } hour
+       *[other] { $count } hours
+    } ago
+moments-days = { $count ->
+        [one] { $count } day
+       *[other] { $count } days
+    } ago
+# The months in short, as in 21 Nov.
+moments-jan = Jan
+moments-feb = Feb
+moments-mar = Mar
+moments-apr = Apr
+moments-may = May
+moments-jun = Jun
+moments-jul = Jul
+moments-aug = Aug
+moments-sep = Sep
+moments-oct = Oct
+moments-nov = Nov
+moments-dec = Dec
+
+## Why a request was denied, and what to do
+
+advice-missing-credentials = Send the credentials where the product looks for them.
+advice-malformed-credentials = The credentials do not have the product's form. Compare with a sample.
+advice-unknown-key = There is no such key. Compare the key id with the one in the list.
+advice-wrong-secret = Compare the secret your server reads with the one you saved, or regenerate the key.
+advice-wrong-signature = Sign the bytes that are sent, with the secret of this key id; `keymint request --dry-run` shows how.
+advice-stale-timestamp = Set the server's clock; sign just before sending.
+advice-replayed = Sign each request anew; a signature counts once.
+advice-revoked = Use the successor, or generate a key.
+advice-expired = Its time is over. Generate a key.
+advice-wrong-mode = Send test keys to the sandbox's address and live keys to the live one.
+advice-ip-not-allowed = The address is not on this key's list.
+advice-origin-not-allowed = The origin is not on this key's list.
+advice-scope-missing = No scope of this key covers the call.
+advice-rate-limited = Send fewer requests at a time, and wait before trying again.
+advice-app-disabled = Enable the application.
+advice-merchant-suspended = Live keys work while the merchant is approved.
+advice-refresh-expired = Buy a new pair of tokens with the key.
+advice-wrong-app = Use the key of the application that the address names.
+advice-ambiguous-request = Send the request as a plain HTTP client does; a proxy may have rewritten it.
+advice-unsupported-media-type = Send the content type that the product takes, application/json.
+advice-body-too-large = Send a smaller body.
+advice-body-too-slow = The body did not arrive in time. Look at the network between.
+advice-route-not-found = Nothing is at this path. Compare it with the product's reference.
+advice-method-not-allowed = The path takes another method.
+advice-no-upstream = The operator has not connected live mode yet.
+advice-unavailable = Keymint could not decide at that moment. Try again; tell the operator if it stays.
+advice-internal = A fault on our side. Tell the operator the request id.
+reason-missing-credentials = missing credentials
+reason-malformed-credentials = malformed credentials
+reason-unknown-key = unknown key
+reason-wrong-secret = wrong secret
+reason-wrong-signature = wrong signature
+reason-stale-timestamp = stale timestamp
+reason-replayed = replayed
+reason-revoked = revoked
+reason-expired = expired
+reason-wrong-mode = wrong mode
+reason-ip-not-allowed = ip not allowed
+reason-origin-not-allowed = origin not allowed
+reason-scope-missing = scope missing
+reason-rate-limited = rate limited
+reason-app-disabled = app disabled
+reason-merchant-suspended = merchant suspended
+reason-refresh-expired = refresh expired
+reason-wrong-app = wrong app
+reason-ambiguous-request = ambiguous request
+reason-unsupported-media-type = unsupported media type
+reason-body-too-large = body too large
+reason-body-too-slow = body too slow
+reason-route-not-found = route not found
+reason-method-not-allowed = method not allowed
+reason-no-upstream = no upstream
+reason-unavailable = unavailable
+reason-internal = internal
+advice-fix-compare-key = Compare or regenerate the key
+advice-fix-generate = Generate a key
+advice-fix-keys = See the keys
+advice-fix-key = See the key
+advice-fix-sample = Compare with a sample
+
+## What is wrong with what was typed: each is the end of a sentence that begins with the name of the field
+
+# Characters.
+input-length = must have { $least } to { $most } characters

@@ -337,3 +337,67 @@ fn only_text(message: &ast::Message<&'static str>) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// English of which the tests know what is in it.
+    fn laid(text: &str) -> Result<(Table, Vec<&'static str>), WordsError> {
+        Table::with(format!("language = de\n{text}"))
+    }
+
+    #[test]
+    fn english_is_whole() {
+        let (table, _) = Table::english().unwrap();
+        assert_eq!(table.messages["language"].plain, "en");
+        assert!(table.messages.values().all(|message| message.plain.trim() == message.plain));
+    }
+
+    #[test]
+    fn what_a_translation_does_not_have_stays_english_and_is_named() {
+        let (table, missing) = laid("common-cancel = Abbrechen").unwrap();
+        assert_eq!((table.messages["language"].plain, table.messages["common-cancel"].plain), ("de", "Abbrechen"));
+        assert_eq!(table.messages["common-save"].plain, "Save");
+        assert_eq!(missing.len(), table.messages.len() - 2);
+        assert!(missing.contains(&"common-save") && !missing.contains(&"common-cancel"));
+    }
+
+    #[test]
+    fn a_translation_that_is_broken_or_of_another_version_is_refused() {
+        let syntax = |line, what: &str| WordsError::Syntax { line, what: what.to_owned() };
+        let argument = WordsError::Argument { id: "moments-days".to_owned(), name: "who".to_owned() };
+        for (text, refused) in [
+            ("common-save = { $", syntax(2, "Expected one of \"a-zA-Z\"")),
+            ("common-save = A\n=", syntax(3, "Expected one of \"a-zA-Z\"")),
+            ("common-safe = Sichern", WordsError::Unknown("common-safe".to_owned())),
+            ("common-save = A\ncommon-save = B", WordsError::Twice("common-save".to_owned())),
+            ("common-save =\n    .title = A", WordsError::Shape("common-save".to_owned())),
+            ("moments-days = vor { $count } Tagen, { $who }", argument),
+            ("common-save = { common-cancel }", WordsError::Filling("common-save".to_owned())),
+            ("common-save = { NUMBER(1) }", WordsError::Filling("common-save".to_owned())),
+            ("common-save = { -brand }", WordsError::Filling("common-save".to_owned())),
+            ("common-save = <strong>Sichern</strong>", WordsError::Tags("common-save".to_owned())),
+            ("common-save = <script>", WordsError::Tags("common-save".to_owned())),
+            ("common-save = Mehr > weniger", WordsError::Tags("common-save".to_owned())),
+        ] {
+            assert_eq!(laid(text).map(|_| ()).unwrap_err().to_string(), refused.to_string(), "{text}");
+        }
+        for text in ["", "language = \n", "language = not a language", "common-save = Sichern"] {
+            assert!(Table::with(text.to_owned()).is_err(), "{text}");
+        }
+        assert!(laid("-brand = Keymint\ncommon-save = In { -brand } sichern").is_ok());
+    }
+
+    #[test]
+    fn no_argument_and_no_text_becomes_markup() {
+        let hostile = "<script>\"&'</script>";
+        let text = html("jump-found-nothing", &[("words", Value::Text(hostile.into()))], &[]);
+        assert!(text.contains("<strong>&#60;script&#62;&#34;&#38;&#39;&#60;/script&#62;</strong>"), "{text}");
+        let (table, _) = laid("common-save = A & \"B\"").unwrap();
+        let saved = &table.messages["common-save"];
+        assert_eq!((saved.plain, saved.html), ("A & \"B\"", "A &#38; &#34;B&#34;"));
+        let linked = html("common-to-sign-in", &[], &[("a", " href=\"/x\"".to_owned())]);
+        assert!(linked.contains("<a href=\"/x\">"), "{linked}");
+    }
+}

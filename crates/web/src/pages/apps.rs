@@ -9,6 +9,7 @@ use http::StatusCode;
 use keymint_app::ops::apps::{self, COMPANY_REQUIRED, LogoChange, NewApp};
 use keymint_app::ops::companies;
 use keymint_app::ops::{Actor, OpError};
+use keymint_app::say;
 use keymint_app::store_types::{AppRow, Membership};
 use keymint_app::{App, logo};
 use keymint_domain::id::{AppId, MerchantId};
@@ -33,8 +34,10 @@ pub struct AppLine {
     pub name: String,
     /// The product's title.
     pub product: String,
-    /// `enabled` or `disabled`.
+    /// Enabled or disabled, in words.
     pub state: &'static str,
+    /// Whether it is enabled.
+    pub is_enabled: bool,
     /// When it was registered.
     pub created_at: String,
     email: String,
@@ -65,7 +68,8 @@ pub fn line(app: &App, row: AppRow, logos: &HashMap<AppId, String>) -> AppLine {
         email: row.email,
         country: row.country,
         product: title.unwrap_or(row.product),
-        state: if row.is_enabled { "enabled" } else { "disabled" },
+        state: if row.is_enabled { say!("apps-enabled") } else { say!("common-disabled") },
+        is_enabled: row.is_enabled,
         tone: if row.is_enabled { "good" } else { "bad" },
         created_at: rfc3339(row.created_at),
         created_on: day(row.created_at),
@@ -156,19 +160,19 @@ pub struct Marked {
 /// The fields with what was typed, and what is wrong beside the one it is wrong with; else it comes back.
 pub fn fields(form: &NewAppForm, wrong: Wrong) -> Marked {
     let fields = [
-        ("name", "App Name", "text", true, &form.name),
-        ("email", "Email", "email", true, &form.email),
-        ("phone", "Phone Number", "tel", false, &form.phone),
-        ("address", "Address", "text", true, &form.address),
-        ("country", "Country (two letters, such as IN)", "text", true, &form.country),
-        ("state", "State", "text", false, &form.state),
-        ("city", "City", "text", false, &form.city),
-        ("postal_code", "Zip Code/Postal Code", "text", true, &form.postal_code),
+        ("name", say!("apps-app-name"), "text", true, &form.name),
+        ("email", say!("common-email"), "email", true, &form.email),
+        ("phone", say!("common-phone-number"), "tel", false, &form.phone),
+        ("address", say!("common-address"), "text", true, &form.address),
+        ("country", say!("common-country-code"), "text", true, &form.country),
+        ("state", say!("common-state"), "text", false, &form.state),
+        ("city", say!("common-city"), "text", false, &form.city),
+        ("postal_code", say!("common-postal-code"), "text", true, &form.postal_code),
     ];
     let is_beside = fields.iter().any(|(name, ..)| *name == wrong.field);
     let fields = field::marked(fields, (wrong.field, &wrong.problem));
     let (logo_error, problem) = match wrong.field {
-        "logo" => (format!("Logo {}.", wrong.problem), String::new()),
+        "logo" => (say!("common-field-wrong", label = say!("app-new-logo"), problem = wrong.problem), String::new()),
         _ if is_beside => (String::new(), String::new()),
         _ => (String::new(), wrong.problem),
     };
@@ -217,7 +221,7 @@ pub async fn make(
             if actor.require(Act::ManageCompany).is_ok() {
                 return company::instead(&app, &visitor, &id, &form).await;
             }
-            Wrong { field: "", problem: format!("{message} An owner or admin can describe it under Company.") }
+            Wrong { field: "", problem: say!("app-new-company-by-others", message = message) }
         }
         Err(error) => wrong_with(error)?,
     };
@@ -232,7 +236,7 @@ pub async fn make(
 /// `Problem`.
 pub fn again(app: &App, visitor: &Visitor, membership: &Membership, typed: &NewAppForm) -> Result<Response, Problem> {
     let frame = Frame::new(visitor, membership, "apps");
-    let notice = "The company is saved. Add App goes on here.";
+    let notice = say!("app-new-company-saved");
     page(StatusCode::OK, &NewAppPage { notice, ..new_page(app, frame, typed, Wrong::default()) })
 }
 
@@ -242,7 +246,7 @@ pub fn again(app: &App, visitor: &Visitor, membership: &Membership, typed: &NewA
 /// `Problem` for what is no matter of the form.
 pub fn wrong_with(error: OpError) -> Result<Wrong, Problem> {
     if matches!(error, OpError::Conflict { code: "app_name_taken", .. }) {
-        return Ok(Wrong { field: "name", problem: "is taken: another app of this product has it".to_owned() });
+        return Ok(Wrong { field: "name", problem: say!("app-new-name-taken").to_owned() });
     }
     let (field, problem) = in_form(error)?;
     Ok(Wrong { field, problem })

@@ -1,5 +1,7 @@
 //! The fields of a long form: what was typed in each, and what is wrong beside the one it is wrong with.
 
+use keymint_app::say;
+
 /// A field with what was typed, and what is wrong with it.
 pub struct Field {
     /// Its name.
@@ -28,7 +30,7 @@ pub fn marked<const N: usize>(
         kind,
         is_required,
         value: value.clone(),
-        error: if name == wrong { format!("{label} {problem}.") } else { String::new() },
+        error: if name == wrong { say!("common-field-wrong", label = label, problem = problem) } else { String::new() },
     };
     fields.map(field).into()
 }

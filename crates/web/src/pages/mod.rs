@@ -44,6 +44,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::{OpError, people};
+use keymint_app::say;
 use keymint_app::store_types::{Membership, StoreError};
 use keymint_domain::id::MerchantId;
 use keymint_domain::role::Act;
@@ -59,7 +60,9 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// What a person is told in a form who tried too often.
-const TOO_MANY: &str = "Too many attempts. Wait half an hour, then try again.";
+fn too_many() -> &'static str {
+    say!("common-too-many")
+}
 
 /// The pages. Unsafe requests from another origin end here, before any handler (T105).
 pub fn router(app: &App) -> Router<App> {
@@ -311,34 +314,16 @@ impl IntoResponse for Problem {
         let (status, title, text) = match self {
             Self::Instead(response) => return *response,
             Self::SignIn => return Redirect::to("/sign-in").into_response(),
-            Self::NotFound => {
-                (StatusCode::NOT_FOUND, "Not found", "There is nothing at this address that this account may see.")
-            }
-            Self::Forbidden => (
-                StatusCode::FORBIDDEN,
-                "Not allowed",
-                "Permission denied. Your role does not allow this: contact the owner, who can do it or change your role.",
-            ),
-            Self::Stale => (
-                StatusCode::FORBIDDEN,
-                "Form out of date",
-                "This form is not from the session you are signed in with. Go back, reload the page and send it again.",
-            ),
-            Self::Broken => (
-                StatusCode::BAD_REQUEST,
-                "The form did not arrive",
-                "It came damaged, incomplete, too slowly, or was too large. Nothing was changed. A logo may have at most 100 KB.",
-            ),
-            Self::TooMany => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many attempts",
-                "Nothing was changed. Wait an hour, then try again.",
-            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, say!("problem-not-found"), say!("problem-not-found-text")),
+            Self::Forbidden => (StatusCode::FORBIDDEN, say!("problem-forbidden"), say!("problem-forbidden-text")),
+            Self::Stale => (StatusCode::FORBIDDEN, say!("problem-stale"), say!("problem-stale-text")),
+            Self::Broken => (StatusCode::BAD_REQUEST, say!("problem-broken"), say!("problem-broken-text")),
+            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, say!("problem-too-many"), say!("problem-too-many-text")),
             Self::Unavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "Not available now", "Nothing was changed. Try again in a moment.")
+                (StatusCode::SERVICE_UNAVAILABLE, say!("problem-unavailable"), say!("problem-unavailable-text"))
             }
             Self::Internal => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side", "Nothing was changed.")
+                (StatusCode::INTERNAL_SERVER_ERROR, say!("problem-internal"), say!("problem-internal-text"))
             }
         };
         page(status, &ProblemPage { title, text }).unwrap_or_else(|_| status.into_response())
@@ -373,7 +358,7 @@ fn second(at: UnixMs) -> String {
 
 /// A moment to the minute, `2026-11-21 15:28 UTC`.
 fn minute(at: UnixMs) -> String {
-    format!("{} UTC", second(at).chars().take(16).collect::<String>())
+    say!("moments-utc", moment = second(at).chars().take(16).collect::<String>())
 }
 
 /// What a refusal says in a form: the field it stands beside, or none for above all, and the words. What is no matter of
@@ -385,7 +370,7 @@ fn in_form(error: OpError) -> Result<(&'static str, String), Problem> {
     match error {
         OpError::Field { field, problem } => Ok((field, problem)),
         OpError::Conflict { message, .. } => Ok(("", message)),
-        OpError::TooMany => Ok(("", TOO_MANY.to_owned())),
+        OpError::TooMany => Ok(("", too_many().to_owned())),
         other => Err(other.into()),
     }
 }

@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::proofs::Factor;
 use keymint_app::ops::{OpError, passkeys, people};
+use keymint_app::say;
 use keymint_app::store_types::Passkey;
 use keymint_domain::id::PasskeyId;
 use keymint_domain::secret::SecretText;
@@ -153,7 +154,7 @@ pub async fn remove(
 ) -> Result<Response, Problem> {
     let id: PasskeyId = id.parse().map_err(|_| Problem::NotFound)?;
     let to = format!("/security/passkeys/{id}/remove");
-    let carry = security::gate(&app, &mut visitor, form, (&to, "Remove the passkey")).await?;
+    let carry = security::gate(&app, &mut visitor, form, (&to, say!("passkey-act-remove"))).await?;
     passkeys::remove(&app, &visitor.person, id).await?;
     Ok(carry.onto(Redirect::to("/security?done=passkey_removed").into_response(), &headers))
 }
@@ -182,8 +183,7 @@ pub async fn sign_in(
     match people::passkey_sign_in(&app, (&form.challenge, &form.code), client).await? {
         Some(secret) => Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), "")),
         None => {
-            let problem = "This passkey was not accepted. It may have been removed, or the challenge was too old. Try \
-                           again, or sign in with your password.";
+            let problem = say!("passkey-refused");
             sign_in_refused(&app, &headers, problem)
         }
     }

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::people;
 use keymint_app::ops::proofs::{self, Challenge, Factor};
+use keymint_app::say;
 use keymint_domain::time::UnixMs;
 
 use super::passkeys::{Asking, SEND};
@@ -84,11 +85,7 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
             visitor.person.proved_at = Some(visitor.person.now);
             return Ok(Carry(proof));
         }
-        problem = if given.code.starts_with('{') {
-            "This passkey was not accepted. Ask again."
-        } else {
-            "This code is not right, or was used, or is too old."
-        };
+        problem = if given.code.starts_with('{') { say!("proof-passkey-refused") } else { say!("proof-code-wrong") };
     }
     let instead = visitor.person.means.instead();
     let factor = instead.filter(|other| given.code == SEND && *other == Factor::SentCode).unwrap_or(first);

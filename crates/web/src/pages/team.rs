@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::{OpError, field, roles, team};
+use keymint_app::say;
 use keymint_domain::id::{InvitationId, MerchantId, UserId};
 use keymint_domain::role::{Act, Role};
 use keymint_domain::secret::SecretText;
@@ -136,13 +137,13 @@ pub async fn list(
     Query(asked): Query<TeamQuery>,
 ) -> Result<Response, Problem> {
     let notice = match asked.done.as_str() {
-        "invited" => "The invitation is on its way.",
-        "withdrawn" => "The invitation is withdrawn.",
-        "changed" => "The role is changed.",
-        "removed" => "Taken out of the team.",
-        "unlocked" => "The codes of this person are looked at again.",
-        "reset" => "The second factors are gone, and every sign-in of this person has ended.",
-        "rule" => "The rule is set.",
+        "invited" => say!("team-done-invited"),
+        "withdrawn" => say!("team-done-withdrawn"),
+        "changed" => say!("team-done-changed"),
+        "removed" => say!("team-done-removed"),
+        "unlocked" => say!("team-done-unlocked"),
+        "reset" => say!("team-done-reset"),
+        "rule" => say!("team-done-rule"),
         _ => "",
     };
     shown(&app, &visitor, merchant(&id)?, Said { notice, ..Said::default() }).await
@@ -208,7 +209,7 @@ pub async fn invite(
     Form(form): Form<TeamForm>,
 ) -> Result<Response, Problem> {
     let id = merchant(&id)?;
-    let carry = gate(&app, &mut visitor, (id, ""), &form, "Invite").await?;
+    let carry = gate(&app, &mut visitor, (id, ""), &form, say!("team-invite")).await?;
     let (_, actor) = visitor.at(id)?;
     let result = match roles::find(&app, id, &form.role).await {
         Ok(role) => team::invite(&app, actor, id, &visitor.person, (&form.email, role)).await,
@@ -227,7 +228,7 @@ pub async fn withdraw(
 ) -> Result<Response, Problem> {
     let (id, invitation) = (merchant(&id)?, invitation.parse::<InvitationId>().map_err(|_| Problem::NotFound)?);
     let path = format!("/invitations/{invitation}/withdraw");
-    let carry = gate(&app, &mut visitor, (id, &path), &form, "Withdraw the invitation").await?;
+    let carry = gate(&app, &mut visitor, (id, &path), &form, say!("team-act-withdraw")).await?;
     let (_, actor) = visitor.at(id)?;
     let result = team::withdraw(&app, actor, id, invitation).await;
     ended(&app, &visitor, (id, "withdrawn"), result, (carry, &headers, form)).await
@@ -285,10 +286,10 @@ async fn change_member(
 ) -> Result<Response, Problem> {
     let (id, user) = (merchant(&id)?, user.parse::<UserId>().map_err(|_| Problem::NotFound)?);
     let (path, act, done) = match turn {
-        Turn::GiveRole => ("", "Change the role", "changed"),
-        Turn::TakeOut => ("", "Take out of the team", "removed"),
-        Turn::Unlock => ("/unlock", "Unlock", "unlocked"),
-        Turn::ResetFactors => ("/reset-factors", "Reset the second factors", "reset"),
+        Turn::GiveRole => ("", say!("common-change-the-role"), "changed"),
+        Turn::TakeOut => ("", say!("team-take-out"), "removed"),
+        Turn::Unlock => ("/unlock", say!("team-unlock"), "unlocked"),
+        Turn::ResetFactors => ("/reset-factors", say!("team-reset"), "reset"),
     };
     let carry = gate(app, &mut visitor, (id, &format!("/members/{user}{path}")), &form, act).await?;
     let (_, actor) = visitor.at(id)?;
@@ -329,11 +330,11 @@ pub async fn set_rule(
     let id = merchant(&id)?;
     check(&visitor, id, &form.csrf)?;
     let fields = vec![("csrf", form.csrf.clone()), ("needs_factor", form.needs_factor.clone())];
-    let waiting = Waiting { to: format!("/merchants/{id}/team/rule"), fields, act: "Go on" };
+    let waiting = Waiting { to: format!("/merchants/{id}/team/rule"), fields, act: say!("team-act-rule") };
     let given = Given { challenge: &form.challenge, code: &form.code };
     let carry = proof::gate(&app, &mut visitor, given, waiting).await?;
     let result = if form.password.is_empty() {
-        field("password", "is needed as well: type it, and the rule is set")
+        field("password", say!("team-rule-password"))
     } else {
         let with = (&visitor.person, SecretText::new(form.password));
         team::set_rule(&app, with, id, form.needs_factor == "yes").await
