@@ -79,8 +79,6 @@ common-latency-what = from the request to the answer
 common-roles = Roles
 common-change-the-role = Change the role
 common-your-password = Your password
-common-role-developer = developer
-common-role-viewer = viewer
 common-add-a-passkey = Add a passkey
 common-authenticator-app = Authenticator app
 common-set-up-authenticator = Set up an authenticator app
@@ -811,3 +809,150 @@ advice-fix-sample = Compare with a sample
 
 # Characters.
 input-length = must have { $least } to { $most } characters
+input-logo-too-large = must have at most { $most } KB
+input-logo-unreadable = cannot be read: it is damaged, or more than 1,536 pixels wide or high
+input-empty = is empty
+input-logo-kind = must be a JPG or PNG picture
+input-password-short = must have at least { $least } characters; a few words in a row will do
+input-password-long = may have at most { $most } bytes
+input-password-weak = is easy to guess; a few words that do not belong together are hard to
+input-control = must not hold control characters
+input-email = must be an email address such as name@example.com
+input-country = must be a country code of two letters (ISO 3166-1), such as IN or DE
+input-address-block = `{ $text }` is not an address or CIDR block such as 203.0.113.0/24 or 2001:db8::/32
+input-addresses-most = at most { $most } addresses
+input-origin = `{ $text }` is not an origin such as https://shop.example (scheme, host, optional port; no path)
+input-origins-most = at most { $most } origins
+input-domain = must be an origin such as https://shop.example: scheme, host in lower case, a port if it is not 443, nothing behind it; http for localhost alone
+input-domains-most = would be one too many: an application has at most { $most }
+input-scope = `{ $text }` is not a scope of this product; it has { $known }
+input-domain-listed = is in the list already
+input-domain-unlisted = is not in the list
+input-website = must be an address such as https://shop.example
+input-product = must be one of { $names }
+# $code: the number that the vendor gives to this refusal.
+input-taken = is taken: another { $product } application has it ({ $product } code { $code })
+input-authenticator-code = is not the one that the app shows now; check that the telephone's clock is right
+input-future = must be in the future
+# $most: seconds.
+input-grace = must be 0 to { $most } for { $product }
+input-idempotency-key = must be 1 to 255 printable characters without spaces
+input-phone = must be a number with its country code, such as +91 98765 43210
+input-role-name-taken = is the name of another role
+input-role = must be owner, admin, developer, viewer or a role of this merchant
+input-password-wrong = is not the one of this account
+
+## What stands in the way of an act
+
+refusal-company-first = { $product } asks for the profile of the company before its first application.
+refusal-app-name-taken = This merchant has an app of that name for this product.
+refusal-merchant-email-taken = Another merchant has this email address.
+refusal-authenticator-exists = An authenticator app is set up already. Remove it first.
+refusal-no-mail = No mail goes out from here. Use an authenticator app.
+refusal-mail-codes-on = Codes by mail are turned on already.
+refusal-mail-rests = You have set your password anew with a code by mail. Codes by mail can be turned on a day after that; an authenticator app or a passkey can be set up now.
+refusal-product-removed = The product `{ $name }` is not configured any more.
+refusal-app-disabled = The app is disabled. Enable it first.
+# $state: one of the words of the page Activation.
+refusal-activation = Live credentials need an approved merchant; this one is { $state }. Test credentials need nothing.
+# $mode is test or live.
+refusal-credential-exists = { $product } allows { $most } active credential(s) in { $mode } mode { $owner ->
+        [merchant] for each merchant, whichever app it was issued for
+       *[app] for each app
+    }. Roll the one there is, or revoke it first.
+refusal-credential-ended = This credential has ended; nothing brings it back. Issue a new one.
+refusal-credential-retiring = This credential has a successor already. Roll that one, or revoke this one.
+refusal-credential-active = This credential has no successor, and so no end. Roll it first.
+refusal-idempotency-reused = This Idempotency-Key was used for another request. Use a new key for a new request.
+refusal-idempotency-in-use = A request with this Idempotency-Key is under way. Repeat it in a moment.
+refusal-address-has-account = This address has an account. Sign in, or set a new password.
+refusal-is-member = This person is in the team already. Change the role below.
+refusal-too-many-invitations = There are 100 open invitations. Withdraw some first.
+refusal-you-are-member = You are in this team already.
+refusal-too-many-owners = A merchant has three owners at most. Give one of them another role first.
+refusal-last-owner = The last owner stays. Make somebody else an owner first.
+refusal-first-owner = The first owner stays, unless they leave themselves.
+refusal-own-role = Nobody does this to themselves. Another owner does it.
+refusal-is-owner = An owner's second factors are reset by nobody here. Write to support.
+refusal-other-teams = This person is in another team as well. They write to support.
+refusal-last-owner-leaves = The last owner cannot leave. Make somebody else an owner first.
+refusal-too-many-roles = There are 20 roles. Change one of them, or delete one first.
+refusal-role-in-use = Somebody has this role, or is invited to it. Give them another one first.
+refusal-account-exists = There is an account with this email address.
+refusal-no-factor = Set up a second factor first.
+refusal-no-passkeys = Passkeys are not set up at this Keymint. Its operator sets `listen.console_url`.
+refusal-passkey = The passkey was not accepted. Begin again.
+refusal-passkey-exists = This passkey is an account's already.
+refusal-passkeys-most = An account has { $most } passkeys at most. Remove one that you do not use.
+
+## Mail and text messages
+
+# The subject of what nobody asked for, to owners and admins. $subject: one of those below.
+mail-notice = { $merchant }: { $subject }
+mail-live-key = a live key was { $became ->
+        [revoked] revoked
+        [successor] generated in the place of another
+       *[generated] generated
+    }
+mail-live-key-text = The live key { $key } of { $product } was { $became ->
+        [revoked] revoked
+        [successor] generated in the place of another
+       *[generated] generated
+    }. If you did not expect that, look at the audit log, and revoke the key.
+mail-activation = live mode was decided about
+# $state: one of the words of the page Activation.
+mail-activation-text = Live mode: { $state }. The Activation page of the console says what to do.
+mail-activation-reason = Live mode: { $state }. What the reviewer said: { $reason } The Activation page of the console says what to do.
+mail-account-exists = You have a Keymint account already
+mail-account-exists-text = Somebody, perhaps you, wants to sign up at Keymint with this address. It has an account already: sign in, or set a new password there. If it was not you, nothing needs to be done.
+# $code, here and below: the digits. Telephones look for them at the beginning.
+mail-sign-up-text =
+    { $code } is the code that confirms this address at Keymint. It is good for 10 minutes.
+
+    If you did not sign up, nothing needs to be done.
+mail-reset = A new password
+mail-reset-text =
+    { $code } is the code for a new password at Keymint. It is good for 10 minutes.
+
+    If you did not ask for it, nothing needs to be done: your password stays.
+mail-password-changed = Your password was changed
+mail-password-changed-text = The password of your Keymint account was changed, and every other sign-in was ended. If that was not you, set a new one and write to your owner.
+# A text message: 160 letters at most, or it is sent as two.
+mail-phone-code-text = { $code } is the code that confirms this phone at Keymint.
+# $phone: the end of the number.
+mail-phone-changed-text = { $phone } is now the phone of your Keymint account.
+mail-phone-changed = Your phone was changed
+mail-turn-on-text =
+    { $code } turns codes by mail on for your Keymint account. It is good for 10 minutes.
+
+    If that was not you, somebody knows your password: change it.
+mail-codes-turned-on-text = Codes by mail are now the second factor of your Keymint account where it has no other. If that was not you, change your password and write to your owner.
+mail-codes-turned-on = Codes by mail were turned on
+mail-codes-turned-off-text = Codes by mail were turned off for your Keymint account. If that was not you, change your password and write to your owner.
+mail-codes-turned-off = Codes by mail were turned off
+mail-authenticator-removed-text = The authenticator app was removed from your Keymint account. If that was not you, change your password and write to your owner.
+mail-authenticator-removed = Your authenticator app was removed
+mail-invitation = Invitation to { $merchant }
+mail-invitation-text = { $name } invites you to the Keymint team of { $merchant } as { $role }. Sign in with this address, or create an account with it, and accept the invitation there within 7 days.
+mail-new-owner = there is a new owner
+mail-new-owner-text = { $name } is an owner now. If you did not expect that, look at the team.
+mail-factors-reset-text = An owner of your team took away the second factors of your Keymint account and ended your sign-ins. Sign in with your password and set up new ones. If you did not ask for that, write to the owner.
+mail-factors-reset = Your second factors were reset
+mail-code = Your code
+# A text message: 160 letters at most, or it is sent as two.
+mail-sms-code-text = { $code } is your Keymint code. It is good for 10 minutes and for one act. Nobody of us asks for it.
+mail-code-text =
+    { $code } is your Keymint code. It is good for 10 minutes and for one act. Nobody of us asks for it.
+
+    If you are not signing in or changing something right now, somebody knows your password: change it.
+mail-passkey-added-text = The passkey "{ $name }" was added to your Keymint account. Whoever has it can sign in. If that was not you, remove it, change your password and write to your owner.
+mail-passkey-removed-text = The passkey "{ $name }" was removed from your Keymint account. If that was not you, change your password and write to your owner.
+mail-passkey-added = A passkey was added
+mail-passkey-removed = A passkey was removed
+
+## Roles that every merchant has
+
+role-owner = owner
+role-admin = admin
+role-developer = developer
+role-viewer = viewer

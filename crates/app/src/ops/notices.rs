@@ -11,6 +11,7 @@ use keymint_store::{merchants, team};
 
 use crate::App;
 use crate::ops::{Change, OpError};
+use crate::say;
 
 /// Writes to everybody who has one of these roles at a merchant; to nobody where no mail goes out.
 ///
@@ -26,7 +27,7 @@ pub async fn write(
         return Ok(());
     }
     let row = merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
-    let subject = format!("{}: {subject}", row.name);
+    let subject = say!("mail-notice", merchant = row.name, subject = subject);
     for member in team::members(change.conn(), merchant).await? {
         if roles.contains(&member.role.role) {
             let text = SecretText::new(text.to_owned());
@@ -34,6 +35,17 @@ pub async fn write(
         }
     }
     Ok(())
+}
+
+/// What became of a key.
+#[derive(Clone, Copy, Debug)]
+pub enum Became {
+    /// It was generated.
+    Generated,
+    /// It was generated in the place of another.
+    Successor,
+    /// It was revoked.
+    Revoked,
 }
 
 /// Writes to owners and admins what became of a key, where it is a live one.
@@ -44,15 +56,17 @@ pub async fn live_key(
     app: &App,
     change: &mut Change<'_>,
     credential: &Credential,
-    became: &str,
+    became: Became,
 ) -> Result<(), OpError> {
     if credential.mode != Mode::Live {
         return Ok(());
     }
-    let text = format!(
-        "The live key {} of {} was {became}. If you did not expect that, look at the audit log, and revoke the key.",
-        credential.key_id, credential.product
-    );
-    let subject = format!("a live key was {became}");
+    let became = match became {
+        Became::Generated => "generated",
+        Became::Successor => "successor",
+        Became::Revoked => "revoked",
+    };
+    let subject = say!("mail-live-key", became = became);
+    let text = say!("mail-live-key-text", key = credential.key_id, product = credential.product, became = became);
     write(app, change, (credential.merchant_id, &[Role::Owner, Role::Admin]), (&subject, &text)).await
 }

@@ -18,6 +18,7 @@ use crate::App;
 use crate::ops::people::{self, Person};
 use crate::ops::proofs::{self, Ask, Challenge};
 use crate::ops::{Actor, Change, OpError, Saying, input};
+use crate::say;
 use crate::webauthn::{Begun, Ceremonies, Claimed, Owner};
 
 /// Passkeys of one account.
@@ -54,7 +55,7 @@ fn handle_of(user: UserId) -> [u8; 16] {
 
 fn ceremonies(app: &App) -> Result<&Ceremonies, OpError> {
     app.ceremonies.as_ref().ok_or_else(|| {
-        let message = "Passkeys are not set up at this Keymint. Its operator sets `listen.console_url`.".to_owned();
+        let message = say!("refusal-no-passkeys").to_owned();
         OpError::Conflict { code: "no_passkeys", message }
     })
 }
@@ -171,7 +172,7 @@ fn check_amount(amount: i64) -> Result<(), OpError> {
     if amount < PASSKEYS_MAX {
         return Ok(());
     }
-    let message = format!("An account has {PASSKEYS_MAX} passkeys at most. Remove one that you do not use.");
+    let message = say!("refusal-passkeys-most", most = PASSKEYS_MAX);
     Err(OpError::Conflict { code: "passkeys_max", message })
 }
 
@@ -206,7 +207,7 @@ pub async fn begin(app: &App, person: &Person, name: &str, password: SecretText)
 /// `Conflict` where it is not accepted, is there already, or there are too many; `TooMany`.
 pub async fn confirm(app: &App, person: &Person, (id, reply): (&str, &str)) -> Result<(), OpError> {
     let refused = || {
-        let message = "The passkey was not accepted. Begin again.".to_owned();
+        let message = say!("refusal-passkey").to_owned();
         OpError::Conflict { code: "passkey_refused", message }
     };
     let tried = proofs::count_try(app, ADD, id).await?.ok_or_else(refused)?;
@@ -240,17 +241,13 @@ pub async fn confirm(app: &App, person: &Person, (id, reply): (&str, &str)) -> R
     check_amount(passkeys::count(change.conn(), person.user).await?)?;
     match passkeys::insert(change.conn(), &row).await {
         Err(StoreError::Unique { .. }) => {
-            let message = "This passkey is an account's already.".to_owned();
+            let message = say!("refusal-passkey-exists").to_owned();
             return Err(OpError::Conflict { code: "passkey_exists", message });
         }
         other => other?,
     }
-    let text = format!(
-        "The passkey \"{}\" was added to your Keymint account. Whoever has it can sign in. If that was not you, remove \
-         it, change your password and write to your owner.",
-        row.name
-    );
-    tell(app, change, person, (&row, "user.passkey_added"), ("A passkey was added", text)).await
+    let text = say!("mail-passkey-added-text", name = row.name);
+    tell(app, change, person, (&row, "user.passkey_added"), (say!("mail-passkey-added"), text)).await
 }
 
 /// Takes one away. Needs a fresh proof.
@@ -263,12 +260,8 @@ pub async fn remove(app: &App, person: &Person, id: PasskeyId) -> Result<(), OpE
     let rows = passkeys::of_user(change.conn(), person.user).await?;
     let row = rows.into_iter().find(|row| row.id == id).ok_or(OpError::NotFound("passkey"))?;
     passkeys::remove(change.conn(), id, person.user).await?;
-    let text = format!(
-        "The passkey \"{}\" was removed from your Keymint account. If that was not you, change your password and write \
-         to your owner.",
-        row.name
-    );
-    tell(app, change, person, (&row, "user.passkey_removed"), ("A passkey was removed", text)).await
+    let text = say!("mail-passkey-removed-text", name = row.name);
+    tell(app, change, person, (&row, "user.passkey_removed"), (say!("mail-passkey-removed"), text)).await
 }
 
 /// Says in the audit log and by mail what has happened to a passkey, and commits.

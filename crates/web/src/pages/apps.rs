@@ -296,7 +296,7 @@ impl NewAppForm {
 pub async fn logo_change(app: &App, form: &NewAppForm, file: File) -> Result<LogoChange, OpError> {
     match file {
         File::Bytes(bytes) => Ok(LogoChange::Put(app.logos.draw(bytes).await?)),
-        File::TooLarge => Err(OpError::Field { field: "logo", problem: logo::TOO_LARGE.to_owned() }),
+        File::TooLarge => Err(OpError::Field { field: "logo", problem: logo::too_large() }),
         File::None if form.remove_logo.is_empty() => Ok(LogoChange::Keep),
         File::None => Ok(LogoChange::Remove),
     }

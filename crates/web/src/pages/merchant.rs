@@ -78,15 +78,15 @@ pub async fn activation(
 ) -> Result<Response, Problem> {
     let (membership, actor) = visitor.at(merchant(&id)?)?;
     let row = merchants::find(&app, actor, membership.merchant_id).await?;
-    let (state, tone, says) = match row.activation {
-        Activation::Pending => (say!("activation-is-pending"), "warn", say!("activation-says-pending")),
-        Activation::Approved => (say!("activation-is-approved"), "good", say!("activation-says-approved")),
-        Activation::Rejected => (say!("activation-is-rejected"), "bad", say!("activation-says-rejected")),
-        Activation::Suspended => (say!("activation-is-suspended"), "bad", say!("activation-says-suspended")),
+    let (tone, says) = match row.activation {
+        Activation::Pending => ("warn", say!("activation-says-pending")),
+        Activation::Approved => ("good", say!("activation-says-approved")),
+        Activation::Rejected => ("bad", say!("activation-says-rejected")),
+        Activation::Suspended => ("bad", say!("activation-says-suspended")),
     };
     let view = ActivationPage {
         frame: Frame::new(&visitor, membership, "activation"),
-        state,
+        state: merchants::state_words(row.activation),
         tone,
         says,
         steps: steps(&app, &visitor, (membership.merchant_id, actor), row.activation).await?,

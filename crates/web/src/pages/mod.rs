@@ -43,6 +43,7 @@ use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use keymint_app::App;
+use keymint_app::ops::roles::title as role_title;
 use keymint_app::ops::{OpError, people};
 use keymint_app::say;
 use keymint_app::store_types::{Membership, StoreError};
@@ -246,7 +247,7 @@ impl Frame {
             place,
             merchant_id: membership.merchant_id.to_string(),
             merchant_name: membership.merchant_name.clone(),
-            role: membership.role_name.clone(),
+            role: role_title(membership.role, &membership.role_name),
             name: visitor.person.name.clone(),
             email: visitor.person.email.clone(),
             csrf: visitor.csrf.clone(),

@@ -109,7 +109,7 @@ async fn shown(
     let (membership, actor) = visitor.at(id)?;
     let status =
         if problem.is_empty() && form.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let fixed = |role: Role| RoleLine { id: String::new(), name: role.to_string(), holders: 0, role };
+    let fixed = |role: Role| RoleLine { id: String::new(), name: roles::title(role, ""), holders: 0, role };
     let mut lines: Vec<_> = Role::ALL.map(fixed).into();
     lines.extend(roles::list(app, actor, id).await?.into_iter().map(line));
     let act_line = |(act, words)| ActLine { words, cells: lines.iter().map(|line| line.role.may(act)).collect() };

@@ -81,7 +81,7 @@ async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Resu
     let (membership, actor) = visitor.at(id)?;
     let (members, invitations) = team::list(app, actor, id).await?;
     let locked = team::locked(app, &members).await?;
-    let mut choices: Vec<_> = Role::ALL.map(|role| (role.to_string(), role.to_string())).into();
+    let mut choices: Vec<_> = Role::ALL.map(|role| (role.to_string(), roles::title(role, ""))).into();
     choices.extend(roles::list(app, actor, id).await?.into_iter().map(|role| (role.id.to_string(), role.name)));
     let own = visitor.person.user;
     let member = |member: keymint_app::store_types::Member| MemberLine {
@@ -91,7 +91,7 @@ async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Resu
         role_value: member.role.role.to_string(),
         is_owner: member.role.role == Role::Owner,
         is_locked: locked.contains(&member.user),
-        role: member.role.name,
+        role: roles::title(member.role.role, &member.role.name),
         since_on: day(member.since),
         since: rfc3339(member.since),
         is_own: member.user == own,
@@ -100,7 +100,7 @@ async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Resu
         id: invitation.id.to_string(),
         email: invitation.email,
         role_value: invitation.role.role.to_string(),
-        role: invitation.role.name,
+        role: roles::title(invitation.role.role, &invitation.role.name),
         sent_on: day(invitation.sent_at),
         sent_at: rfc3339(invitation.sent_at),
         is_over: invitation.expires_at <= visitor.person.now,
@@ -386,7 +386,7 @@ pub async fn invitations(State(app): State<App>, SignedIn(visitor): SignedIn) ->
     let invited = team::invitations_to(&app, &visitor.person).await?.into_iter().map(|invitation| Invited {
         id: invitation.id.to_string(),
         merchant: invitation.merchant_name,
-        role: invitation.role.name,
+        role: roles::title(invitation.role.role, &invitation.role.name),
     });
     let invitations = invited.collect();
     page(StatusCode::OK, &InvitationsPage { frame: Frame::personal(&visitor, "invitations"), invitations })
