@@ -956,3 +956,21 @@ role-owner = owner
 role-admin = admin
 role-developer = developer
 role-viewer = viewer
+
+## Words that scripts show
+
+# A button says it for two seconds after it was pressed.
+script-copied = Copied
+script-saved = Saved
+script-live-on = Live: newer requests appear on top
+script-live-over = Live ended after ten minutes
+script-live-failed = Live ended: reload the page
+# $count: how many requests came, written in by the script: words that go for every number.
+script-live-new = { $count } new
+script-passkeys-unavailable = Passkeys are not available now. Try again in a moment.
+script-passkey-failed = Your browser could not use a passkey here.
+script-passkey-not-confirmed = Nothing was confirmed: it was cancelled, or took too long. Try again.
+script-passkey-cancelled = Nothing was confirmed: it was cancelled. Try again.
+script-passkey-exists = A passkey of this account is on this device already.
+script-passkey-unsupported = This device keeps no passkeys of the kind that is needed.
+script-passkey-address = Passkeys do not work under this address.

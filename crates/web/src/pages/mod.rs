@@ -27,6 +27,7 @@ mod proof;
 mod restrictions;
 mod roles;
 mod samples;
+mod script;
 mod security;
 mod session;
 mod start;
@@ -115,10 +116,7 @@ pub fn router(app: &App) -> Router<App> {
             "/assets/console.css",
             get(|| asset("text/css; charset=utf-8", include_str!("../../assets/console.css"))),
         )
-        .route(
-            "/assets/console.js",
-            get(|| asset("text/javascript; charset=utf-8", include_str!("../../assets/console.js"))),
-        )
+        .route("/assets/console.js", get(|| asset("text/javascript; charset=utf-8", script::console())))
         .route(
             "/assets/passkey.js",
             get(|| asset("text/javascript; charset=utf-8", include_str!("../../assets/passkey.js"))),
