@@ -604,6 +604,7 @@ roles-audit = See the audit log
 roles-apps = Add, change and disable applications
 roles-test-keys = Generate, regenerate and revoke Test keys
 roles-revoke-live = Revoke Live keys
+roles-act-delete = Delete the role
 
 ## Invitations
 

@@ -284,7 +284,7 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     let form = RoleForm::of(pairs);
     let (id, role) = (merchant(&id)?, role_id(&role)?);
-    let carry = gate(&app, &mut visitor, (id, &format!("/{role}")), &form, "Change the role").await?;
+    let carry = gate(&app, &mut visitor, (id, &format!("/{role}")), &form, say!("common-change-the-role")).await?;
     let (_, actor) = visitor.at(id)?;
     let response = match roles::put(&app, actor, id, Some(role), (&form.name, form.acts())).await {
         Ok(_) => done(id, "changed"),
@@ -303,7 +303,7 @@ pub async fn remove(
 ) -> Result<Response, Problem> {
     let form = RoleForm::of(pairs);
     let (id, role) = (merchant(&id)?, role_id(&role)?);
-    let carry = gate(&app, &mut visitor, (id, &format!("/{role}/delete")), &form, "Delete the role").await?;
+    let carry = gate(&app, &mut visitor, (id, &format!("/{role}/delete")), &form, say!("roles-act-delete")).await?;
     let (_, actor) = visitor.at(id)?;
     let response = match roles::remove(&app, actor, id, role).await {
         Ok(()) => done(id, "deleted"),
