@@ -17,6 +17,8 @@ use crate::webauthn::Ceremonies;
 pub struct Config {
     /// Where data other than the database lives: the memory of spent signatures.
     pub data: PathBuf,
+    /// A translation of what people read, in Fluent; English without it, and where it has no words.
+    pub words: Option<PathBuf>,
     /// Listeners.
     pub listen: ListenConfig,
     /// The database.

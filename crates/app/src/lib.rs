@@ -22,6 +22,7 @@ pub mod tries;
 pub mod verify;
 pub mod webauthn;
 pub mod webhooks;
+pub mod words;
 
 /// What handlers name of the store without seeing it: rows that use cases hand out.
 pub mod store_types {

@@ -10,6 +10,7 @@ use keymint_store::logos::Logo;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::ops::{OpError, field};
+use crate::say;
 
 /// Largest file. Bytes: the 100 KB of KS Pay's form.
 pub const FILE_BYTES_MAX: usize = 102_400;
@@ -59,26 +60,27 @@ impl Logos {
             drawn
         });
         // A decoder that gives up over a file is the file's fault.
-        drawing.await.unwrap_or(None).map_or_else(|| field("logo", UNREADABLE), Ok)
+        drawing.await.unwrap_or(None).map_or_else(|| field("logo", say!("input-logo-unreadable")), Ok)
     }
 }
 
 /// What is said of a file above `FILE_BYTES_MAX`.
-pub const TOO_LARGE: &str = "must have at most 100 KB";
-const UNREADABLE: &str = "cannot be read: it is damaged, or more than 1,536 pixels wide or high";
+pub fn too_large() -> String {
+    say!("input-logo-too-large", most = FILE_BYTES_MAX / 1024)
+}
 
 /// Size and kind: by what is in the file, whatever it is called.
 fn check(file: &[u8]) -> Result<ImageFormat, OpError> {
     if file.is_empty() {
-        return field("logo", "is empty");
+        return field("logo", say!("input-empty"));
     }
     if file.len() > FILE_BYTES_MAX {
-        return field("logo", TOO_LARGE);
+        return field("logo", too_large());
     }
     match infer::get(file).map(|kind| kind.mime_type()) {
         Some("image/png") => Ok(ImageFormat::Png),
         Some("image/jpeg") => Ok(ImageFormat::Jpeg),
-        _ => field("logo", "must be a JPG or PNG picture"),
+        _ => field("logo", say!("input-logo-kind")),
     }
 }
 

@@ -13,6 +13,8 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::say;
+
 /// What of an answer is kept. Bytes.
 const KEPT_BYTES_MAX: usize = 1_024;
 /// Longest wait for a connection. A call's own deadline is around it.
@@ -53,6 +55,12 @@ impl WebhooksConfig {
 #[derive(Debug, Error)]
 #[error("leads to {0}, which is not an address on the public Internet")]
 struct NotPublic(IpAddr);
+
+impl NotPublic {
+    fn told(&self) -> String {
+        say!("webhook-not-public", address = self.0.to_string())
+    }
+}
 
 /// Which addresses may be called.
 #[derive(Clone, Debug)]
@@ -134,7 +142,7 @@ impl Outbound {
     ) -> Result<Reply, String> {
         // An address in the URL itself asks no resolver.
         if let Some(address) = target.address() {
-            self.guard.check(address).map_err(|error| error.to_string())?;
+            self.guard.check(address).map_err(|error| error.told())?;
         }
         let call = self.client.post(target.as_str()).headers(headers).body(body).timeout(timeout);
         let answer = call.send().await.map_err(|error| told(&error, timeout))?;
@@ -164,12 +172,13 @@ fn told(error: &reqwest::Error, timeout: Duration) -> String {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
     while let Some(inner) = cause {
         if let Some(not_public) = inner.downcast_ref::<NotPublic>() {
-            return not_public.to_string();
+            return not_public.told();
         }
         cause = inner.source();
     }
     if error.is_timeout() {
-        return format!("no answer within {} ms", timeout.as_millis());
+        let milliseconds = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+        return say!("webhook-no-answer", milliseconds = milliseconds);
     }
-    if error.is_connect() { "no connection could be made".to_owned() } else { "the connection broke off".to_owned() }
+    if error.is_connect() { say!("webhook-no-connection").to_owned() } else { say!("webhook-broken-off").to_owned() }
 }

@@ -10,6 +10,7 @@ use keymint_domain::secret::SecretText;
 use tokio::sync::Semaphore;
 
 use crate::ops::{OpError, field};
+use crate::say;
 
 /// Hashes at one time.
 const AT_ONCE: usize = 2;
@@ -107,13 +108,13 @@ fn hash_now(password: &SecretText, salt: &[u8]) -> String {
 pub fn check(password: &SecretText, about: &[&str]) -> Result<(), OpError> {
     let text = password.expose();
     if text.chars().count() < CHARS_MIN {
-        return field("password", format!("must have at least {CHARS_MIN} characters; a few words in a row will do"));
+        return field("password", say!("input-password-short", least = CHARS_MIN));
     }
     if text.len() > BYTES_MAX {
-        return field("password", format!("may have at most {BYTES_MAX} bytes"));
+        return field("password", say!("input-password-long", most = BYTES_MAX));
     }
     if zxcvbn::zxcvbn(text, about).score() < zxcvbn::Score::Three {
-        return field("password", "is easy to guess; a few words that do not belong together are hard to");
+        return field("password", say!("input-password-weak"));
     }
     Ok(())
 }

@@ -30,9 +30,10 @@ use tokio::sync::Notify;
 
 use crate::App;
 use crate::ops::deliveries::KEPT_MS;
-use crate::ops::webhooks::{is_intact, record, rules};
+use crate::ops::webhooks::{is_intact, record, refused, rules};
 use crate::ops::{Actor, Change, OpError, Saying, notices};
 use crate::outbound::Reply;
+use crate::say;
 
 /// How often deliveries are looked for when nobody says that there is one.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -221,11 +222,11 @@ impl App {
     ) -> Result<Result<(Target, HeaderMap), String>, OpError> {
         let target = match Target::parse(&endpoint.url, &rules.target, |address| self.outbound.allows(address)) {
             Ok(target) => target,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return Ok(Err(refused(&error))),
         };
         let secrets = self.signing_secrets(endpoint, row, (rules, delivery, at)).await?;
         if secrets.is_empty() && (rules.secret != SecretSource::Chosen || delivery.secret_version > 0) {
-            return Ok(Err("there is no secret to sign with".to_owned()));
+            return Ok(Err(say!("webhook-no-secret").to_owned()));
         }
         let (id, timestamp) = (delivery.event_id.to_string(), (at.0 / 1000).to_string());
         let signed = Signed { id: &id, timestamp: &timestamp, body: delivery.body.as_bytes() };
@@ -244,7 +245,7 @@ impl App {
         for (name, value) in named {
             let (Some(name), Some(value)) = (name, value) else { continue };
             let pair = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
-            let Some((name, value)) = pair else { return Ok(Err("a header could not be written".to_owned())) };
+            let Some((name, value)) = pair else { return Ok(Err(say!("webhook-no-header").to_owned())) };
             headers.insert(name, value);
         }
         Ok(Ok((target, headers)))
@@ -350,9 +351,9 @@ fn problem(answer: Answer, reply: &Result<Reply, String>) -> Option<String> {
     match (answer, reply) {
         (Answer::Taken, _) => None,
         (Answer::Refused { status: status @ 300..=399, .. }, _) => {
-            Some(format!("answered {status}; redirects are not followed"))
+            Some(say!("webhook-redirect", status = i64::from(status)))
         }
-        (Answer::Refused { status, .. }, _) => Some(format!("answered {status}")),
+        (Answer::Refused { status, .. }, _) => Some(say!("webhook-answered", status = i64::from(status))),
         (Answer::Silence, Err(problem)) => Some(problem.clone()),
         (Answer::Silence, Ok(_)) => None,
     }

@@ -45,6 +45,9 @@ pub struct DevArguments {
     /// A file to write addresses and token to, as JSON, once it serves
     #[arg(long)]
     ready_file: Option<PathBuf>,
+    /// A translation of what people read: docs/how-to/translate-the-console.md
+    #[arg(long)]
+    words: Option<PathBuf>,
 }
 
 /// The products of `dev`, each of the dialect of its name.
@@ -62,6 +65,7 @@ fn config(arguments: &DevArguments) -> Config {
     };
     Config {
         data: arguments.data.clone(),
+        words: arguments.words.clone(),
         listen: ListenConfig {
             console: port(0),
             // Browsers have no passkeys at an address without a name.

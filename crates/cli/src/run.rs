@@ -10,7 +10,7 @@ use keymint_app::entropy::SystemEntropy;
 use keymint_app::outbound::Outbound;
 use keymint_app::post::PostOffice;
 use keymint_app::products::{Products, load_dialects};
-use keymint_app::{App, Parts, master_key};
+use keymint_app::{App, Parts, master_key, words};
 use keymint_store::db::Db;
 use keymint_web::server::{self, Addresses};
 use tracing_subscriber::EnvFilter;
@@ -67,6 +67,7 @@ pub async fn open(config: &Config) -> Result<App> {
 /// # Errors
 /// As `open`.
 pub async fn open_with(config: &Config, post: PostOffice) -> Result<App> {
+    lay_words(config)?;
     let keyring = master_key::load(&config.master_key_source())?;
     let products = Products::new(load_dialects(config.dialects.as_deref())?, &config.product)?;
     let db = open_database(config).await?;
@@ -139,6 +140,24 @@ pub async fn serve_until_told(app: App, config: &Config, ready: impl FnOnce(Addr
     app.close().await;
     Ok(())
 }
+
+/// Lays the translation that is configured over English, and says which messages it does not have.
+///
+/// # Errors
+/// What is wrong with it.
+fn lay_words(config: &Config) -> Result<()> {
+    let Some(file) = &config.words else { return Ok(()) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("reading the words in {}", file.display()))?;
+    let missing = words::lay(text).with_context(|| format!("the words in {}", file.display()))?;
+    if !missing.is_empty() {
+        let named = missing.iter().take(MISSING_NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+        tracing::warn!(count = missing.len(), first = named, "messages without a translation stay English");
+    }
+    Ok(())
+}
+
+/// Messages without a translation that are named, of however many there are.
+const MISSING_NAMED_MAX: usize = 20;
 
 /// `keymint serve`.
 ///

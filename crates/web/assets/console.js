@@ -1,5 +1,5 @@
-// Copying and downloading. Everything else works without scripts.
-"use strict";
+// Copying and downloading. Everything else works without scripts. The server puts the words that a script says in front of
+// this file, as `WORDS`: pages/script.rs.
 
 const text = (id) => document.getElementById(id).textContent;
 
@@ -13,7 +13,7 @@ function say(button, word) {
 for (const button of document.querySelectorAll("button.copy")) {
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(text(button.dataset.copy));
-    say(button, "Copied");
+    say(button, WORDS.copied);
   });
 }
 
@@ -26,7 +26,7 @@ for (const button of document.querySelectorAll("button.download")) {
     link.download = `${pair.key_id}.json`;
     link.click();
     URL.revokeObjectURL(link.href);
-    say(button, "Saved");
+    say(button, WORDS.saved);
   });
 }
 
@@ -103,7 +103,7 @@ if (live) {
   };
 
   const ask = async () => {
-    if (Date.now() > until) return stop("Live ended after ten minutes");
+    if (Date.now() > until) return stop(WORDS.liveOver);
     if (document.hidden || isAsking) return;
     isAsking = true;
     const answer = await fetch(`${live.dataset.from}&after=${rows.dataset.after}`).catch(() => undefined);
@@ -112,7 +112,7 @@ if (live) {
     isAsking = false;
     if (timer === undefined) return;
     const newer = part.content.querySelector("tbody");
-    if (newer === null) return stop("Live ended: reload the page");
+    if (newer === null) return stop(WORDS.liveFailed);
     rows.dataset.after = newer.dataset.after;
     if (newer.rows.length === 0) return;
     count += newer.rows.length;
@@ -120,7 +120,7 @@ if (live) {
     while (rows.rows.length > 200) rows.lastElementChild.remove();
     rows.closest(".scroll").hidden = false;
     document.querySelector(".empty").hidden = true;
-    news.textContent = `${count} new`;
+    news.textContent = WORDS.liveNew.replace("#", count);
   };
 
   live.hidden = false;
@@ -128,7 +128,7 @@ if (live) {
     if (timer !== undefined) return stop("");
     live.setAttribute("aria-pressed", "true");
     [until, count] = [Date.now() + 600_000, 0];
-    news.textContent = "Live: newer requests appear on top";
+    news.textContent = WORDS.liveOn;
     timer = setInterval(ask, 2000);
     ask();
   });

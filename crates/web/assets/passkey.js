@@ -1,13 +1,6 @@
-// Passkeys: asks the browser what the page says, and sends its answer with the form. What decides is on the server.
+// Passkeys: asks the browser what the page says, and sends its answer with the form. What decides is on the server. Its
+// words stand in front of console.js, which comes first.
 "use strict";
-
-const WORDS = {
-  NotAllowedError: "Nothing was confirmed: it was cancelled, or took too long. Try again.",
-  AbortError: "Nothing was confirmed: it was cancelled. Try again.",
-  InvalidStateError: "A passkey of this account is on this device already.",
-  NotSupportedError: "This device keeps no passkeys of the kind that is needed.",
-  SecurityError: "Passkeys do not work under this address.",
-};
 
 const hasPasskeys = window.PublicKeyCredential?.parseRequestOptionsFromJSON !== undefined
   && window.PublicKeyCredential.parseCreationOptionsFromJSON !== undefined;
@@ -16,8 +9,8 @@ const hasPasskeys = window.PublicKeyCredential?.parseRequestOptionsFromJSON !== 
 async function options(form) {
   if (form.dataset.options) return JSON.parse(form.dataset.options);
   const answer = await fetch(form.dataset.from, { method: "POST" });
-  if (answer.status === 429) throw new Error("Too many attempts. Wait half an hour, then try again.");
-  if (!answer.ok) throw new Error("Passkeys are not available now. Try again in a moment.");
+  if (answer.status === 429) throw new Error(WORDS.tooMany);
+  if (!answer.ok) throw new Error(WORDS.passkeysUnavailable);
   const asked = await answer.json();
   form.elements.challenge.value = asked.challenge;
   return asked.options;
@@ -46,7 +39,7 @@ for (const form of hasPasskeys ? document.querySelectorAll("form.passkey") : [])
       form.submit();
     } catch (error) {
       const other = error instanceof DOMException || error instanceof TypeError;
-      alert.textContent = WORDS[error.name] ?? (other ? "Your browser could not use a passkey here." : error.message);
+      alert.textContent = WORDS[error.name] ?? (other ? WORDS.passkeyFailed : error.message);
       alert.hidden = false;
       button.disabled = false;
     }

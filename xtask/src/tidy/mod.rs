@@ -7,9 +7,11 @@ mod edges;
 mod files;
 mod source;
 mod sql;
+mod template;
 mod todo;
 mod tree;
 mod vendors;
+mod words;
 
 use std::fmt;
 
@@ -54,8 +56,17 @@ pub fn run() -> Result<()> {
 }
 
 fn violations(tree: &Tree) -> Vec<Violation> {
-    let rules =
-        [files::check, calls::check, sql::check, vendors::check, edges::check, config::check, todo::check, docs::check];
+    let rules = [
+        files::check,
+        calls::check,
+        sql::check,
+        vendors::check,
+        edges::check,
+        config::check,
+        todo::check,
+        docs::check,
+        words::check,
+    ];
     let mut violations: Vec<_> = rules.iter().flat_map(|rule| rule(tree)).collect();
     violations.sort();
     violations

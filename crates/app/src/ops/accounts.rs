@@ -18,6 +18,7 @@ use crate::ops::people::{self, Person};
 use crate::ops::proofs::{self, Ask, Challenge};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
 use crate::password;
+use crate::say;
 
 /// Sign-ups and forgotten passwords from one address in half an hour.
 const OPEN_MAX: u32 = 20;
@@ -52,7 +53,7 @@ pub fn phone(name: &'static str, text: &str) -> Result<String, OpError> {
     let is_fine = (8..=15).contains(&digits.len())
         && digits.bytes().all(|byte| byte.is_ascii_digit())
         && !digits.starts_with('0');
-    if is_fine { Ok(plain) } else { field(name, "must be a number with its country code, such as +91 98765 43210") }
+    if is_fine { Ok(plain) } else { field(name, say!("input-phone")) }
 }
 
 fn limit(app: &App, client: IpAddr) -> Result<(), OpError> {
@@ -81,16 +82,9 @@ pub async fn sign_up(app: &App, new: SignUp, client: IpAddr) -> Result<Challenge
     let ask = Ask { purpose: SIGN_UP, user: None, session: None, detail };
     let (id, code) = proofs::ask_with_code(app, tx.conn(), ask, proofs::OPEN_DIGITS).await?;
     let (subject, body) = if is_known {
-        let text = "Somebody, perhaps you, wants to sign up at Keymint with this address. It has an account already: \
-                    sign in, or set a new password there. If it was not you, nothing needs to be done.";
-        ("You have a Keymint account already", text.to_owned())
+        (say!("mail-account-exists"), say!("mail-account-exists-text").to_owned())
     } else {
-        let text = format!(
-            "{} is the code that confirms this address at Keymint. It is good for 10 minutes.\n\nIf you did not sign \
-             up, nothing needs to be done.",
-            code.expose()
-        );
-        ("Confirm your address", text)
+        (say!("code-confirm-title"), say!("mail-sign-up-text", code = code.expose()))
     };
     app.write_letter(tx.conn(), (Channel::Mail, &email), subject, &SecretText::new(body)).await?;
     tx.commit().await?;
@@ -129,7 +123,7 @@ pub async fn confirm_sign_up(
         return Ok(None);
     }
     let taken = || {
-        let message = "This address has an account. Sign in, or set a new password.".to_owned();
+        let message = say!("refusal-address-has-account").to_owned();
         OpError::Conflict { code: "email_taken", message }
     };
     match store::insert(change.conn(), &user).await {
@@ -174,12 +168,8 @@ pub async fn forgot(app: &App, email: &str, client: IpAddr) -> Result<Challenge,
     let ask = Ask { purpose: RESET, user: user.as_ref().map(|user| user.id), session: None, detail };
     let (id, code) = proofs::ask_with_code(app, tx.conn(), ask, proofs::OPEN_DIGITS).await?;
     if let Some(user) = &user {
-        let body = SecretText::new(format!(
-            "{} is the code for a new password at Keymint. It is good for 10 minutes.\n\nIf you did not ask for it, \
-             nothing needs to be done: your password stays.",
-            code.expose()
-        ));
-        app.write_letter(tx.conn(), (Channel::Mail, &user.email), "A new password", &body).await?;
+        let body = SecretText::new(say!("mail-reset-text", code = code.expose()));
+        app.write_letter(tx.conn(), (Channel::Mail, &user.email), say!("mail-reset"), &body).await?;
     }
     tx.commit().await?;
     app.post.wake();
@@ -219,10 +209,8 @@ async fn set_password(
         let password_reset_at = if kept.is_none() { Some(now) } else { row.password_reset_at };
         let row = people::checked(app, User { password: password.to_owned(), password_reset_at, ..row });
         store::update(change.conn(), &row).await?;
-        let text = "The password of your Keymint account was changed, and every other sign-in was ended. If that was \
-                    not you, set a new one and write to your owner.";
-        let body = SecretText::new(text.to_owned());
-        app.write_letter(change.conn(), (Channel::Mail, &row.email), "Your password was changed", &body).await?;
+        let body = SecretText::new(say!("mail-password-changed-text").to_owned());
+        app.write_letter(change.conn(), (Channel::Mail, &row.email), say!("mail-password-changed"), &body).await?;
     }
     let subject = user.to_string();
     let saying = Saying { action: "user.password_changed", subject: &subject, merchant: None, detail: json!({}) };
@@ -256,7 +244,7 @@ pub async fn begin_phone(app: &App, person: &Person, number: &str, password: Sec
     person.require_proof()?;
     let number = phone("phone", number)?;
     if !app.post.carries(Channel::Sms) {
-        let message = "No text messages go out from here. Use an authenticator app.".to_owned();
+        let message = say!("security-no-sms").to_owned();
         return Err(OpError::Conflict { code: "no_sms", message });
     }
     people::check_password(app, person, password).await?;
@@ -265,8 +253,8 @@ pub async fn begin_phone(app: &App, person: &Person, number: &str, password: Sec
     let detail = json!({ "phone": number });
     let ask = Ask { purpose: PHONE, user: Some(person.user), session: Some(person.session), detail };
     let (id, code) = proofs::ask_with_code(app, tx.conn(), ask, proofs::DIGITS).await?;
-    let body = SecretText::new(format!("{} is the code that confirms this phone at Keymint.", code.expose()));
-    app.write_letter(tx.conn(), (Channel::Sms, &number), "Confirm your phone", &body).await?;
+    let body = SecretText::new(say!("mail-phone-code-text", code = code.expose()));
+    app.write_letter(tx.conn(), (Channel::Sms, &number), say!("phone-title"), &body).await?;
     tx.commit().await?;
     app.post.wake();
     Ok(Challenge { sent_to: proofs::hidden(&number), ..Challenge::new(id, proofs::Factor::SentCode) })
@@ -291,8 +279,8 @@ pub async fn confirm_phone(app: &App, person: &Person, (id, code): (&str, &str))
     let (phone, phone_verified_at) = (Some(number.to_owned()), Some(now));
     let row = User { phone, phone_verified_at, ..people::intact(app, row)? };
     store::update(change.conn(), &people::checked(app, row)).await?;
-    let body = SecretText::new(format!("{} is now the phone of your Keymint account.", proofs::hidden(number)));
-    app.write_letter(change.conn(), (Channel::Mail, &person.email), "Your phone was changed", &body).await?;
+    let body = SecretText::new(say!("mail-phone-changed-text", phone = proofs::hidden(number)));
+    app.write_letter(change.conn(), (Channel::Mail, &person.email), say!("mail-phone-changed"), &body).await?;
     let subject = person.user.to_string();
     let detail = json!({ "phone": proofs::hidden(number) });
     let saying = Saying { action: "user.phone_verified", subject: &subject, merchant: None, detail };

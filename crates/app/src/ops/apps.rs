@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::App;
 use crate::ops::idempotency::{self, Repeat};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
+use crate::say;
 
 /// What an app is made from.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +56,7 @@ fn checked(app: &App, merchant: MerchantId, new: &NewApp) -> Result<Row, OpError
     if app.products.find(&new.product).is_none() {
         let mut names: Vec<&str> = app.products.iter().map(|product| &*product.name).collect();
         names.sort_unstable();
-        return field("product", format!("must be one of {}", names.join(", ")));
+        return field("product", say!("input-product", names = names.join(", ")));
     }
     let now = app.clock.now();
     Ok(Row {
@@ -110,7 +111,7 @@ async fn check_company(change: &mut Change<'_>, app: &App, actor: Actor, row: &R
     let (Actor::Member(..), Some(product)) = (actor, app.products.find(&row.product)) else { return Ok(()) };
     if product.dialect.apps.requires_company && companies::find(change.conn(), row.merchant_id).await?.is_none() {
         let title = &product.dialect.title;
-        let message = format!("{title} asks for the profile of the company before its first application.");
+        let message = say!("refusal-company-first", product = &**title);
         return Err(OpError::Conflict { code: COMPANY_REQUIRED, message });
     }
     Ok(())
@@ -118,7 +119,7 @@ async fn check_company(change: &mut Change<'_>, app: &App, actor: Actor, row: &R
 
 /// What is said of what another app has, with the vendor's number for it.
 fn taken(title: &str, code: NonZeroU32) -> String {
-    format!("is taken: another {title} application has it ({title} code {code})")
+    say!("input-taken", product = title, code = code.to_string())
 }
 
 /// The code of the refusal that leads to the company's profile.
@@ -255,7 +256,7 @@ fn name_taken(app: &App, actor: Actor, row: &Row) -> OpError {
     {
         return OpError::Field { field: "name", problem: taken(&product.dialect.title, code) };
     }
-    let message = "This merchant has an app of that name for this product.".to_owned();
+    let message = say!("refusal-app-name-taken").to_owned();
     OpError::Conflict { code: "app_name_taken", message }
 }
 

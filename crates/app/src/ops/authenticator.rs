@@ -12,6 +12,7 @@ use totp_rs::{Builder, Secret, Totp};
 use crate::App;
 use crate::ops::people::{self, Person};
 use crate::ops::{Actor, Change, OpError, Saying, field, notices, proofs};
+use crate::say;
 
 /// Random bytes of a secret: 160 bits (RFC 4226 section 4).
 const SECRET_BYTES: usize = 20;
@@ -56,7 +57,7 @@ pub async fn begin(app: &App, person: &Person, password: SecretText) -> Result<S
     let address = totp(&secret, &person.email)?.to_url().map_err(|_| OpError::Seal)?;
     let mut tx = app.db.write().await?;
     if !factors::put(tx.conn(), person.user, &sealed).await? {
-        let message = "An authenticator app is set up already. Remove it first.".to_owned();
+        let message = say!("refusal-authenticator-exists").to_owned();
         return Err(OpError::Conflict { code: "authenticator_exists", message });
     }
     tx.commit().await?;
@@ -111,7 +112,7 @@ pub async fn confirm(app: &App, person: &Person, code: &str) -> Result<Vec<Secre
     let found = factors::find(change.conn(), user).await?.filter(|found| found.confirmed_at.is_none());
     let found = found.ok_or(OpError::NotFound("authenticator"))?;
     let Some(step) = matching_step(app, user, &found, &proofs::plain(code))? else {
-        return field("code", "is not the one that the app shows now; check that the telephone's clock is right");
+        return field("code", say!("input-authenticator-code"));
     };
     factors::confirm(change.conn(), user, step, now).await?;
     let codes = put_codes(app, &mut change, user).await?;
@@ -151,10 +152,8 @@ pub async fn remove(app: &App, person: &Person) -> Result<(), OpError> {
     person.require_proof()?;
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
     factors::remove(change.conn(), person.user).await?;
-    let text = "The authenticator app was removed from your Keymint account. If that was not you, change your password and \
-                write to your owner.";
-    let title = "Your authenticator app was removed";
-    notices::own_factors(app, change, person, ("user.authenticator_removed", json!({})), (title, text)).await
+    let words = (say!("mail-authenticator-removed"), say!("mail-authenticator-removed-text"));
+    notices::own_factors(app, change, person, ("user.authenticator_removed", json!({})), words).await
 }
 
 async fn say(change: Change<'_>, person: &Person, action: &'static str) -> Result<(), OpError> {

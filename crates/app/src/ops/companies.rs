@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::App;
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
+use crate::say;
 
 /// What a company is made from.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +39,7 @@ fn website(text: Option<&str>) -> Result<Option<String>, OpError> {
         host.contains('.') && !text.contains([' ', '<', '>', '"', '\\', '@'])
     };
     match text {
-        Some(text) if !is_address(&text) => field("website", "must be an address such as https://shop.example"),
+        Some(text) if !is_address(&text) => field("website", say!("input-website")),
         other => Ok(other),
     }
 }

@@ -21,9 +21,11 @@ use serde_json::json;
 
 use crate::App;
 use crate::ops::idempotency::{self, Repeat};
+use crate::ops::notices::{self, Became};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
-use crate::ops::{domains, notices};
+use crate::ops::{domains, merchants};
 use crate::products::Product;
+use crate::say;
 
 /// What a credential is issued with.
 #[derive(Clone, Debug)]
@@ -105,7 +107,7 @@ fn view_stored(stored: Stored, now: UnixMs) -> View {
 fn product_of<'a>(app: &'a App, name: &str) -> Result<&'a Arc<Product>, OpError> {
     app.products.find(name).ok_or_else(|| OpError::Conflict {
         code: "product_removed",
-        message: format!("The product `{name}` is not configured any more."),
+        message: say!("refusal-product-removed", name = name),
     })
 }
 
@@ -118,7 +120,7 @@ fn sealed(made: Result<Issued, IssueError>) -> Result<Issued, OpError> {
 
 fn check_expiry(expires_at: Option<UnixMs>, now: UnixMs) -> Result<(), OpError> {
     if expires_at.is_some_and(|at| at <= now) {
-        return field("expires_at", "must be in the future");
+        return field("expires_at", say!("input-future"));
     }
     Ok(())
 }
@@ -129,8 +131,7 @@ fn parse_restrictions(
     origins: &[String],
     scopes: &[String],
 ) -> Result<Restrictions, OpError> {
-    Restrictions::parse(&product.dialect, ips, origins, scopes)
-        .map_err(|error| OpError::Field { field: error.field(), problem: error.to_string() })
+    Restrictions::parse(&product.dialect, ips, origins, scopes).map_err(|error| input::restriction(&error))
 }
 
 /// What is asked of whoever changes credentials of a mode.
@@ -183,7 +184,7 @@ pub async fn issue(
     store_new(&mut change, app, product, &issued.credential, now).await?;
     idempotency::remember(change.conn(), app, actor, repeat, &issued.credential.key_id).await?;
     let credential = issued.credential;
-    notices::live_key(app, &mut change, &credential, "generated").await?;
+    notices::live_key(app, &mut change, &credential, Became::Generated).await?;
     let detail = json!({ "mode": credential.mode, "app_id": app_id.to_string(), "product": credential.product });
     let (subject, merchant) = (credential.key_id.clone(), Some(credential.merchant_id));
     let saying = Saying { action: "credential.issued", subject: &subject, merchant, detail };
@@ -213,16 +214,13 @@ async fn check_owner(change: &mut Change<'_>, owner: &AppRow, mode: Mode) -> Res
     let standing = keymint_store::apps::standing(change.conn(), owner.id).await?;
     let (is_enabled, activation) = standing.ok_or(OpError::NotFound("app"))?;
     if !is_enabled {
-        let message = "The app is disabled. Enable it first.".to_owned();
+        let message = say!("refusal-app-disabled").to_owned();
         return Err(OpError::Conflict { code: "app_disabled", message });
     }
     if mode == Mode::Live && activation != Activation::Approved {
         return Err(OpError::Conflict {
             code: "activation_required",
-            message: format!(
-                "Live credentials need an approved merchant; this one is {}. Test credentials need nothing.",
-                activation.as_str()
-            ),
+            message: say!("refusal-activation", state = merchants::state_words(activation)),
         });
     }
     Ok(())
@@ -239,14 +237,14 @@ async fn store_new(
     let slots = Slots { owner: &owner, product: &credential.product, mode: credential.mode };
     let taken = || OpError::Conflict {
         code: "credential_exists",
-        message: format!(
-            "{} allows {} active credential(s) in {} mode {}. Roll the one there is, or revoke it first.",
-            product.dialect.title,
-            product.dialect.active_max,
-            credential.mode.as_str(),
-            match product.dialect.owner {
-                OwnerKind::App => "for each app",
-                OwnerKind::Merchant => "for each merchant, whichever app it was issued for",
+        message: say!(
+            "refusal-credential-exists",
+            product = product.dialect.title,
+            most = i64::from(product.dialect.active_max),
+            mode = credential.mode.as_str(),
+            owner = match product.dialect.owner {
+                OwnerKind::App => "app",
+                OwnerKind::Merchant => "merchant",
             }
         ),
     };
@@ -371,10 +369,7 @@ pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Resu
 }
 
 fn ended() -> OpError {
-    OpError::Conflict {
-        code: "credential_ended",
-        message: "This credential has ended; nothing brings it back. Issue a new one.".to_owned(),
-    }
+    OpError::Conflict { code: "credential_ended", message: say!("refusal-credential-ended").to_owned() }
 }
 
 /// Issues a successor with the same name, expiry and restrictions, and retires the credential: at once for a grace of
@@ -394,7 +389,7 @@ pub async fn roll(
     let product = product_of(app, &before.credential.product)?;
     if grace_seconds > product.dialect.grace_seconds_max {
         let most = product.dialect.grace_seconds_max;
-        return field("grace_seconds", format!("must be 0 to {most} for {}", product.dialect.title));
+        return field("grace_seconds", say!("input-grace", most = i64::from(most), product = product.dialect.title));
     }
     let now = app.clock.now();
     let mut change = Change::begin(app, actor, manage(before.credential.mode)).await?;
@@ -417,7 +412,7 @@ pub async fn roll(
     store_new(&mut change, app, product, &issued.credential, now).await?;
     idempotency::remember(change.conn(), app, actor, repeat, &issued.credential.key_id).await?;
     let successor = issued.credential;
-    notices::live_key(app, &mut change, &successor, "generated in the place of another").await?;
+    notices::live_key(app, &mut change, &successor, Became::Successor).await?;
     let detail = json!({ "successor": successor.key_id, "grace_seconds": grace_seconds });
     let merchant = Some(previous.merchant_id);
     let saying = Saying { action: "credential.rolled", subject: key_id, merchant, detail };
@@ -429,10 +424,8 @@ pub async fn roll(
 fn not_moved(error: &MoveError) -> OpError {
     let (code, message) = match error {
         MoveError::Ended => return ended(),
-        MoveError::Retiring => {
-            ("credential_retiring", "This credential has a successor already. Roll that one, or revoke this one.")
-        }
-        MoveError::Active => ("credential_active", "This credential has no successor, and so no end. Roll it first."),
+        MoveError::Retiring => ("credential_retiring", say!("refusal-credential-retiring")),
+        MoveError::Active => ("credential_active", say!("refusal-credential-active")),
     };
     OpError::Conflict { code, message: message.to_owned() }
 }
@@ -451,7 +444,7 @@ pub async fn move_end(app: &App, actor: Actor, key_id: &str, seconds: u32) -> Re
     let product = product_of(app, &credential.product)?;
     if seconds > product.dialect.grace_seconds_max {
         let most = product.dialect.grace_seconds_max;
-        return field("grace_seconds", format!("must be 0 to {most} for {}", product.dialect.title));
+        return field("grace_seconds", say!("input-grace", most = i64::from(most), product = product.dialect.title));
     }
     credential.move_end(now.plus_seconds(i64::from(seconds)), now).map_err(|error| not_moved(&error))?;
     store_changed(&mut change, app, &credential).await?;
@@ -484,7 +477,7 @@ pub async fn revoke(
         return Ok(Revoked { view: view(credential, stored.last_used_at, now), at, seq });
     }
     store_changed(&mut change, app, &credential).await?;
-    notices::live_key(app, &mut change, &credential, "revoked").await?;
+    notices::live_key(app, &mut change, &credential, Became::Revoked).await?;
     let detail = json!({ "reason": reason.as_str(), "note": note });
     let merchant = Some(credential.merchant_id);
     let seq = change.seq();

@@ -15,6 +15,7 @@ use crate::App;
 use crate::ops::idempotency::{self, Repeat};
 use crate::ops::webhooks::{find as find_endpoint, rules};
 use crate::ops::{Actor, Change, OpError, Saying, apps, field};
+use crate::say;
 
 /// Largest body of an event. Bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -63,10 +64,10 @@ pub async fn publish(
 
 fn check(rules: &Webhooks, name: &str, body: &str) -> Result<(), OpError> {
     if !rules.has_event(name) {
-        return field("name", format!("Invalid event name/names: {name}"));
+        return field("name", say!("input-events", names = name));
     }
     if body.len() > BODY_BYTES_MAX {
-        return field("body", format!("must have at most {BODY_BYTES_MAX} bytes"));
+        return field("body", say!("input-event-body", most = BODY_BYTES_MAX));
     }
     Ok(())
 }
@@ -136,7 +137,7 @@ fn require_enabled(endpoint: &Endpoint) -> Result<(), OpError> {
     if endpoint.state == EndpointState::Enabled {
         return Ok(());
     }
-    let message = "The endpoint is disabled. Enable it first.".to_owned();
+    let message = say!("refusal-endpoint-disabled").to_owned();
     Err(OpError::Conflict { code: "endpoint_disabled", message })
 }
 
@@ -183,7 +184,7 @@ pub async fn resend(app: &App, actor: Actor, id: DeliveryId) -> Result<(), OpErr
     require_enabled(&endpoint)?;
     let now = app.clock.now();
     if delivery.created_at.0 < now.0 - RESEND_MS {
-        let message = "The event is older than 15 days.".to_owned();
+        let message = say!("refusal-event-too-old").to_owned();
         return Err(OpError::Conflict { code: "event_too_old", message });
     }
     if !deliveries::resend(change.conn(), id, now).await? {
@@ -205,7 +206,7 @@ pub async fn resend_since(app: &App, actor: Actor, id: EndpointId, since: UnixMs
     require_enabled(&endpoint)?;
     let now = app.clock.now();
     if since.0 < now.0 - RESEND_MS {
-        return field("since", "must be within the last 15 days");
+        return field("since", say!("input-since"));
     }
     let mut change = Change::begin(app, actor, Act::ManageApps).await?;
     let count = deliveries::resend_since(change.conn(), id, since, now).await?;

@@ -15,7 +15,8 @@ use serde_json::json;
 
 use crate::App;
 use crate::ops::credentials::manage;
-use crate::ops::{Actor, Change, OpError, Saying, field};
+use crate::ops::{Actor, Change, OpError, Saying, field, input};
+use crate::say;
 
 /// An app's domains as they are stored; empty when it names none.
 ///
@@ -56,15 +57,14 @@ pub async fn reach(app: &App, actor: Actor, id: AppId) -> Result<Mode, OpError> 
 /// # Errors
 /// `NotFound`; `Field` for what is no domain, is there already, or is one too many.
 pub async fn add(app: &App, actor: Actor, id: AppId, text: &str) -> Result<(), OpError> {
-    let refused = |error: &RestrictionError| OpError::Field { field: error.field(), problem: error.to_string() };
-    let domain = parse_domain(text).map_err(|error| refused(&error))?;
+    let domain = parse_domain(text).map_err(|error| input::restriction(&error))?;
     let mut change = Change::begin(app, actor, Act::ManageApps).await?;
     let mut origins = of(app, change.conn(), id).await?;
     if origins.contains(&domain) {
-        return field("domain", "is in the list already");
+        return field("domain", say!("input-domain-listed"));
     }
     if origins.len() >= DOMAINS_MAX {
-        return Err(refused(&RestrictionError::TooManyDomains));
+        return Err(input::restriction(&RestrictionError::TooManyDomains));
     }
     let detail = json!({ "added": domain });
     origins.push(domain);
@@ -81,7 +81,7 @@ pub async fn remove(app: &App, actor: Actor, id: AppId, domain: &str) -> Result<
     let before = origins.len();
     origins.retain(|origin| **origin != *domain);
     if origins.len() == before {
-        return field("domain", "is not in the list");
+        return field("domain", say!("input-domain-unlisted"));
     }
     store(change, app, (actor, id), origins, json!({ "removed": domain })).await
 }

@@ -9,6 +9,7 @@ use keymint_store::idempotency::{self, Remembered};
 
 use crate::App;
 use crate::ops::{Actor, OpError, field};
+use crate::say;
 
 /// How long an answer is remembered. Milliseconds: 7 days.
 pub const REMEMBERED_MS: i64 = 7 * 24 * 3600 * 1000;
@@ -27,7 +28,7 @@ impl Repeat {
     /// `OpError::Field`.
     pub fn new(key: &str, operation: &str, body: &[u8]) -> Result<Self, OpError> {
         if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return field("Idempotency-Key", "must be 1 to 255 printable characters without spaces");
+            return field("Idempotency-Key", say!("input-idempotency-key"));
         }
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(operation.as_bytes());
@@ -47,7 +48,7 @@ pub async fn find(conn: &mut Conn, actor: Actor, repeat: Option<&Repeat>) -> Res
     if !equal(&remembered.body_digest, &repeat.body_digest) {
         return Err(OpError::Conflict {
             code: "idempotency_key_reused",
-            message: "This Idempotency-Key was used for another request. Use a new key for a new request.".to_owned(),
+            message: say!("refusal-idempotency-reused").to_owned(),
         });
     }
     Ok(Some(remembered.response))
@@ -71,7 +72,7 @@ pub async fn remember(
     match idempotency::insert(conn, (&actor.name(), &repeat.key), &remembered, now).await {
         Err(StoreError::Unique { .. }) => Err(OpError::Conflict {
             code: "idempotency_key_in_use",
-            message: "A request with this Idempotency-Key is under way. Repeat it in a moment.".to_owned(),
+            message: say!("refusal-idempotency-in-use").to_owned(),
         }),
         other => Ok(other?),
     }

@@ -1,6 +1,9 @@
 //! Checks on what people type: lengths, addresses, countries. The messages say what would be right.
 
+use keymint_domain::restriction::{DOMAINS_MAX, RestrictionError};
+
 use crate::ops::{OpError, field};
+use crate::say;
 
 /// Text of a length. Characters, not bytes; control characters are refused.
 ///
@@ -9,10 +12,10 @@ use crate::ops::{OpError, field};
 pub fn text(name: &'static str, value: &str, range: std::ops::RangeInclusive<usize>) -> Result<String, OpError> {
     let trimmed = value.trim();
     if !range.contains(&trimmed.chars().count()) {
-        return field(name, format!("must have {} to {} characters", range.start(), range.end()));
+        return field(name, say!("input-length", least = *range.start(), most = *range.end()));
     }
     if trimmed.chars().any(char::is_control) {
-        return field(name, "must not hold control characters");
+        return field(name, say!("input-control"));
     }
     Ok(trimmed.to_owned())
 }
@@ -43,7 +46,21 @@ pub fn email(name: &'static str, value: &str) -> Result<String, OpError> {
                 !label.is_empty() && label.chars().all(|character| character.is_alphanumeric() || character == '-')
             })
     });
-    if is_fine { Ok(value.to_lowercase()) } else { field(name, "must be an email address such as name@example.com") }
+    if is_fine { Ok(value.to_lowercase()) } else { field(name, say!("input-email")) }
+}
+
+/// What is wrong with an address, an origin, a domain or a scope.
+pub fn restriction(error: &RestrictionError) -> OpError {
+    let problem = match error {
+        RestrictionError::Address(text) => say!("input-address-block", text = text),
+        RestrictionError::TooManyAddresses(most) => say!("input-addresses-most", most = most),
+        RestrictionError::Origin(text) => say!("input-origin", text = text),
+        RestrictionError::TooManyOrigins(most) => say!("input-origins-most", most = most),
+        RestrictionError::Domain => say!("input-domain").to_owned(),
+        RestrictionError::TooManyDomains => say!("input-domains-most", most = DOMAINS_MAX),
+        RestrictionError::Scope(text, known) => say!("input-scope", text = text, known = known),
+    };
+    OpError::Field { field: error.field(), problem }
 }
 
 /// A country: ISO 3166-1 alpha-2, upper case.
@@ -55,7 +72,7 @@ pub fn country(name: &'static str, value: &str) -> Result<String, OpError> {
     if COUNTRIES.split(' ').any(|code| code == value) {
         return Ok(value);
     }
-    field(name, "must be a country code of two letters (ISO 3166-1), such as IN or DE")
+    field(name, say!("input-country"))
 }
 
 /// The officially assigned codes of ISO 3166-1 alpha-2.

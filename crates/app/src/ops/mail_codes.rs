@@ -12,6 +12,7 @@ use crate::App;
 use crate::ops::people::{self, Person};
 use crate::ops::proofs::{self, Ask, Challenge};
 use crate::ops::{Actor, Change, OpError, notices};
+use crate::say;
 
 /// What the code is good for that turns them on.
 const TURN_ON: &str = "mail_codes";
@@ -29,14 +30,13 @@ fn conflict(code: &'static str, message: &str) -> OpError {
 pub async fn begin(app: &App, person: &Person, password: SecretText) -> Result<Challenge, OpError> {
     person.require_proof()?;
     if !app.post.carries(Channel::Mail) {
-        return Err(conflict("no_mail", "No mail goes out from here. Use an authenticator app."));
+        return Err(conflict("no_mail", say!("refusal-no-mail")));
     }
     if person.means.mail.is_some() {
-        return Err(conflict("mail_codes_on", "Codes by mail are turned on already."));
+        return Err(conflict("mail_codes_on", say!("refusal-mail-codes-on")));
     }
     if person.means.mail_rests_until.is_some() {
-        let message = "You have set your password anew with a code by mail. Codes by mail can be turned on a day after \
-                       that; an authenticator app or a passkey can be set up now.";
+        let message = say!("refusal-mail-rests");
         return Err(conflict("mail_rests", message));
     }
     people::check_password(app, person, password).await?;
@@ -44,12 +44,8 @@ pub async fn begin(app: &App, person: &Person, password: SecretText) -> Result<C
     let mut tx = app.db.write().await?;
     let ask = Ask { purpose: TURN_ON, user: Some(person.user), session: Some(person.session), detail: json!({}) };
     let (id, code) = proofs::ask_with_code(app, tx.conn(), ask, proofs::DIGITS).await?;
-    let body = SecretText::new(format!(
-        "{} turns codes by mail on for your Keymint account. It is good for 10 minutes.\n\nIf that was not you, somebody \
-         knows your password: change it.",
-        code.expose()
-    ));
-    app.write_letter(tx.conn(), (Channel::Mail, &person.email), "Turn codes by mail on", &body).await?;
+    let body = SecretText::new(say!("mail-turn-on-text", code = code.expose()));
+    app.write_letter(tx.conn(), (Channel::Mail, &person.email), say!("common-turn-mail-codes-on"), &body).await?;
     tx.commit().await?;
     app.post.wake();
     Ok(Challenge { sent_to: person.email.clone(), ..Challenge::new(id, proofs::Factor::SentCode) })
@@ -69,16 +65,8 @@ pub async fn confirm(app: &App, person: &Person, (id, code): (&str, &str)) -> Re
         return Ok(false);
     }
     set(app, &mut change, person, Some(app.clock.now())).await?;
-    let text = "Codes by mail are now the second factor of your Keymint account where it has no other. If that was not \
-                you, change your password and write to your owner.";
-    notices::own_factors(
-        app,
-        change,
-        person,
-        ("user.mail_codes_on", json!({})),
-        ("Codes by mail were turned on", text),
-    )
-    .await?;
+    let words = (say!("mail-codes-turned-on"), say!("mail-codes-turned-on-text"));
+    notices::own_factors(app, change, person, ("user.mail_codes_on", json!({})), words).await?;
     Ok(true)
 }
 
@@ -90,16 +78,8 @@ pub async fn remove(app: &App, person: &Person) -> Result<(), OpError> {
     person.require_proof()?;
     let mut change = Change::begin(app, Actor::System, Act::Operate).await?;
     set(app, &mut change, person, None).await?;
-    let text = "Codes by mail were turned off for your Keymint account. If that was not you, change your password and \
-                write to your owner.";
-    notices::own_factors(
-        app,
-        change,
-        person,
-        ("user.mail_codes_off", json!({})),
-        ("Codes by mail were turned off", text),
-    )
-    .await
+    let words = (say!("mail-codes-turned-off"), say!("mail-codes-turned-off-text"));
+    notices::own_factors(app, change, person, ("user.mail_codes_off", json!({})), words).await
 }
 
 async fn set(app: &App, change: &mut Change<'_>, person: &Person, at: Option<UnixMs>) -> Result<(), OpError> {

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::App;
 use crate::ops::idempotency::{self, Repeat};
 use crate::ops::{Actor, Change, OpError, Saying, input, notices};
+use crate::say;
 
 /// What a merchant is made from.
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ pub async fn make(app: &App, actor: Actor, new: &NewMerchant, repeat: Option<&Re
     }
     match merchants::insert(change.conn(), &merchant).await {
         Err(StoreError::Unique { .. }) => {
-            let message = "Another merchant has this email address.".to_owned();
+            let message = say!("refusal-merchant-email-taken").to_owned();
             return Err(OpError::Conflict { code: "email_taken", message });
         }
         other => other?,
@@ -101,6 +102,16 @@ pub async fn list(app: &App, actor: Actor, above: &str, limit: i64) -> Result<Ve
     }
 }
 
+/// Where a merchant is on its way to live mode, in words.
+pub fn state_words(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Pending => say!("activation-is-pending"),
+        Activation::Approved => say!("activation-is-approved"),
+        Activation::Rejected => say!("activation-is-rejected"),
+        Activation::Suspended => say!("activation-is-suspended"),
+    }
+}
+
 /// Decides where a merchant is on its way to live mode. When it stops being approved, its live credentials stop before
 /// this returns.
 ///
@@ -119,9 +130,12 @@ pub async fn set_activation(
     merchants::find(change.conn(), id).await?.ok_or(OpError::NotFound("merchant"))?;
     merchants::set_activation(change.conn(), id, activation, reason.as_deref()).await?;
     let merchant = merchants::find(change.conn(), id).await?.ok_or(OpError::NotFound("merchant"))?;
-    let said = reason.as_deref().map(|reason| format!(" What the reviewer said: {reason}")).unwrap_or_default();
-    let text = format!("Live mode: {}.{said} The Activation page of the console says what to do.", activation.as_str());
-    let about = ("live mode was decided about", text.as_str());
+    let state = state_words(activation);
+    let text = match &reason {
+        Some(reason) => say!("mail-activation-reason", state = state, reason = reason),
+        None => say!("mail-activation-text", state = state),
+    };
+    let about = (say!("mail-activation"), text.as_str());
     notices::write(app, &mut change, (id, &[Role::Owner, Role::Admin]), about).await?;
     let affected = credentials::key_ids_of_merchant(change.conn(), id).await?;
     let subject = id.to_string();

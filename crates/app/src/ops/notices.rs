@@ -19,6 +19,7 @@ use crate::App;
 use crate::ops::people::Person;
 use crate::ops::webhooks::host;
 use crate::ops::{Change, OpError, Saying};
+use crate::say;
 
 /// Writes to everybody who has one of these roles at a merchant; to nobody where no mail goes out.
 ///
@@ -37,7 +38,7 @@ pub async fn write(
         return Ok(());
     }
     let row = merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
-    let subject = format!("{}: {subject}", row.name);
+    let subject = say!("mail-notice", merchant = row.name, subject = subject);
     let members = match team::members(change.conn(), merchant).await {
         Err(error @ StoreError::Corrupt { .. }) => {
             tracing::error!(%merchant, %error, "the team cannot be read; nobody gets the notice");
@@ -54,6 +55,17 @@ pub async fn write(
     Ok(())
 }
 
+/// What became of a key.
+#[derive(Clone, Copy, Debug)]
+pub enum Became {
+    /// It was generated.
+    Generated,
+    /// It was generated in the place of another.
+    Successor,
+    /// It was revoked.
+    Revoked,
+}
+
 /// Writes to owners and admins what became of a key, where it is a live one.
 ///
 /// # Errors
@@ -62,16 +74,18 @@ pub async fn live_key(
     app: &App,
     change: &mut Change<'_>,
     credential: &Credential,
-    became: &str,
+    became: Became,
 ) -> Result<(), OpError> {
     if credential.mode != Mode::Live {
         return Ok(());
     }
-    let text = format!(
-        "The live key {} of {} was {became}. If you did not expect that, look at the audit log, and revoke the key.",
-        credential.key_id, credential.product
-    );
-    let subject = format!("a live key was {became}");
+    let became = match became {
+        Became::Generated => "generated",
+        Became::Successor => "successor",
+        Became::Revoked => "revoked",
+    };
+    let subject = say!("mail-live-key", became = became);
+    let text = say!("mail-live-key-text", key = credential.key_id, product = credential.product, became = became);
     write(app, change, (credential.merchant_id, &[Role::Owner, Role::Admin]), (&subject, &text)).await
 }
 
@@ -85,22 +99,21 @@ pub async fn webhook_failing(
     (endpoint, row): (&Endpoint, &AppRow),
     last: &Attempt,
 ) -> Result<(), OpError> {
-    let problem = last.problem.as_deref().unwrap_or_default();
-    let mode = endpoint.mode.as_str();
-    let text = format!(
-        "The {mode} webhook endpoint {} of {} was disabled after {} tries of one event: {problem}. Nothing more is sent to \
-         it until somebody enables it in the console.",
-        host(&endpoint.url),
-        row.name,
-        last.number
+    let text = say!(
+        "mail-webhook-failing-text",
+        mode = endpoint.mode.as_str(),
+        host = host(&endpoint.url),
+        app = row.name,
+        tries = last.number,
+        problem = last.problem.as_deref().unwrap_or_default()
     );
     let Some(email) = &endpoint.alert_email else {
-        return write(app, change, (row.merchant_id, &[Role::Owner]), ("a webhook was disabled", &text)).await;
+        return write(app, change, (row.merchant_id, &[Role::Owner]), (say!("mail-webhook-failing"), &text)).await;
     };
     if !app.post.carries(Channel::Mail) {
         return Ok(());
     }
-    let subject = format!("{}: a webhook was disabled", row.name);
+    let subject = say!("mail-notice", merchant = row.name, subject = say!("mail-webhook-failing"));
     app.write_letter(change.conn(), (Channel::Mail, email), &subject, &SecretText::new(text)).await
 }
 

@@ -17,6 +17,7 @@ use crate::App;
 use crate::ops::people::{self, Person};
 use crate::ops::proofs::{self, Ask, Challenge};
 use crate::ops::{Actor, Change, OpError, input, notices};
+use crate::say;
 use crate::webauthn::{Begun, Ceremonies, Claimed, Owner};
 
 /// Passkeys of one account.
@@ -53,7 +54,7 @@ fn handle_of(user: UserId) -> [u8; 16] {
 
 fn ceremonies(app: &App) -> Result<&Ceremonies, OpError> {
     app.ceremonies.as_ref().ok_or_else(|| {
-        let message = "Passkeys are not set up at this Keymint. Its operator sets `listen.console_url`.".to_owned();
+        let message = say!("refusal-no-passkeys").to_owned();
         OpError::Conflict { code: "no_passkeys", message }
     })
 }
@@ -170,7 +171,7 @@ fn check_amount(amount: i64) -> Result<(), OpError> {
     if amount < PASSKEYS_MAX {
         return Ok(());
     }
-    let message = format!("An account has {PASSKEYS_MAX} passkeys at most. Remove one that you do not use.");
+    let message = say!("refusal-passkeys-most", most = PASSKEYS_MAX);
     Err(OpError::Conflict { code: "passkeys_max", message })
 }
 
@@ -205,7 +206,7 @@ pub async fn begin(app: &App, person: &Person, name: &str, password: SecretText)
 /// `Conflict` where it is not accepted, is there already, or there are too many; `TooMany`.
 pub async fn confirm(app: &App, person: &Person, (id, reply): (&str, &str)) -> Result<(), OpError> {
     let refused = || {
-        let message = "The passkey was not accepted. Begin again.".to_owned();
+        let message = say!("refusal-passkey").to_owned();
         OpError::Conflict { code: "passkey_refused", message }
     };
     let tried = proofs::count_try(app, ADD, id).await?.ok_or_else(refused)?;
@@ -239,17 +240,14 @@ pub async fn confirm(app: &App, person: &Person, (id, reply): (&str, &str)) -> R
     check_amount(passkeys::count(change.conn(), person.user).await?)?;
     match passkeys::insert(change.conn(), &row).await {
         Err(StoreError::Unique { .. }) => {
-            let message = "This passkey is an account's already.".to_owned();
+            let message = say!("refusal-passkey-exists").to_owned();
             return Err(OpError::Conflict { code: "passkey_exists", message });
         }
         other => other?,
     }
-    let text = format!(
-        "The passkey \"{}\" was added to your Keymint account. Whoever has it can sign in. If that was not you, remove \
-         it, change your password and write to your owner.",
-        row.name
-    );
-    notices::own_factors(app, change, person, ("user.passkey_added", named(&row)), ("A passkey was added", &text)).await
+    let text = say!("mail-passkey-added-text", name = row.name);
+    let words = (say!("mail-passkey-added"), text.as_str());
+    notices::own_factors(app, change, person, ("user.passkey_added", named(&row)), words).await
 }
 
 /// Takes one away. Needs a fresh proof.
@@ -262,13 +260,9 @@ pub async fn remove(app: &App, person: &Person, id: PasskeyId) -> Result<(), OpE
     let rows = passkeys::of_user(change.conn(), person.user).await?;
     let row = rows.into_iter().find(|row| row.id == id).ok_or(OpError::NotFound("passkey"))?;
     passkeys::remove(change.conn(), id, person.user).await?;
-    let text = format!(
-        "The passkey \"{}\" was removed from your Keymint account. If that was not you, change your password and write \
-         to your owner.",
-        row.name
-    );
-    notices::own_factors(app, change, person, ("user.passkey_removed", named(&row)), ("A passkey was removed", &text))
-        .await
+    let text = say!("mail-passkey-removed-text", name = row.name);
+    let words = (say!("mail-passkey-removed"), text.as_str());
+    notices::own_factors(app, change, person, ("user.passkey_removed", named(&row)), words).await
 }
 
 fn named(row: &Passkey) -> Value {

@@ -19,6 +19,7 @@ use crate::ops::means::{self, Means};
 use crate::ops::proofs::{self, Answered, Challenge, Factor};
 use crate::ops::roles;
 use crate::ops::{Actor, Change, OpError, Proof, Saying, field, input};
+use crate::say;
 
 /// A session ends after so long without use (OWASP ASVS 7.3.1, NIST SP 800-63B-4 AAL2). Milliseconds.
 const IDLE_MS: i64 = 30 * 60 * 1000;
@@ -194,7 +195,7 @@ pub async fn make(
     merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
     match people::insert(change.conn(), &user).await {
         Err(StoreError::Unique { .. }) => {
-            let message = "There is an account with this email address.".to_owned();
+            let message = say!("refusal-account-exists").to_owned();
             return Err(OpError::Conflict { code: "email_taken", message });
         }
         other => other?,
@@ -401,7 +402,7 @@ pub async fn check_password(app: &App, person: &Person, password: SecretText) ->
         people::find(&mut conn, person.user).await?.map(|user| intact(app, user)).transpose()?
     };
     if !app.passwords.matches(user.as_ref().map(|user| user.password.as_str()), password).await? {
-        return field("password", "is not the one of this account");
+        return field("password", say!("input-password-wrong"));
     }
     app.sign_ins.forget(&attempt);
     Ok(())

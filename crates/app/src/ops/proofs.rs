@@ -19,6 +19,7 @@ use crate::ops::means;
 use crate::ops::passkeys::{self, Bound};
 use crate::ops::people::{self, Person};
 use crate::ops::{Actor, Change, OpError, Saying};
+use crate::say;
 
 /// How long a challenge may be answered. Milliseconds.
 const LIFE_MS: i64 = 10 * 60 * 1000;
@@ -356,11 +357,8 @@ pub async fn ask(
             count_sent(app, user)?;
             tx = app.db.write().await?;
             let (id, code) = ask_with_code(app, tx.conn(), ask, DIGITS).await?;
-            let body = SecretText::new(format!(
-                "{} is your Keymint code. It is good for 10 minutes and for one act. Nobody of us asks for it.",
-                code.expose()
-            ));
-            app.write_letter(tx.conn(), (Channel::Sms, phone), "Your code", &body).await?;
+            let body = SecretText::new(say!("mail-sms-code-text", code = code.expose()));
+            app.write_letter(tx.conn(), (Channel::Sms, phone), say!("mail-code"), &body).await?;
             Challenge { sent_to: hidden(phone), ..Challenge::new(id, factor) }
         }
         (Factor::MailedCode, Some(address)) => {
@@ -368,12 +366,8 @@ pub async fn ask(
             ask.detail = json!({ BY_MAIL: true });
             tx = app.db.write().await?;
             let (id, code) = ask_with_code(app, tx.conn(), ask, DIGITS).await?;
-            let body = SecretText::new(format!(
-                "{} is your Keymint code. It is good for 10 minutes and for one act. Nobody of us asks for it.\n\nIf you \
-                 are not signing in or changing something right now, somebody knows your password: change it.",
-                code.expose()
-            ));
-            app.write_letter(tx.conn(), (Channel::Mail, address), "Your code", &body).await?;
+            let body = SecretText::new(say!("mail-code-text", code = code.expose()));
+            app.write_letter(tx.conn(), (Channel::Mail, address), say!("mail-code"), &body).await?;
             Challenge { sent_to: address.to_owned(), ..Challenge::new(id, factor) }
         }
         (Factor::SentCode | Factor::MailedCode, None) => return Err(no_factor()),
@@ -432,7 +426,7 @@ pub fn count_sent(app: &App, user: UserId) -> Result<(), OpError> {
 
 /// What a person without a second factor is told.
 fn no_factor() -> OpError {
-    let message = "Set up a second factor first.".to_owned();
+    let message = say!("refusal-no-factor").to_owned();
     OpError::Conflict { code: "no_factor", message }
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::App;
 use crate::ops::{Actor, OpError, Saying, field, input, team};
+use crate::say;
 
 /// Roles that a merchant may make.
 const ROLES_MAX: usize = 20;
@@ -42,13 +43,13 @@ pub async fn put(
     let known = roles::of_merchant(change.conn(), merchant).await?;
     let is_taken = |role: &TeamRole| Some(role.id) != which && role.name.eq_ignore_ascii_case(&name);
     if Role::parse(&name.to_lowercase()).is_some() || known.iter().any(is_taken) {
-        return field("name", "is the name of another role");
+        return field("name", say!("input-role-name-taken"));
     }
     let id = match which {
         Some(id) if known.iter().all(|role| role.id != id) => return Err(OpError::NotFound("role")),
         Some(id) => id,
         None if known.len() >= ROLES_MAX => {
-            return team::conflict("too_many_roles", "There are 20 roles. Change one of them, or delete one first.");
+            return team::conflict("too_many_roles", say!("refusal-too-many-roles"));
         }
         None => RoleId::fresh(app.clock.now(), &*app.entropy)?,
     };
@@ -60,6 +61,18 @@ pub async fn put(
     Ok(id)
 }
 
+/// What a role is called: one that every merchant has, in words; another as the merchant calls it.
+pub fn title(role: Role, name: &str) -> String {
+    let words = match role {
+        Role::Owner => say!("role-owner"),
+        Role::Admin => say!("role-admin"),
+        Role::Developer => say!("role-developer"),
+        Role::Viewer => say!("role-viewer"),
+        Role::Custom(..) => name,
+    };
+    words.to_owned()
+}
+
 /// Deletes a role that nobody has.
 ///
 /// # Errors
@@ -69,10 +82,7 @@ pub async fn remove(app: &App, actor: Actor, merchant: MerchantId, id: RoleId) -
     let known = roles::of_merchant(change.conn(), merchant).await?;
     let role = known.into_iter().find(|role| role.id == id).ok_or(OpError::NotFound("role"))?;
     if role.holders > 0 {
-        return team::conflict(
-            "role_in_use",
-            "Somebody has this role, or is invited to it. Give them another one first.",
-        );
+        return team::conflict("role_in_use", say!("refusal-role-in-use"));
     }
     roles::remove(change.conn(), id).await?;
     let (subject, detail) = (id.to_string(), json!({ "name": role.name }));
@@ -92,7 +102,7 @@ pub async fn find(app: &App, merchant: MerchantId, text: &str) -> Result<NamedRo
     let known = roles::of_merchant(&mut conn, merchant).await?;
     match known.into_iter().find(|role| role.id.to_string() == text) {
         Some(TeamRole { id, name, acts, .. }) => Ok(NamedRole { role: Role::Custom(id, acts), name }),
-        None => field("role", "must be owner, admin, developer, viewer or a role of this merchant"),
+        None => field("role", say!("input-role")),
     }
 }
 

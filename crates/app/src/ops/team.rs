@@ -16,7 +16,8 @@ use serde_json::json;
 
 use crate::App;
 use crate::ops::people::{Person, check_password, join};
-use crate::ops::{Actor, Change, OpError, Saying, input, means, notices, proofs};
+use crate::ops::{Actor, Change, OpError, Saying, input, means, notices, proofs, roles};
+use crate::say;
 
 /// How long an invitation can be accepted. Milliseconds.
 const INVITATION_MS: i64 = 7 * 24 * 3_600_000;
@@ -70,7 +71,7 @@ pub async fn invite(
     let mut change = begin(app, actor, merchant).await?;
     let row = merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
     if team::members(change.conn(), merchant).await?.iter().any(|member| member.email == email) {
-        return conflict("is_member", "This person is in the team already. Change the role below.");
+        return conflict("is_member", say!("refusal-is-member"));
     }
     let open = team::invitations(change.conn(), merchant).await?;
     if role.role == Role::Owner {
@@ -79,7 +80,7 @@ pub async fn invite(
         room_for_owner(change.conn(), merchant, asked.count()).await?;
     }
     if open.len() >= OPEN_MAX {
-        return conflict("too_many_invitations", "There are 100 open invitations. Withdraw some first.");
+        return conflict("too_many_invitations", say!("refusal-too-many-invitations"));
     }
     let invitation = Invitation {
         id: InvitationId::fresh(now, &*app.entropy)?,
@@ -94,12 +95,13 @@ pub async fn invite(
     let row_check = app.keyring.row_check(&invitation.check_bytes());
     let invitation = Invitation { row_check, ..invitation };
     team::invite(change.conn(), &invitation, by.user).await?;
-    let body = SecretText::new(format!(
-        "{} invites you to the Keymint team of {} as {}. Sign in with this address, or create an account with it, and \
-         accept the invitation there within 7 days.",
-        by.name, row.name, role.name
+    let body = SecretText::new(say!(
+        "mail-invitation-text",
+        name = by.name,
+        merchant = row.name,
+        role = roles::title(role.role, &role.name)
     ));
-    let subject = format!("Invitation to {}", row.name);
+    let subject = say!("mail-invitation", merchant = row.name);
     app.write_letter(change.conn(), (Channel::Mail, &email), &subject, &body).await?;
     let (subject, detail) = (invitation.id.to_string(), json!({ "email": email, "role": role.name }));
     let saying = Saying { action: "team.invited", subject: &subject, merchant: Some(merchant), detail };
@@ -165,7 +167,7 @@ pub async fn answer(app: &App, person: &Person, id: InvitationId, said: Answer) 
             tell_owners(app, &mut change, merchant, &person.name).await?;
         }
         match join(app, &mut change, person.user, merchant, invitation.role.role).await {
-            Err(StoreError::Unique { .. }) => return conflict("is_member", "You are in this team already."),
+            Err(StoreError::Unique { .. }) => return conflict("is_member", say!("refusal-you-are-member")),
             other => other?,
         }
     }
@@ -184,7 +186,7 @@ async fn room_for_owner(conn: &mut Conn, merchant: MerchantId, asked: usize) -> 
     if owners(&team::members(conn, merchant).await?).count() + asked < OWNERS_MAX {
         return Ok(());
     }
-    conflict("too_many_owners", "A merchant has three owners at most. Give one of them another role first.")
+    conflict("too_many_owners", say!("refusal-too-many-owners"))
 }
 
 fn owners(members: &[Member]) -> impl Iterator<Item = &Member> {
@@ -193,8 +195,8 @@ fn owners(members: &[Member]) -> impl Iterator<Item = &Member> {
 
 /// Writes to the owners that there is one more.
 async fn tell_owners(app: &App, change: &mut Change<'_>, merchant: MerchantId, name: &str) -> Result<(), OpError> {
-    let text = format!("{name} is an owner now. If you did not expect that, look at the team.");
-    notices::write(app, change, (merchant, &[Role::Owner]), ("there is a new owner", &text)).await
+    let text = say!("mail-new-owner-text", name = name);
+    notices::write(app, change, (merchant, &[Role::Owner]), (say!("mail-new-owner"), &text)).await
 }
 
 /// Changes a member's role; `None` takes the member out. Nobody changes their own, one owner stays, and the one who has
@@ -216,10 +218,10 @@ pub async fn set_role(
     let becomes_owner = next == Some(Role::Owner) && member.role.role != Role::Owner;
     if member.role.role == Role::Owner && next != Some(Role::Owner) {
         if owners(&members).count() == 1 {
-            return conflict("last_owner", "The last owner stays. Make somebody else an owner first.");
+            return conflict("last_owner", say!("refusal-last-owner"));
         }
         if owners(&members).next().is_some_and(|first| first.user == user) {
-            return conflict("first_owner", "The first owner stays, unless they leave themselves.");
+            return conflict("first_owner", say!("refusal-first-owner"));
         }
     }
     if becomes_owner {
@@ -243,7 +245,7 @@ pub async fn set_role(
 /// The member of that id, who is not the actor.
 fn other_member(actor: Actor, members: &[Member], user: UserId) -> Result<&Member, OpError> {
     if matches!(actor, Actor::Member(own, ..) if own == user) {
-        return conflict("own_role", "Nobody does this to themselves. Another owner does it.");
+        return conflict("own_role", say!("refusal-own-role"));
     }
     members.iter().find(|member| member.user == user).ok_or(OpError::NotFound("member"))
 }
@@ -281,17 +283,16 @@ pub async fn reset_factors(app: &App, actor: Actor, merchant: MerchantId, user: 
     let members = team::members(change.conn(), merchant).await?;
     let member = other_member(actor, &members, user)?;
     if member.role.role == Role::Owner {
-        return conflict("is_owner", "An owner's second factors are reset by nobody here. Write to support.");
+        return conflict("is_owner", say!("refusal-is-owner"));
     }
     if people::memberships(change.conn(), user).await?.len() > 1 {
-        return conflict("other_teams", "This person is in another team as well. They write to support.");
+        return conflict("other_teams", say!("refusal-other-teams"));
     }
     means::forget(app, change.conn(), user).await?;
     proofs::unlock(change.conn(), user).await?;
     sessions::end_others(change.conn(), user, None, app.clock.now()).await?;
-    let text = "An owner of your team took away the second factors of your Keymint account and ended your sign-ins.                 Sign in with your password and set up new ones. If you did not ask for that, write to the owner.";
-    let body = SecretText::new(text.to_owned());
-    app.write_letter(change.conn(), (Channel::Mail, &member.email), "Your second factors were reset", &body).await?;
+    let body = SecretText::new(say!("mail-factors-reset-text").to_owned());
+    app.write_letter(change.conn(), (Channel::Mail, &member.email), say!("mail-factors-reset"), &body).await?;
     let subject = user.to_string();
     let saying =
         Saying { action: "team.factors_reset", subject: &subject, merchant: Some(merchant), detail: json!({}) };
@@ -330,7 +331,7 @@ pub async fn leave(app: &App, person: &Person, merchant: MerchantId) -> Result<(
     let own = members.iter().find(|member| member.user == person.user).ok_or(OpError::NotFound("merchant"))?;
     let owners = members.iter().filter(|member| member.role.role == Role::Owner).count();
     if own.role.role == Role::Owner && owners == 1 {
-        return conflict("last_owner", "The last owner cannot leave. Make somebody else an owner first.");
+        return conflict("last_owner", say!("refusal-last-owner-leaves"));
     }
     team::leave(change.conn(), person.user, merchant).await?;
     let (subject, detail) = (person.user.to_string(), json!({ "role": own.role.name }));

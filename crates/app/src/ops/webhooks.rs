@@ -8,7 +8,7 @@ use keymint_domain::role::Act;
 use keymint_domain::secret::{SecretBytes, SecretText};
 use keymint_domain::time::UnixMs;
 use keymint_domain::webhook::signature::{KeyText, WHSEC};
-use keymint_domain::webhook::target::Target;
+use keymint_domain::webhook::target::{Target, TargetError};
 use keymint_domain::webhook::{SecretSource, Webhooks};
 use keymint_store::apps::App as AppRow;
 use keymint_store::deliveries;
@@ -19,6 +19,7 @@ use crate::App;
 use crate::ops::credentials::manage;
 use crate::ops::idempotency::{self, Repeat};
 use crate::ops::{Actor, Change, OpError, Saying, apps, field, input};
+use crate::say;
 
 /// Random bytes of a secret that Keymint makes: what Standard Webhooks 1.0 recommends, 24 to 64.
 const SECRET_BYTES: usize = 32;
@@ -69,7 +70,7 @@ pub fn rules<'a>(app: &'a App, row: &AppRow) -> Result<&'a Webhooks, OpError> {
     let found = app.products.find(&row.product).and_then(|product| product.dialect.webhooks.as_ref());
     found.ok_or_else(|| OpError::Conflict {
         code: "no_webhooks",
-        message: format!("The product `{}` sends no webhooks.", row.product),
+        message: say!("refusal-no-webhooks", product = row.product),
     })
 }
 
@@ -89,7 +90,21 @@ pub fn is_intact(app: &App, endpoint: &Endpoint) -> bool {
 
 fn checked_url(app: &App, rules: &Webhooks, text: &str) -> Result<String, OpError> {
     let target = Target::parse(text, &rules.target, |address| app.outbound.allows(address));
-    target.map(|target| target.as_str().to_owned()).or_else(|error| field("url", error.to_string()))
+    target.map(|target| target.as_str().to_owned()).or_else(|error| field("url", refused(&error)))
+}
+
+/// What is wrong with a URL.
+pub fn refused(error: &TargetError) -> String {
+    match error {
+        TargetError::TooLong(most) => say!("input-url-too-long", most = *most),
+        TargetError::NotAUrl => say!("input-url").to_owned(),
+        TargetError::NotHttps => say!("input-url-https").to_owned(),
+        TargetError::Credentials => say!("input-url-credentials").to_owned(),
+        TargetError::Fragment => say!("input-url-fragment").to_owned(),
+        TargetError::Port(ports) => say!("input-url-port", ports = ports),
+        TargetError::Host(host) => say!("input-url-host", host = host),
+        TargetError::Private(host) => say!("input-url-private", host = host),
+    }
 }
 
 /// The host of a stored URL: all of it that may stand in a log or a mail, because merchants put tokens into the rest.
@@ -100,7 +115,7 @@ pub fn host(url: &str) -> String {
 fn checked_events(rules: &Webhooks, events: &[String]) -> Result<Vec<String>, OpError> {
     let unknown: Vec<_> = events.iter().filter(|event| !rules.has_event(event)).map(String::as_str).collect();
     if !unknown.is_empty() {
-        return field("events", format!("Invalid event name/names: {}", unknown.join(", ")));
+        return field("events", say!("input-events", names = unknown.join(", ")));
     }
     let mut events = events.to_vec();
     events.sort_unstable();
@@ -111,7 +126,7 @@ fn checked_events(rules: &Webhooks, events: &[String]) -> Result<Vec<String>, Op
 /// The secret of a new endpoint or of a roll: the one that was chosen, one that is made, or none.
 fn new_secret(app: &App, rules: &Webhooks, chosen: Option<SecretText>) -> Result<Option<SecretText>, OpError> {
     match (rules.secret, chosen) {
-        (SecretSource::Credential, Some(_)) => field("secret", "cannot be chosen: the secret of the API key signs"),
+        (SecretSource::Credential, Some(_)) => field("secret", say!("input-webhook-secret-of-key")),
         (SecretSource::Credential | SecretSource::Chosen, None) => Ok(None),
         (SecretSource::Made | SecretSource::Chosen, Some(secret)) => {
             let text = secret.expose();
@@ -139,8 +154,8 @@ fn new_secret(app: &App, rules: &Webhooks, chosen: Option<SecretText>) -> Result
 fn wanted(rules: &Webhooks) -> String {
     let (least, most) = (CHOSEN_CHARS.start(), CHOSEN_CHARS.end());
     match rules.signing.key {
-        KeyText::Plain => format!("must have {least} to {most} printable characters without spaces"),
-        KeyText::Whsec => format!("must be `{WHSEC}` and base 64, {least} to {most} characters in all"),
+        KeyText::Plain => say!("input-webhook-secret", least = least, most = most),
+        KeyText::Whsec => say!("input-webhook-secret-whsec", least = least, most = most),
     }
 }
 
@@ -189,7 +204,7 @@ pub async fn make(
         return Ok(Made { endpoint, secret: None });
     }
     if webhooks::of_app(change.conn(), app_id, new.mode).await?.len() >= rules.endpoints_max {
-        let message = format!("An app has at most {} webhook endpoints in each mode.", rules.endpoints_max);
+        let message = say!("refusal-endpoints-most", most = rules.endpoints_max);
         return Err(OpError::Conflict { code: "too_many_endpoints", message });
     }
     webhooks::insert(change.conn(), &endpoint).await?;
@@ -256,7 +271,7 @@ async fn begin<'a>(app: &'a App, actor: Actor, id: EndpointId) -> Result<(Change
     let mut change = Change::begin(app, actor, manage(found.mode)).await?;
     let endpoint = webhooks::find(change.conn(), id).await?.ok_or(OpError::NotFound("endpoint"))?;
     if !is_intact(app, &endpoint) {
-        let message = "This endpoint was not written by this Keymint. Delete it and make a new one.".to_owned();
+        let message = say!("refusal-endpoint-edited").to_owned();
         return Err(OpError::Conflict { code: "endpoint_tampered", message });
     }
     Ok((change, endpoint, row))
@@ -316,12 +331,12 @@ pub async fn roll_secret(
     let (mut change, mut endpoint, row) = begin(app, actor, id).await?;
     let rules = rules(app, &row)?;
     if rules.secret == SecretSource::Credential {
-        let message = "The secret of the API key signs here. Regenerate the key.".to_owned();
+        let message = say!("refusal-key-signs").to_owned();
         return Err(OpError::Conflict { code: "no_own_secret", message });
     }
     let most = rules.signing.overlap_seconds_max;
     if overlap_seconds > most {
-        return field("overlap_seconds", format!("must be at most {most}"));
+        return field("overlap_seconds", say!("input-overlap", most = i64::from(most)));
     }
     if rules.secret == SecretSource::Chosen && chosen.is_none() {
         return field("secret", wanted(rules));

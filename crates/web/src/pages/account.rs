@@ -9,15 +9,14 @@ use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::OpError;
 use keymint_app::ops::accounts::{self, SignUp};
+use keymint_app::say;
 use keymint_app::store_types::Channel;
 use keymint_domain::secret::SecretText;
 use serde::Deserialize;
 
 use super::session::with_cookie;
-use super::{Problem, TOO_MANY, page};
+use super::{Problem, page, too_many};
 use crate::console::Client;
-
-const WRONG_CODE: &str = "This code is not right, or was used, or is too old. After five tries ask for another.";
 
 #[derive(Default, Template)]
 #[template(path = "sign_up.html")]
@@ -101,7 +100,7 @@ pub async fn sign_up(
         password: SecretText::new(form.password),
     };
     let begun = if !is_invited && form.business.trim().is_empty() {
-        Err(OpError::Field { field: "business", problem: "must have 1 to 256 characters".to_owned() })
+        Err(OpError::Field { field: "business", problem: say!("input-length", least = 1_i64, most = 256_i64) })
     } else {
         accounts::sign_up(&app, new, client).await
     };
@@ -111,7 +110,7 @@ pub async fn sign_up(
             return page(StatusCode::OK, &sign_up_code(&id, &email, ""));
         }
         Err(OpError::Field { field, problem }) => (StatusCode::UNPROCESSABLE_ENTITY, field, problem),
-        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, "", TOO_MANY.to_owned()),
+        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, "", too_many().to_owned()),
         Err(other) => return Err(other.into()),
     };
     let SignUpForm { name, business, email, country, phone, .. } = form;
@@ -119,12 +118,12 @@ pub async fn sign_up(
 }
 
 fn sign_up_code<'a>(challenge: &'a str, email: &'a str, problem: &'a str) -> CodePage<'a> {
-    let (title, to) = ("Confirm your address", "/sign-up/confirm");
+    let (title, to) = (say!("code-confirm-title"), "/sign-up/confirm");
     CodePage { title, to, email, challenge, asks_password: false, field: "code", problem }
 }
 
 fn reset_code<'a>(challenge: &'a str, email: &'a str, (field, problem): (&'static str, &'a str)) -> CodePage<'a> {
-    let (title, to) = ("Set a new password", "/forgot/confirm");
+    let (title, to) = (say!("code-reset-title"), "/forgot/confirm");
     CodePage { title, to, email, challenge, asks_password: true, field, problem }
 }
 
@@ -147,8 +146,8 @@ pub async fn confirm_sign_up(
 ) -> Result<Response, Problem> {
     let (status, problem) = match accounts::confirm_sign_up(&app, (&form.challenge, &form.code), client).await {
         Ok(Some(secret)) => return Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), "")),
-        Ok(None) => (StatusCode::UNPROCESSABLE_ENTITY, WRONG_CODE.to_owned()),
-        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY.to_owned()),
+        Ok(None) => (StatusCode::UNPROCESSABLE_ENTITY, say!("code-wrong").to_owned()),
+        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, too_many().to_owned()),
         Err(OpError::Conflict { message, .. }) => (StatusCode::CONFLICT, message),
         Err(other) => return Err(other.into()),
     };
@@ -181,7 +180,7 @@ pub async fn forgot(
             page(StatusCode::OK, &reset_code(&id, &email, ("", "")))
         }
         Err(OpError::TooMany) => {
-            page(StatusCode::TOO_MANY_REQUESTS, &ForgotPage { email: &form.email, problem: TOO_MANY })
+            page(StatusCode::TOO_MANY_REQUESTS, &ForgotPage { email: &form.email, problem: too_many() })
         }
         Err(other) => Err(other.into()),
     }
@@ -192,9 +191,9 @@ pub async fn confirm_forgot(State(app): State<App>, Form(form): Form<CodeForm>) 
     let password = SecretText::new(form.password);
     let (status, wrong) = match accounts::reset(&app, (&form.challenge, &form.code), password).await {
         Ok(true) => return Ok(Redirect::to("/sign-in?done=reset").into_response()),
-        Ok(false) => (StatusCode::UNPROCESSABLE_ENTITY, ("code", WRONG_CODE.to_owned())),
+        Ok(false) => (StatusCode::UNPROCESSABLE_ENTITY, ("code", say!("code-wrong").to_owned())),
         Err(OpError::Field { field, problem }) => (StatusCode::UNPROCESSABLE_ENTITY, (field, problem)),
-        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, ("", TOO_MANY.to_owned())),
+        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, ("", too_many().to_owned())),
         Err(other) => return Err(other.into()),
     };
     page(status, &reset_code(&form.challenge, &form.email, (wrong.0, &wrong.1)))

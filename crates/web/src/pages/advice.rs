@@ -1,46 +1,84 @@
 //! What a merchant reads of a denial: its name in words, what to do about it, and where.
 
+use keymint_app::say;
 use keymint_domain::reason::DenyReason;
 
-/// `wrong_secret` as `wrong secret`.
+/// `wrong_secret` as `wrong secret`; as it is kept, for a reason that this version does not know.
 pub fn words(reason: &str) -> String {
-    reason.replace('_', " ")
+    DenyReason::parse(reason).map_or_else(|| spaced(reason), |reason| named(reason).to_owned())
+}
+
+/// `key_pair` as `key pair`.
+pub fn spaced(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+fn named(reason: DenyReason) -> &'static str {
+    match reason {
+        DenyReason::MissingCredentials => say!("reason-missing-credentials"),
+        DenyReason::MalformedCredentials => say!("reason-malformed-credentials"),
+        DenyReason::UnknownKey => say!("reason-unknown-key"),
+        DenyReason::WrongSecret => say!("reason-wrong-secret"),
+        DenyReason::WrongSignature => say!("reason-wrong-signature"),
+        DenyReason::StaleTimestamp => say!("reason-stale-timestamp"),
+        DenyReason::Replayed => say!("reason-replayed"),
+        DenyReason::Revoked => say!("reason-revoked"),
+        DenyReason::Expired => say!("reason-expired"),
+        DenyReason::WrongMode => say!("reason-wrong-mode"),
+        DenyReason::IpNotAllowed => say!("reason-ip-not-allowed"),
+        DenyReason::OriginNotAllowed => say!("reason-origin-not-allowed"),
+        DenyReason::ScopeMissing => say!("reason-scope-missing"),
+        DenyReason::RateLimited => say!("reason-rate-limited"),
+        DenyReason::AppDisabled => say!("reason-app-disabled"),
+        DenyReason::MerchantSuspended => say!("reason-merchant-suspended"),
+        DenyReason::RefreshExpired => say!("reason-refresh-expired"),
+        DenyReason::WrongApp => say!("reason-wrong-app"),
+        DenyReason::AmbiguousRequest => say!("reason-ambiguous-request"),
+        DenyReason::UnsupportedMediaType => say!("reason-unsupported-media-type"),
+        DenyReason::BodyTooLarge => say!("reason-body-too-large"),
+        DenyReason::BodyTooSlow => say!("reason-body-too-slow"),
+        DenyReason::RouteNotFound => say!("reason-route-not-found"),
+        DenyReason::MethodNotAllowed => say!("reason-method-not-allowed"),
+        DenyReason::NoUpstream => say!("reason-no-upstream"),
+        DenyReason::Unavailable => say!("reason-unavailable"),
+        DenyReason::Internal => say!("reason-internal"),
+    }
 }
 
 /// What to do about a denial; nothing for a reason that this version does not know.
 pub fn advice(reason: &str) -> &'static str {
     DenyReason::parse(reason).map_or("", |reason| match reason {
-        DenyReason::MissingCredentials => "Send the credentials where the product looks for them.",
-        DenyReason::MalformedCredentials => "The credentials do not have the product's form. Compare with a sample.",
-        DenyReason::UnknownKey => "There is no such key. Compare the key id with the one in the list.",
+        DenyReason::MissingCredentials => say!("advice-missing-credentials"),
+        DenyReason::MalformedCredentials => say!("advice-malformed-credentials"),
+        DenyReason::UnknownKey => say!("advice-unknown-key"),
         DenyReason::WrongSecret => {
-            "Compare the secret your server reads with the one you saved, or regenerate the key."
+            say!("advice-wrong-secret")
         }
         DenyReason::WrongSignature => {
-            "Sign the bytes that are sent, with the secret of this key id; `keymint request --dry-run` shows how."
+            say!("advice-wrong-signature")
         }
-        DenyReason::StaleTimestamp => "Set the server's clock; sign just before sending.",
-        DenyReason::Replayed => "Sign each request anew; a signature counts once.",
-        DenyReason::Revoked => "Use the successor, or generate a key.",
-        DenyReason::Expired => "Its time is over. Generate a key.",
-        DenyReason::WrongMode => "Send test keys to the sandbox's address and live keys to the live one.",
-        DenyReason::IpNotAllowed => "The address is not on this key's list.",
-        DenyReason::OriginNotAllowed => "The origin is not on this key's list.",
-        DenyReason::ScopeMissing => "No scope of this key covers the call.",
-        DenyReason::RateLimited => "Send fewer requests at a time, and wait before trying again.",
-        DenyReason::AppDisabled => "Enable the application.",
-        DenyReason::MerchantSuspended => "Live keys work while the merchant is approved.",
-        DenyReason::RefreshExpired => "Buy a new pair of tokens with the key.",
-        DenyReason::WrongApp => "Use the key of the application that the address names.",
-        DenyReason::AmbiguousRequest => "Send the request as a plain HTTP client does; a proxy may have rewritten it.",
-        DenyReason::UnsupportedMediaType => "Send the content type that the product takes, application/json.",
-        DenyReason::BodyTooLarge => "Send a smaller body.",
-        DenyReason::BodyTooSlow => "The body did not arrive in time. Look at the network between.",
-        DenyReason::RouteNotFound => "Nothing is at this path. Compare it with the product's reference.",
-        DenyReason::MethodNotAllowed => "The path takes another method.",
-        DenyReason::NoUpstream => "The operator has not connected live mode yet.",
-        DenyReason::Unavailable => "Keymint could not decide at that moment. Try again; tell the operator if it stays.",
-        DenyReason::Internal => "A fault on our side. Tell the operator the request id.",
+        DenyReason::StaleTimestamp => say!("advice-stale-timestamp"),
+        DenyReason::Replayed => say!("advice-replayed"),
+        DenyReason::Revoked => say!("advice-revoked"),
+        DenyReason::Expired => say!("advice-expired"),
+        DenyReason::WrongMode => say!("advice-wrong-mode"),
+        DenyReason::IpNotAllowed => say!("advice-ip-not-allowed"),
+        DenyReason::OriginNotAllowed => say!("advice-origin-not-allowed"),
+        DenyReason::ScopeMissing => say!("advice-scope-missing"),
+        DenyReason::RateLimited => say!("advice-rate-limited"),
+        DenyReason::AppDisabled => say!("advice-app-disabled"),
+        DenyReason::MerchantSuspended => say!("advice-merchant-suspended"),
+        DenyReason::RefreshExpired => say!("advice-refresh-expired"),
+        DenyReason::WrongApp => say!("advice-wrong-app"),
+        DenyReason::AmbiguousRequest => say!("advice-ambiguous-request"),
+        DenyReason::UnsupportedMediaType => say!("advice-unsupported-media-type"),
+        DenyReason::BodyTooLarge => say!("advice-body-too-large"),
+        DenyReason::BodyTooSlow => say!("advice-body-too-slow"),
+        DenyReason::RouteNotFound => say!("advice-route-not-found"),
+        DenyReason::MethodNotAllowed => say!("advice-method-not-allowed"),
+        DenyReason::NoUpstream => say!("advice-no-upstream"),
+        DenyReason::Unavailable => say!("advice-unavailable"),
+        DenyReason::Internal => say!("advice-internal"),
     })
 }
 
@@ -57,10 +95,12 @@ pub fn fix(reason: &str, app_id: &str, mode: &str) -> Option<Fix> {
     let keys = |label| Some(Fix { label, href: format!("/apps/{app_id}/keys?mode={mode}") });
     let start = |label| Some(Fix { label, href: format!("/apps/{app_id}/start") });
     match DenyReason::parse(reason)? {
-        DenyReason::WrongSecret | DenyReason::UnknownKey => keys("Compare or regenerate the key"),
-        DenyReason::Revoked | DenyReason::Expired => keys("Generate a key"),
-        DenyReason::WrongMode | DenyReason::WrongApp | DenyReason::MerchantSuspended => keys("See the keys"),
-        DenyReason::IpNotAllowed | DenyReason::OriginNotAllowed | DenyReason::ScopeMissing => keys("See the key"),
+        DenyReason::WrongSecret | DenyReason::UnknownKey => keys(say!("advice-fix-compare-key")),
+        DenyReason::Revoked | DenyReason::Expired => keys(say!("advice-fix-generate")),
+        DenyReason::WrongMode | DenyReason::WrongApp | DenyReason::MerchantSuspended => keys(say!("advice-fix-keys")),
+        DenyReason::IpNotAllowed | DenyReason::OriginNotAllowed | DenyReason::ScopeMissing => {
+            keys(say!("advice-fix-key"))
+        }
         DenyReason::MissingCredentials
         | DenyReason::MalformedCredentials
         | DenyReason::WrongSignature
@@ -69,7 +109,7 @@ pub fn fix(reason: &str, app_id: &str, mode: &str) -> Option<Fix> {
         | DenyReason::RefreshExpired
         | DenyReason::UnsupportedMediaType
         | DenyReason::RouteNotFound
-        | DenyReason::MethodNotAllowed => start("Compare with a sample"),
+        | DenyReason::MethodNotAllowed => start(say!("advice-fix-sample")),
         DenyReason::RateLimited
         | DenyReason::AppDisabled
         | DenyReason::AmbiguousRequest

@@ -8,12 +8,14 @@ use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::apps::{self, AppState};
 use keymint_app::ops::{OpError, credentials, domains};
+use keymint_app::say;
 use keymint_app::store_types::AppRow;
 use keymint_domain::restriction::DOMAINS_MAX;
 use keymint_domain::role::Act;
 use serde::Deserialize;
 
-use super::apps::{Field, Marked, NewAppForm, Wrong, fields, line, logo_change, logos, wrong_with};
+use super::apps::{Marked, NewAppForm, Wrong, fields, line, logo_change, logos, wrong_with};
+use super::field::Field;
 use super::keys::{gate, own};
 use super::proof::{Given, Waiting};
 use super::session::{SignedIn, Visitor};
@@ -75,7 +77,7 @@ async fn shown(app: &App, visitor: &Visitor, row: AppRow, said: Said) -> Result<
         tab: "settings",
         may_see_logs: actor.require(Act::SeeRequests).is_ok(),
         may_manage: actor.require(Act::ManageApps).is_ok(),
-        is_enabled: shown.state == "enabled",
+        is_enabled: shown.is_enabled,
         product: shown.product,
         created_at: shown.created_at,
         fields,
@@ -109,12 +111,12 @@ pub async fn show(
 ) -> Result<Response, Problem> {
     let (row, _) = own(&app, &visitor, &id).await?;
     let notice = match asked.done.as_str() {
-        "saved" => "Saved.",
-        "enabled" => "The application is enabled. Its keys work.",
-        "disabled" => "The application is disabled. No request with its keys is accepted.",
-        "domain-added" => "The domain is added. A page that is not in the list is refused from here on.",
-        "domain-removed" => "The domain is removed. Its next request is refused while the list names another.",
-        "domain-last" => "The last domain is removed. Every page may use the keys again.",
+        "saved" => say!("common-saved"),
+        "enabled" => say!("settings-done-enabled"),
+        "disabled" => say!("settings-done-disabled"),
+        "domain-added" => say!("settings-done-domain-added"),
+        "domain-removed" => say!("settings-done-domain-removed"),
+        "domain-last" => say!("settings-done-domain-last"),
         _ => "",
     };
     shown(&app, &visitor, row, Said { notice, ..Said::default() }).await
@@ -217,8 +219,8 @@ async fn change_domain(
     let (row, actor) = own(app, &visitor, id).await?;
     actor.require(Act::ManageApps)?;
     let (to, act) = match turn {
-        Turn::Add => (format!("/apps/{id}/domains"), "Add domain"),
-        Turn::Remove => (format!("/apps/{id}/domains/remove"), "Remove domain"),
+        Turn::Add => (format!("/apps/{id}/domains"), say!("settings-add-domain")),
+        Turn::Remove => (format!("/apps/{id}/domains/remove"), say!("settings-act-remove-domain")),
     };
     let reach = domains::reach(app, actor, row.id).await?;
     let fields = vec![("csrf", form.csrf.clone()), ("domain", form.domain.clone())];
@@ -245,8 +247,11 @@ async fn change_domain(
         }
         Err(error) => {
             let (_, problem) = in_form(error)?;
-            let said =
-                Said { domain_error: format!("A domain {problem}."), domain_typed: form.domain, ..Said::default() };
+            let said = Said {
+                domain_error: say!("settings-domain-wrong", problem = problem),
+                domain_typed: form.domain,
+                ..Said::default()
+            };
             shown(app, &visitor, row, said).await?
         }
     };

@@ -9,16 +9,18 @@ use http::StatusCode;
 use keymint_app::ops::apps::{self, COMPANY_REQUIRED, LogoChange, NewApp};
 use keymint_app::ops::companies;
 use keymint_app::ops::{Actor, OpError};
+use keymint_app::say;
 use keymint_app::store_types::{AppRow, Membership};
 use keymint_app::{App, logo};
 use keymint_domain::id::{AppId, MerchantId};
 use keymint_domain::role::Act;
 use serde::{Deserialize, Serialize};
 
+use super::field::{self, Field};
 use super::logo::initials;
 use super::session::{SignedIn, Visitor};
 use super::upload::{File, Sent};
-use super::{Frame, Problem, company, day, in_form, page};
+use super::{Frame, Problem, company, day, in_form, merchant, page};
 use crate::api::extract::rfc3339;
 
 /// Apps on one page.
@@ -32,8 +34,10 @@ pub struct AppLine {
     pub name: String,
     /// The product's title.
     pub product: String,
-    /// `enabled` or `disabled`.
+    /// Enabled or disabled, in words.
     pub state: &'static str,
+    /// Whether it is enabled.
+    pub is_enabled: bool,
     /// When it was registered.
     pub created_at: String,
     email: String,
@@ -64,19 +68,12 @@ pub fn line(app: &App, row: AppRow, logos: &HashMap<AppId, String>) -> AppLine {
         email: row.email,
         country: row.country,
         product: title.unwrap_or(row.product),
-        state: if row.is_enabled { "enabled" } else { "disabled" },
+        state: if row.is_enabled { say!("apps-enabled") } else { say!("common-disabled") },
+        is_enabled: row.is_enabled,
         tone: if row.is_enabled { "good" } else { "bad" },
         created_at: rfc3339(row.created_at),
         created_on: day(row.created_at),
     }
-}
-
-/// The merchant that an address names.
-///
-/// # Errors
-/// `NotFound`.
-pub fn merchant(text: &str) -> Result<MerchantId, Problem> {
-    text.parse().map_err(|_| Problem::NotFound)
 }
 
 /// The versions of a merchant's logos.
@@ -108,22 +105,6 @@ struct Choice {
     name: String,
     title: String,
     is_chosen: bool,
-}
-
-/// A field with what was typed, and what is wrong with it.
-pub struct Field {
-    /// Its name.
-    pub name: &'static str,
-    /// What stands above it.
-    pub label: &'static str,
-    /// The type of its input.
-    pub kind: &'static str,
-    /// Whether it may be empty.
-    pub is_required: bool,
-    /// What was typed.
-    pub value: String,
-    /// What is wrong; empty when nothing is.
-    pub error: String,
 }
 
 #[derive(Template)]
@@ -179,30 +160,23 @@ pub struct Marked {
 /// The fields with what was typed, and what is wrong beside the one it is wrong with; else it comes back.
 pub fn fields(form: &NewAppForm, wrong: Wrong) -> Marked {
     let fields = [
-        ("name", "App Name", "text", true, &form.name),
-        ("email", "Email", "email", true, &form.email),
-        ("phone", "Phone Number", "tel", false, &form.phone),
-        ("address", "Address", "text", true, &form.address),
-        ("country", "Country (two letters, such as IN)", "text", true, &form.country),
-        ("state", "State", "text", false, &form.state),
-        ("city", "City", "text", false, &form.city),
-        ("postal_code", "Zip Code/Postal Code", "text", true, &form.postal_code),
+        ("name", say!("apps-app-name"), "text", true, &form.name),
+        ("email", say!("common-email"), "email", true, &form.email),
+        ("phone", say!("common-phone-number"), "tel", false, &form.phone),
+        ("address", say!("common-address"), "text", true, &form.address),
+        ("country", say!("common-country-code"), "text", true, &form.country),
+        ("state", say!("common-state"), "text", false, &form.state),
+        ("city", say!("common-city"), "text", false, &form.city),
+        ("postal_code", say!("common-postal-code"), "text", true, &form.postal_code),
     ];
     let is_beside = fields.iter().any(|(name, ..)| *name == wrong.field);
-    let fields = fields.map(|(name, label, kind, is_required, value)| Field {
-        name,
-        label,
-        kind,
-        is_required,
-        value: value.clone(),
-        error: if name == wrong.field { format!("{label} {}.", wrong.problem) } else { String::new() },
-    });
+    let fields = field::marked(fields, (wrong.field, &wrong.problem));
     let (logo_error, problem) = match wrong.field {
-        "logo" => (format!("Logo {}.", wrong.problem), String::new()),
+        "logo" => (say!("common-field-wrong", label = say!("app-new-logo"), problem = wrong.problem), String::new()),
         _ if is_beside => (String::new(), String::new()),
         _ => (String::new(), wrong.problem),
     };
-    Marked { fields: fields.into(), logo_error, problem }
+    Marked { fields, logo_error, problem }
 }
 
 fn new_page(app: &App, frame: Frame, form: &NewAppForm, wrong: Wrong) -> NewAppPage {
@@ -247,7 +221,7 @@ pub async fn make(
             if actor.require(Act::ManageCompany).is_ok() {
                 return company::instead(&app, &visitor, &id, &form).await;
             }
-            Wrong { field: "", problem: format!("{message} An owner or admin can describe it under Company.") }
+            Wrong { field: "", problem: say!("app-new-company-by-others", message = message) }
         }
         Err(error) => wrong_with(error)?,
     };
@@ -262,7 +236,7 @@ pub async fn make(
 /// `Problem`.
 pub fn again(app: &App, visitor: &Visitor, membership: &Membership, typed: &NewAppForm) -> Result<Response, Problem> {
     let frame = Frame::new(visitor, membership, "apps");
-    let notice = "The company is saved. Add App goes on here.";
+    let notice = say!("app-new-company-saved");
     page(StatusCode::OK, &NewAppPage { notice, ..new_page(app, frame, typed, Wrong::default()) })
 }
 
@@ -272,7 +246,7 @@ pub fn again(app: &App, visitor: &Visitor, membership: &Membership, typed: &NewA
 /// `Problem` for what is no matter of the form.
 pub fn wrong_with(error: OpError) -> Result<Wrong, Problem> {
     if matches!(error, OpError::Conflict { code: "app_name_taken", .. }) {
-        return Ok(Wrong { field: "name", problem: "is taken: another app of this product has it".to_owned() });
+        return Ok(Wrong { field: "name", problem: say!("app-new-name-taken").to_owned() });
     }
     let (field, problem) = in_form(error)?;
     Ok(Wrong { field, problem })
@@ -322,7 +296,7 @@ impl NewAppForm {
 pub async fn logo_change(app: &App, form: &NewAppForm, file: File) -> Result<LogoChange, OpError> {
     match file {
         File::Bytes(bytes) => Ok(LogoChange::Put(app.logos.draw(bytes).await?)),
-        File::TooLarge => Err(OpError::Field { field: "logo", problem: logo::TOO_LARGE.to_owned() }),
+        File::TooLarge => Err(OpError::Field { field: "logo", problem: logo::too_large() }),
         File::None if form.remove_logo.is_empty() => Ok(LogoChange::Keep),
         File::None => Ok(LogoChange::Remove),
     }

@@ -8,13 +8,15 @@ use http::StatusCode;
 use keymint_app::App;
 use keymint_app::ops::companies::{self, NewCompany};
 use keymint_app::ops::merchants;
+use keymint_app::say;
 use keymint_app::store_types::Company;
 use keymint_domain::role::Act;
 use serde::Deserialize;
 
-use super::apps::{self, Field, NewAppForm, merchant};
+use super::apps::{self, NewAppForm};
+use super::field::{self, Field};
 use super::session::{SignedIn, Visitor};
-use super::{Frame, Problem, in_form, page};
+use super::{Frame, Problem, in_form, merchant, page};
 
 #[derive(Template)]
 #[template(path = "company.html")]
@@ -75,26 +77,18 @@ impl CompanyForm {
         }
     }
 
-    fn fields(&self, (wrong, problem): (&str, &str)) -> Vec<Field> {
+    fn fields(&self, wrong: (&str, &str)) -> Vec<Field> {
         let fields = [
-            ("name", "Company name", "text", true, &self.name),
-            ("website", "Website", "url", false, &self.website),
-            ("address", "Address", "text", true, &self.address),
-            ("country", "Country (two letters, such as IN)", "text", true, &self.country),
-            ("state", "State", "text", false, &self.state),
-            ("city", "City", "text", false, &self.city),
-            ("postal_code", "Zip Code/Postal Code", "text", true, &self.postal_code),
-            ("phone", "Phone Number", "tel", false, &self.phone),
+            ("name", say!("company-name"), "text", true, &self.name),
+            ("website", say!("company-website"), "url", false, &self.website),
+            ("address", say!("common-address"), "text", true, &self.address),
+            ("country", say!("common-country-code"), "text", true, &self.country),
+            ("state", say!("common-state"), "text", false, &self.state),
+            ("city", say!("common-city"), "text", false, &self.city),
+            ("postal_code", say!("common-postal-code"), "text", true, &self.postal_code),
+            ("phone", say!("common-phone-number"), "tel", false, &self.phone),
         ];
-        let field = |(name, label, kind, is_required, value): (&'static str, &'static str, _, _, &String)| Field {
-            name,
-            label,
-            kind,
-            is_required,
-            value: value.clone(),
-            error: if name == wrong { format!("{label} {problem}.") } else { String::new() },
-        };
-        fields.map(field).into()
+        field::marked(fields, wrong)
     }
 }
 
@@ -165,7 +159,7 @@ pub async fn show(
     Path(id): Path<String>,
     Query(asked): Query<CompanyQuery>,
 ) -> Result<Response, Problem> {
-    let notice = if asked.done == "saved" { "Saved." } else { "" };
+    let notice = if asked.done == "saved" { say!("common-saved") } else { "" };
     let form =
         (asked.next == "app").then(|| CompanyForm { carried: NOTHING_TYPED.to_owned(), ..CompanyForm::default() });
     shown(&app, &visitor, &id, form, Said { notice, ..Said::default() }).await
@@ -206,7 +200,10 @@ pub async fn save(
 fn numbered(app: &App, problem: String) -> String {
     let code = app.products.iter().find_map(|product| {
         let code = product.dialect.apps.company_name_code?;
-        Some(format!("{} code {code}", product.dialect.title))
+        Some((product.dialect.title.to_string(), code.to_string()))
     });
-    code.map_or_else(|| problem.clone(), |code| format!("{problem} ({code})"))
+    match code {
+        Some((title, code)) => say!("company-numbered", problem = problem, product = title, code = code),
+        None => problem,
+    }
 }

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use keymint_app::App;
 use keymint_app::ops::apps;
+use keymint_app::say;
 use serde::Deserialize;
 
 use super::session::{SignedIn, Visitor};
@@ -16,15 +17,17 @@ const APPS_MAX: i64 = 1000;
 /// Lines shown.
 const FOUND_MAX: usize = 50;
 /// The places of a merchant: where, and what they are called.
-const PLACES: [(&str, &str); 7] = [
-    ("apps", "Applications"),
-    ("apps/new", "Add App"),
-    ("team", "Team"),
-    ("roles", "Roles"),
-    ("profile", "Company"),
-    ("activation", "Activation"),
-    ("audit", "Audit log"),
-];
+fn places() -> [(&'static str, &'static str); 7] {
+    [
+        ("apps", say!("common-applications")),
+        ("apps/new", say!("common-add-app")),
+        ("team", say!("common-team")),
+        ("roles", say!("common-roles")),
+        ("profile", say!("common-company")),
+        ("activation", say!("common-activation")),
+        ("audit", say!("common-audit-log")),
+    ]
+}
 
 struct Found {
     href: String,
@@ -73,10 +76,10 @@ async fn by_name(app: &App, visitor: &Visitor, q: &str) -> Result<Vec<Found>, Pr
     for membership in &visitor.person.memberships {
         let (id, name) = (membership.merchant_id, &membership.merchant_name);
         let Ok((_, actor)) = visitor.at(id) else { continue };
-        let places = PLACES.iter().filter(|(_, words)| has(words));
+        let places = places().into_iter().filter(|(_, words)| has(words));
         found.extend(places.map(|(path, words)| Found {
             href: format!("/merchants/{id}/{path}"),
-            name: (*words).to_owned(),
+            name: words.to_owned(),
             what: name.clone(),
         }));
         let rows = apps::list(app, actor, id, "", APPS_MAX).await?.into_iter();
@@ -86,8 +89,13 @@ async fn by_name(app: &App, visitor: &Visitor, q: &str) -> Result<Vec<Found>, Pr
             Found { href: format!("/apps/{}", row.id), name: row.name, what }
         }));
     }
-    if has("Security") || has("Passkeys") || has("Password") {
-        found.push(Found { href: "/security".to_owned(), name: "Security".to_owned(), what: "You".to_owned() });
+    let security = say!("common-security");
+    if [security, say!("security-passkeys"), say!("common-password")].into_iter().any(has) {
+        found.push(Found {
+            href: "/security".to_owned(),
+            name: security.to_owned(),
+            what: say!("jump-you").to_owned(),
+        });
     }
     Ok(found)
 }

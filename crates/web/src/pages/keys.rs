@@ -9,6 +9,7 @@ use keymint_app::App;
 use keymint_app::ops::credentials::{self, Made, NewCredential, View};
 use keymint_app::ops::idempotency::Repeat;
 use keymint_app::ops::{Actor, OpError, apps};
+use keymint_app::say;
 use keymint_app::store_types::AppRow;
 use keymint_domain::credential::{RevokeReason, State as KeyState, Status};
 use keymint_domain::mode::Mode;
@@ -45,7 +46,6 @@ struct KeysPage {
     app_id: String,
     app_name: String,
     mode: &'static str,
-    mode_word: &'static str,
     tab: &'static str,
     may_see_logs: bool,
     may_manage: bool,
@@ -68,32 +68,33 @@ struct ShownPage<'a> {
     frame: Frame,
     app_id: String,
     mode: &'static str,
-    mode_word: &'static str,
     key_id: &'a str,
     secret: &'a str,
     predecessor: String,
 }
 
-fn word(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Test => "Test",
-        Mode::Live => "Live",
+/// What a key is, in words.
+pub fn state_words(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Active => say!("keys-active"),
+        KeyState::Retiring => say!("keys-retiring"),
+        KeyState::Revoked => say!("keys-revoked"),
+        KeyState::Expired => say!("keys-expired"),
     }
 }
 
 fn line(view: View) -> KeyLine {
-    let (status, tone) = match view.state {
-        KeyState::Active => ("active", "good"),
-        KeyState::Retiring => ("retiring", "warn"),
-        KeyState::Revoked => ("revoked", "bad"),
-        KeyState::Expired => ("expired", "bad"),
+    let tone = match view.state {
+        KeyState::Active => "good",
+        KeyState::Retiring => "warn",
+        KeyState::Revoked | KeyState::Expired => "bad",
     };
     let (ends_at, ends_on) = match &view.credential.status {
         Status::Retiring { ends_at } => (rfc3339(*ends_at), minute(*ends_at)),
         Status::Active | Status::Revoked { .. } => (String::new(), String::new()),
     };
     KeyLine {
-        status,
+        status: state_words(view.state),
         tone,
         is_alive: matches!(view.state, KeyState::Active | KeyState::Retiring),
         is_retiring: view.state == KeyState::Retiring,
@@ -102,7 +103,7 @@ fn line(view: View) -> KeyLine {
         created_at: rfc3339(view.credential.created_at),
         created_on: day(view.credential.created_at),
         last_used_at: view.last_used_at.map(rfc3339).unwrap_or_default(),
-        last_used: view.last_used_at.map_or_else(|| "never".to_owned(), minute),
+        last_used: view.last_used_at.map_or_else(|| say!("common-never").to_owned(), minute),
         name: view.credential.name.unwrap_or_default(),
         key_id: view.credential.key_id,
     }
@@ -153,7 +154,6 @@ async fn listed(
         app_id: row.id.to_string(),
         app_name: row.name,
         mode: mode.as_str(),
-        mode_word: word(mode),
         tab: "keys",
         may_see_logs: actor.require(Act::SeeRequests).is_ok(),
         // With a second factor, which is asked for when it comes to it.
@@ -188,11 +188,11 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let own = own(&app, &visitor, &id).await?;
     let notice = match asked.done.as_deref() {
-        Some("added") => "The application is registered. Generate its first key here.",
-        Some("shown") => "This key has been shown already, once. Regenerate it if its secret was not saved.",
-        Some("changed") => "Saved. What is narrower now is so for every request from here on.",
-        Some("moved") => "The end is moved.",
-        Some("revoked") => "The key is revoked. No request with it is accepted any more.",
+        Some("added") => say!("keys-done-added"),
+        Some("shown") => say!("keys-done-shown"),
+        Some("changed") => say!("keys-done-changed"),
+        Some("moved") => say!("keys-done-moved"),
+        Some("revoked") => say!("keys-done-revoked"),
         _ => "",
     };
     listed(
@@ -249,7 +249,7 @@ pub async fn gate(
 /// What a person is told who sent a form that was refused.
 fn refusal(error: OpError) -> Result<String, Problem> {
     let (field, problem) = in_form(error)?;
-    Ok(if field.is_empty() { problem } else { format!("{field} {problem}.") })
+    Ok(if field.is_empty() { problem } else { say!("keys-field-wrong", field = field, problem = problem) })
 }
 
 /// Issues a key and shows it, this once.
@@ -265,7 +265,7 @@ pub async fn generate(
     let NewKeyForm { csrf, once, mode, name, challenge, code } = form;
     let fields =
         vec![("csrf", csrf), ("once", once.clone()), ("mode", mode.as_str().to_owned()), ("name", name.clone())];
-    let waiting = Waiting { to: format!("/apps/{}/keys", row.id), fields, act: "Generate the Live key" };
+    let waiting = Waiting { to: format!("/apps/{}/keys", row.id), fields, act: say!("keys-act-generate") };
     let given = Given { challenge: &challenge, code: &code };
     let carry = gate(&app, &mut visitor, (actor, mode), given, waiting).await?;
     let (_, actor) = visitor.at(row.merchant_id)?;
@@ -299,7 +299,6 @@ fn shown(visitor: &Visitor, made: &Made, predecessor: String) -> Result<Response
         frame: Frame { mode_is_test: credential.mode == Mode::Test, ..Frame::new(visitor, membership, "apps") },
         app_id: credential.app_id.to_string(),
         mode: credential.mode.as_str(),
-        mode_word: word(credential.mode),
         key_id: &credential.key_id,
         secret: secret.expose(),
         predecessor,
@@ -347,7 +346,7 @@ pub async fn roll(
     let (before, actor) = own_key(&app, &visitor, &key_id).await?;
     let RollForm { csrf, once, grace_seconds, challenge, code } = form;
     let fields = vec![("csrf", csrf), ("once", once.clone()), ("grace_seconds", grace_seconds.to_string())];
-    let waiting = Waiting { to: format!("/keys/{key_id}/roll"), fields, act: "Regenerate the Live key" };
+    let waiting = Waiting { to: format!("/keys/{key_id}/roll"), fields, act: say!("keys-act-regenerate") };
     let given = Given { challenge: &challenge, code: &code };
     let carry = gate(&app, &mut visitor, (actor, before.credential.mode), given, waiting).await?;
     let (_, actor) = visitor.at(before.credential.merchant_id)?;
@@ -355,8 +354,8 @@ pub async fn roll(
     let response = match credentials::roll(&app, actor, &key_id, grace_seconds, Some(&repeat)).await {
         Ok(rolled) => {
             let predecessor = match line(rolled.previous).ends_on {
-                ends if ends.is_empty() => format!("{key_id} has stopped working."),
-                ends => format!("{key_id} works until {ends}."),
+                ends if ends.is_empty() => say!("key-shown-old-stopped", key = key_id),
+                ends => say!("key-shown-old-works", key = key_id, until = ends),
             };
             shown(&visitor, &rolled.made, predecessor)?
         }
@@ -382,7 +381,7 @@ pub async fn move_end(
         Carry::nothing()
     } else {
         let fields = vec![("csrf", csrf), ("once", once), ("grace_seconds", grace_seconds.to_string())];
-        let waiting = Waiting { to: format!("/keys/{key_id}/end"), fields, act: "Move the end of the Live key" };
+        let waiting = Waiting { to: format!("/keys/{key_id}/end"), fields, act: say!("keys-act-move-end") };
         let given = Given { challenge: &challenge, code: &code };
         gate(&app, &mut visitor, (actor, mode), given, waiting).await?
     };

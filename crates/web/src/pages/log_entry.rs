@@ -8,7 +8,7 @@ use keymint_app::App;
 use keymint_app::ops::requests;
 use keymint_domain::mode::Mode;
 
-use super::advice::{Fix, advice, fix, words};
+use super::advice::{Fix, advice, fix, spaced, words};
 use super::keys::own;
 use super::session::SignedIn;
 use super::{Frame, Problem, page};
@@ -73,7 +73,7 @@ pub async fn show(
         method: entry.method,
         path: entry.path,
         status: entry.status,
-        scheme: entry.scheme.as_deref().map(words).unwrap_or_default(),
+        scheme: entry.scheme.as_deref().map(spaced).unwrap_or_default(),
         key_id: entry.key_id,
         client_ip: entry.client_ip.to_string(),
         request_id: entry.request_id,

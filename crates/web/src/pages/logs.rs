@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use keymint_app::App;
 use keymint_app::ops::{Actor, OpError, requests};
+use keymint_app::say;
 use keymint_app::store_types::{Entry, Filter};
 use keymint_domain::id::AppId;
 use keymint_domain::mode::Mode;
@@ -133,13 +134,13 @@ impl LogsQuery {
     pub fn filter(&self, limit: usize) -> Result<Filter, &'static str> {
         let (mut since, mut until) = (UnixMs(0), UnixMs(i64::MAX));
         if !self.from.is_empty() {
-            (since, _) = day_of(&self.from).ok_or("From is not a day such as 2027-01-31.")?;
+            (since, _) = day_of(&self.from).ok_or(say!("common-from-wrong"))?;
         }
         if !self.to.is_empty() {
-            (_, until) = day_of(&self.to).ok_or("To is not a day such as 2027-01-31.")?;
+            (_, until) = day_of(&self.to).ok_or(say!("common-to-wrong"))?;
         }
         if since >= until {
-            return Err("From is after To.");
+            return Err(say!("common-from-after-to"));
         }
         let class = STATUS_CLASSES.iter().find(|(name, _)| *name == self.status);
         Ok(Filter {

@@ -7,11 +7,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::{OpError, mail_codes};
+use keymint_app::say;
 use keymint_domain::secret::SecretText;
 
 use super::security::{self, BeginForm, ProofForm};
 use super::session::{SignedIn, Visitor};
-use super::{Frame, Problem, TOO_MANY, page};
+use super::{Frame, Problem, page, too_many};
 
 #[derive(Template)]
 #[template(path = "mail_codes.html")]
@@ -53,10 +54,8 @@ pub async fn confirm(
     visitor.check(&form.csrf)?;
     let (status, problem) = match mail_codes::confirm(&app, &visitor.person, (&form.challenge, &form.code)).await {
         Ok(true) => return Ok(Redirect::to("/security?done=mail_codes").into_response()),
-        Ok(false) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "This code is not right, or was used, or is too old. Ask for another.")
-        }
-        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
+        Ok(false) => (StatusCode::UNPROCESSABLE_ENTITY, say!("common-code-wrong-ask")),
+        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, too_many()),
         Err(other) => return Err(other.into()),
     };
     code_page(&visitor, status, form.challenge, problem)
@@ -69,7 +68,7 @@ pub async fn remove(
     headers: HeaderMap,
     Form(form): Form<ProofForm>,
 ) -> Result<Response, Problem> {
-    let act = ("/security/mail-codes/remove", "Turn codes by mail off");
+    let act = ("/security/mail-codes/remove", say!("security-turn-mail-codes-off"));
     let carry = security::gate(&app, &mut visitor, form, act).await?;
     mail_codes::remove(&app, &visitor.person).await?;
     Ok(carry.onto(Redirect::to("/security?done=mail_codes_off").into_response(), &headers))

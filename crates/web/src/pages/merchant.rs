@@ -6,12 +6,13 @@ use axum::response::Response;
 use http::StatusCode;
 use keymint_app::App;
 use keymint_app::ops::{Actor, audit, companies, merchants, team};
+use keymint_app::say;
 use keymint_app::store_types::{Activation, AuditRow, Member};
 use keymint_domain::id::MerchantId;
 use serde::Deserialize;
 
 use super::session::{SignedIn, Visitor};
-use super::{Frame, Problem, page, second};
+use super::{Frame, Problem, merchant, page, second};
 use crate::api::extract::rfc3339;
 
 /// Entries on one page.
@@ -47,25 +48,16 @@ async fn steps(
     let (company, home) = (format!("/merchants/{id}/profile"), format!("/merchants/{id}/apps"));
     let is_described = companies::find(app, actor, id).await?.is_some();
     Ok(vec![
-        step("The company is described.", is_described, &company, "Company"),
+        step(say!("activation-company"), is_described, &company, say!("common-company")),
         step(
-            "An application is enabled, and has been called with a test key.",
+            say!("activation-called"),
             merchants::has_called(app, actor, id).await?,
             &home,
-            "Applications",
+            say!("common-applications"),
         ),
-        step(
-            "You have a second factor: whoever generates Live keys needs one.",
-            visitor.person.means.first().is_some(),
-            "/security",
-            "Security",
-        ),
-        step("The operator has approved the business.", state == Activation::Approved, "", ""),
+        step(say!("activation-factor"), visitor.person.means.first().is_some(), "/security", say!("common-security")),
+        step(say!("activation-approved"), state == Activation::Approved, "", ""),
     ])
-}
-
-fn merchant(id: &str) -> Result<MerchantId, Problem> {
-    id.parse().map_err(|_| Problem::NotFound)
 }
 
 /// What live mode needs, and what a reviewer said.
@@ -77,14 +69,14 @@ pub async fn activation(
     let (membership, actor) = visitor.at(merchant(&id)?)?;
     let row = merchants::find(&app, actor, membership.merchant_id).await?;
     let (tone, says) = match row.activation {
-        Activation::Pending => ("warn", "A reviewer looks at this business. Until then everything works in test mode."),
-        Activation::Approved => ("good", "Live keys can be generated, by an owner or an admin with a second factor."),
-        Activation::Rejected => ("bad", "Live mode was refused. Test mode goes on; answer the reviewer below."),
-        Activation::Suspended => ("bad", "Live keys are refused until the suspension ends. Test mode goes on."),
+        Activation::Pending => ("warn", say!("activation-says-pending")),
+        Activation::Approved => ("good", say!("activation-says-approved")),
+        Activation::Rejected => ("bad", say!("activation-says-rejected")),
+        Activation::Suspended => ("bad", say!("activation-says-suspended")),
     };
     let view = ActivationPage {
         frame: Frame::new(&visitor, membership, "activation"),
-        state: row.activation.as_str(),
+        state: merchants::state_words(row.activation),
         tone,
         says,
         steps: steps(&app, &visitor, (membership.merchant_id, actor), row.activation).await?,
@@ -116,36 +108,36 @@ struct AuditPage {
 /// An act in words; what has none stands as it is kept.
 fn said(action: &str) -> &'static str {
     match action {
-        "app.changed" => "Changed an application",
-        "app.disabled" => "Disabled an application",
-        "app.domains_changed" => "Changed an application's domains",
-        "app.enabled" => "Enabled an application",
-        "app.made" => "Added an application",
-        "company.described" => "Described the company",
-        "credential.changed" => "Changed a key",
-        "credential.end_moved" => "Moved the end of a key",
-        "credential.issued" => "Generated a key",
-        "credential.revoked" => "Revoked a key",
-        "credential.rolled" => "Regenerated a key",
-        "merchant.activation" => "Decided about live mode",
-        "merchant.made" => "Made the merchant",
-        "page.viewed" => "Saw a page",
-        "role.changed" => "Changed a role",
-        "role.deleted" => "Deleted a role",
-        "role.made" => "Made a role",
-        "team.declined" => "Declined an invitation",
-        "team.factors_reset" => "Reset a member's second factors",
-        "team.invited" => "Invited somebody",
-        "team.joined" => "Joined the team",
-        "team.left" => "Left the team",
-        "team.removed" => "Took somebody out of the team",
-        "team.role_changed" => "Changed somebody's role",
-        "team.rule_changed" => "Changed the rule about second factors",
-        "team.unlocked" => "Unlocked a member",
-        "team.withdrawn" => "Withdrew an invitation",
-        "token.made" => "Made an API token",
-        "token.revoked" => "Revoked an API token",
-        "user.made" => "Made an account",
+        "app.changed" => say!("audit-app-changed"),
+        "app.disabled" => say!("audit-app-disabled"),
+        "app.domains_changed" => say!("audit-app-domains-changed"),
+        "app.enabled" => say!("audit-app-enabled"),
+        "app.made" => say!("audit-app-made"),
+        "company.described" => say!("audit-company-described"),
+        "credential.changed" => say!("audit-credential-changed"),
+        "credential.end_moved" => say!("audit-credential-end-moved"),
+        "credential.issued" => say!("audit-credential-issued"),
+        "credential.revoked" => say!("audit-credential-revoked"),
+        "credential.rolled" => say!("audit-credential-rolled"),
+        "merchant.activation" => say!("audit-merchant-activation"),
+        "merchant.made" => say!("audit-merchant-made"),
+        "page.viewed" => say!("audit-page-viewed"),
+        "role.changed" => say!("audit-role-changed"),
+        "role.deleted" => say!("audit-role-deleted"),
+        "role.made" => say!("audit-role-made"),
+        "team.declined" => say!("audit-team-declined"),
+        "team.factors_reset" => say!("audit-team-factors-reset"),
+        "team.invited" => say!("audit-team-invited"),
+        "team.joined" => say!("audit-team-joined"),
+        "team.left" => say!("audit-team-left"),
+        "team.removed" => say!("audit-team-removed"),
+        "team.role_changed" => say!("audit-team-role-changed"),
+        "team.rule_changed" => say!("audit-team-rule-changed"),
+        "team.unlocked" => say!("audit-team-unlocked"),
+        "team.withdrawn" => say!("audit-team-withdrawn"),
+        "token.made" => say!("audit-token-made"),
+        "token.revoked" => say!("audit-token-revoked"),
+        "user.made" => say!("audit-user-made"),
         _ => "",
     }
 }
@@ -155,10 +147,10 @@ fn line(row: AuditRow, members: &[Member]) -> AuditLine {
     let who = match row.actor.split_once(':') {
         Some(("user", id)) => {
             let known = members.iter().find(|member| member.user.to_string() == id);
-            known.map_or_else(|| "Somebody who left".to_owned(), |member| member.name.clone())
+            known.map_or_else(|| say!("audit-by-former").to_owned(), |member| member.name.clone())
         }
-        Some(("operator", _)) => "The operator".to_owned(),
-        Some(("merchant", _)) => "An API token".to_owned(),
+        Some(("operator", _)) => say!("audit-by-operator").to_owned(),
+        Some(("merchant", _)) => say!("audit-by-token").to_owned(),
         _ => "Keymint".to_owned(),
     };
     AuditLine {

@@ -1,6 +1,9 @@
 //! The console's pages: every route in one list, who is asked at each, and what every page has in common. A page is a
 //! handler and a view struct; what may be done is decided by the use cases, never here.
 
+#[macro_use]
+mod html;
+
 mod account;
 mod advice;
 mod app_settings;
@@ -8,6 +11,7 @@ mod apps;
 mod chart;
 mod company;
 mod export;
+mod field;
 mod jump;
 mod keys;
 mod log_entry;
@@ -23,6 +27,7 @@ mod proof;
 mod restrictions;
 mod roles;
 mod samples;
+mod script;
 mod security;
 mod session;
 mod start;
@@ -39,8 +44,11 @@ use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use keymint_app::App;
+use keymint_app::ops::roles::title as role_title;
 use keymint_app::ops::{OpError, people};
+use keymint_app::say;
 use keymint_app::store_types::{Membership, StoreError};
+use keymint_domain::id::MerchantId;
 use keymint_domain::role::Act;
 use keymint_domain::time::UnixMs;
 use tower_http::csrf::CsrfLayer;
@@ -54,7 +62,9 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// What a person is told in a form who tried too often.
-const TOO_MANY: &str = "Too many attempts. Wait half an hour, then try again.";
+fn too_many() -> &'static str {
+    say!("common-too-many")
+}
 
 /// The pages. Unsafe requests from another origin end here, before any handler (T105).
 pub fn router(app: &App) -> Router<App> {
@@ -106,10 +116,7 @@ pub fn router(app: &App) -> Router<App> {
             "/assets/console.css",
             get(|| asset("text/css; charset=utf-8", include_str!("../../assets/console.css"))),
         )
-        .route(
-            "/assets/console.js",
-            get(|| asset("text/javascript; charset=utf-8", include_str!("../../assets/console.js"))),
-        )
+        .route("/assets/console.js", get(|| asset("text/javascript; charset=utf-8", script::console())))
         .route(
             "/assets/passkey.js",
             get(|| asset("text/javascript; charset=utf-8", include_str!("../../assets/passkey.js"))),
@@ -238,7 +245,7 @@ impl Frame {
             place,
             merchant_id: membership.merchant_id.to_string(),
             merchant_name: membership.merchant_name.clone(),
-            role: membership.role_name.clone(),
+            role: role_title(membership.role, &membership.role_name),
             name: visitor.person.name.clone(),
             email: visitor.person.email.clone(),
             csrf: visitor.csrf.clone(),
@@ -253,6 +260,14 @@ impl Frame {
                 .collect(),
         }
     }
+}
+
+/// The merchant that an address names.
+///
+/// # Errors
+/// `NotFound`.
+fn merchant(text: &str) -> Result<MerchantId, Problem> {
+    text.parse().map_err(|_| Problem::NotFound)
 }
 
 /// Renders a page.
@@ -298,34 +313,16 @@ impl IntoResponse for Problem {
         let (status, title, text) = match self {
             Self::Instead(response) => return *response,
             Self::SignIn => return Redirect::to("/sign-in").into_response(),
-            Self::NotFound => {
-                (StatusCode::NOT_FOUND, "Not found", "There is nothing at this address that this account may see.")
-            }
-            Self::Forbidden => (
-                StatusCode::FORBIDDEN,
-                "Not allowed",
-                "Permission denied. Your role does not allow this: contact the owner, who can do it or change your role.",
-            ),
-            Self::Stale => (
-                StatusCode::FORBIDDEN,
-                "Form out of date",
-                "This form is not from the session you are signed in with. Go back, reload the page and send it again.",
-            ),
-            Self::Broken => (
-                StatusCode::BAD_REQUEST,
-                "The form did not arrive",
-                "It came damaged, incomplete, too slowly, or was too large. Nothing was changed. A logo may have at most 100 KB.",
-            ),
-            Self::TooMany => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many attempts",
-                "Nothing was changed. Wait an hour, then try again.",
-            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, say!("problem-not-found"), say!("problem-not-found-text")),
+            Self::Forbidden => (StatusCode::FORBIDDEN, say!("problem-forbidden"), say!("problem-forbidden-text")),
+            Self::Stale => (StatusCode::FORBIDDEN, say!("problem-stale"), say!("problem-stale-text")),
+            Self::Broken => (StatusCode::BAD_REQUEST, say!("problem-broken"), say!("problem-broken-text")),
+            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, say!("problem-too-many"), say!("problem-too-many-text")),
             Self::Unavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "Not available now", "Nothing was changed. Try again in a moment.")
+                (StatusCode::SERVICE_UNAVAILABLE, say!("problem-unavailable"), say!("problem-unavailable-text"))
             }
             Self::Internal => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side", "Nothing was changed.")
+                (StatusCode::INTERNAL_SERVER_ERROR, say!("problem-internal"), say!("problem-internal-text"))
             }
         };
         page(status, &ProblemPage { title, text }).unwrap_or_else(|_| status.into_response())
@@ -360,7 +357,7 @@ fn second(at: UnixMs) -> String {
 
 /// A moment to the minute, `2026-11-21 15:28 UTC`.
 fn minute(at: UnixMs) -> String {
-    format!("{} UTC", second(at).chars().take(16).collect::<String>())
+    say!("moments-utc", moment = second(at).chars().take(16).collect::<String>())
 }
 
 /// What a refusal says in a form: the field it stands beside, or none for above all, and the words. What is no matter of
@@ -372,7 +369,7 @@ fn in_form(error: OpError) -> Result<(&'static str, String), Problem> {
     match error {
         OpError::Field { field, problem } => Ok((field, problem)),
         OpError::Conflict { message, .. } => Ok(("", message)),
-        OpError::TooMany => Ok(("", TOO_MANY.to_owned())),
+        OpError::TooMany => Ok(("", too_many().to_owned())),
         other => Err(other.into()),
     }
 }

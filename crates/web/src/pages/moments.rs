@@ -1,24 +1,43 @@
 //! Times as people read them; the exact one stands beside each.
 
+use keymint_app::say;
 use keymint_domain::time::UnixMs;
 
 /// How long ago a moment was: `2 hours ago`.
 pub fn ago(now: UnixMs, at: UnixMs) -> String {
     let seconds = now.0.saturating_sub(at.0).max(0) / 1000;
-    let (count, unit) = match seconds {
-        0..5 => return "just now".to_owned(),
-        5..60 => (seconds, "second"),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..86_400 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {unit}{plural} ago")
+    match seconds {
+        0..5 => say!("moments-now").to_owned(),
+        5..60 => say!("moments-seconds", count = seconds),
+        60..3_600 => say!("moments-minutes", count = seconds / 60),
+        3_600..86_400 => say!("moments-hours", count = seconds / 3_600),
+        _ => say!("moments-days", count = seconds / 86_400),
+    }
 }
 
-/// A moment in a form of strftime, in UTC.
+/// A moment in a form of strftime, in UTC; `%b` is the month's short name.
 pub fn written(at: UnixMs, form: &str) -> String {
-    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().strftime(form).to_string()
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
+    // The library writes English. A name that held a percent sign would be a form itself.
+    let month = month(at.month()).replace('%', "%%");
+    at.strftime(&form.replace("%b", &month)).to_string()
+}
+
+fn month(number: i8) -> &'static str {
+    match number {
+        1 => say!("moments-jan"),
+        2 => say!("moments-feb"),
+        3 => say!("moments-mar"),
+        4 => say!("moments-apr"),
+        5 => say!("moments-may"),
+        6 => say!("moments-jun"),
+        7 => say!("moments-jul"),
+        8 => say!("moments-aug"),
+        9 => say!("moments-sep"),
+        10 => say!("moments-oct"),
+        11 => say!("moments-nov"),
+        _ => say!("moments-dec"),
+    }
 }
 
 /// A number with a comma before each three digits: `12,345`.

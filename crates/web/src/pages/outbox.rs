@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keymint_app::App;
+use keymint_app::say;
 use keymint_app::store_types::Channel;
 
 use super::{Problem, page};
@@ -29,8 +30,8 @@ pub async fn list(State(app): State<App>) -> Result<Response, Problem> {
     let letters = app.kept_letters().await?.into_iter().map(|(letter, text)| LetterLine {
         at: rfc3339(letter.at),
         kind: match letter.channel {
-            Channel::Mail => "Mail",
-            Channel::Sms => "SMS",
+            Channel::Mail => say!("outbox-mail"),
+            Channel::Sms => say!("outbox-sms"),
         },
         to: letter.recipient,
         subject: letter.subject,

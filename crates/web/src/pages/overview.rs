@@ -8,6 +8,7 @@ use keymint_app::App;
 use keymint_app::ops::credentials::View;
 use keymint_app::ops::traffic::{self, Traffic, Window};
 use keymint_app::ops::{Actor, OpError, credentials};
+use keymint_app::say;
 use keymint_app::store_types::{AppRow, Counts};
 use keymint_domain::credential::State as KeyState;
 use keymint_domain::id::AppId;
@@ -35,28 +36,27 @@ const REASONS_MAX: usize = 5;
 /// A range that can be asked for.
 struct Range {
     name: &'static str,
-    /// `the last 24 hours`.
-    words: &'static str,
     window: Window,
     /// How a step is written in the table, and below the chart.
     forms: (&'static str, &'static str),
 }
 
-const RANGES: [Range; 3] = [
-    Range {
-        name: "24h",
-        words: "24 hours",
-        window: Window { steps: 24, step_hours: 1 },
-        forms: ("%-d %b, %H:%M", "%H:%M"),
-    },
-    Range {
-        name: "7d",
-        words: "7 days",
-        window: Window { steps: 28, step_hours: 6 },
-        forms: ("%-d %b, %H:%M", "%-d %b"),
-    },
-    Range { name: "30d", words: "30 days", window: Window { steps: 30, step_hours: 24 }, forms: ("%-d %b", "%-d %b") },
-];
+const DAY: Range =
+    Range { name: "24h", window: Window { steps: 24, step_hours: 1 }, forms: ("%-d %b, %H:%M", "%H:%M") };
+const WEEK: Range =
+    Range { name: "7d", window: Window { steps: 28, step_hours: 6 }, forms: ("%-d %b, %H:%M", "%-d %b") };
+const MONTH: Range = Range { name: "30d", window: Window { steps: 30, step_hours: 24 }, forms: ("%-d %b", "%-d %b") };
+
+impl Range {
+    /// `24 hours`.
+    fn words(&self) -> &'static str {
+        match self.name {
+            "7d" => say!("overview-week"),
+            "30d" => say!("overview-month"),
+            _ => say!("overview-day"),
+        }
+    }
+}
 
 /// A place of a switch.
 struct Place {
@@ -113,7 +113,6 @@ struct OverviewPage {
     product: String,
     is_enabled: bool,
     mode: &'static str,
-    mode_word: &'static str,
     range: &'static str,
     range_words: &'static str,
     ranges: Vec<Place>,
@@ -156,34 +155,35 @@ fn stats(traffic: &Traffic, range: &Range) -> Vec<Stat> {
     let Traffic { total, before, .. } = traffic;
     let beside = |now, before| match delta(now, before) {
         empty if empty.is_empty() => empty,
-        delta => format!("{delta} against the {} before", range.words),
+        delta => say!("overview-against", delta = delta, span = range.words()),
     };
     let succeeded = |counts: &Counts| percent(counts.succeeded(), counts.requests());
-    let before_rate = if before.requests() == 0 { String::new() } else { format!("{} before", succeeded(before)) };
+    let before_rate =
+        if before.requests() == 0 { String::new() } else { say!("overview-before", rate = succeeded(before)) };
     let (median, slow) = match traffic.percentiles_us {
-        Some((median, slow)) => (duration(median), format!("p95 {}", duration(slow))),
+        Some((median, slow)) => (duration(median), say!("overview-p95", duration = duration(slow))),
         None => ("–".to_owned(), String::new()),
     };
     vec![
         Stat {
-            label: "Requests",
+            label: say!("common-requests"),
             value: grouped(total.requests()),
             beside: beside(total.requests(), before.requests()),
             note: String::new(),
         },
         Stat {
-            label: "Success rate",
+            label: say!("overview-success-rate"),
             value: succeeded(total),
             beside: before_rate,
-            note: "let in and answered below 400".to_owned(),
+            note: say!("overview-success-what").to_owned(),
         },
         Stat {
-            label: "Denied",
+            label: say!("overview-denied"),
             value: grouped(total.denied),
             beside: beside(total.denied, before.denied),
             note: String::new(),
         },
-        Stat { label: "Latency, p50", value: median, beside: slow, note: "from the request to the answer".to_owned() },
+        Stat { label: say!("overview-p50"), value: median, beside: slow, note: say!("common-latency-what").to_owned() },
     ]
 }
 
@@ -219,9 +219,9 @@ fn steps(keys: &[View], may_manage: bool, app_id: &str) -> Vec<Step> {
     }
     let step = |words, is_done, place, label| Step { words, is_done, href: format!("/apps/{app_id}{place}"), label };
     vec![
-        step("Register the application", true, "", ""),
-        step("Generate a test key and save its secret", has_key, "/keys?mode=test", "Generate API Key"),
-        step("Make the first call", false, "/start", "Start here"),
+        step(say!("overview-step-register"), true, "", ""),
+        step(say!("overview-step-key"), has_key, "/keys?mode=test", say!("common-generate-api-key")),
+        step(say!("overview-step-call"), false, "/start", say!("common-start-here")),
     ]
 }
 
@@ -246,8 +246,8 @@ pub async fn show(
     let (row, actor) = own(&app, &visitor, &id).await?;
     let (membership, _) = visitor.at(row.merchant_id)?;
     let mode = Mode::parse(&asked.mode).unwrap_or(Mode::Test);
-    let [day_range, ..] = &RANGES;
-    let range = RANGES.iter().find(|range| range.name == asked.range).unwrap_or(day_range);
+    let ranges = [DAY, WEEK, MONTH];
+    let range = ranges.iter().find(|range| range.name == asked.range).unwrap_or(&DAY);
     let AppRow { id, name, product, is_enabled, .. } = row;
     let app_id = id.to_string();
     let may_see_logs = actor.require(Act::SeeRequests).is_ok();
@@ -268,7 +268,7 @@ pub async fn show(
     let (kept, kept_all) = if mode == Mode::Test { kept(&app, actor, id, since).await? } else { (Vec::new(), 0) };
     let mut keys = credentials::living(&app, actor, id, Mode::Test).await?;
     keys.extend(credentials::ended_below(&app, actor, (id, Mode::Test), (credentials::NEWEST, KEYS_LOOKED_AT)).await?);
-    let place = |found: &Range| Place { name: found.name, words: found.words, is_here: found.name == range.name };
+    let place = |found: &Range| Place { name: found.name, words: found.words(), is_here: found.name == range.name };
     let title = app.products.find(&product).map(|product| product.dialect.title.to_string());
     let view = OverviewPage {
         frame: Frame { mode_is_test: mode == Mode::Test, ..Frame::new(&visitor, membership, "apps") },
@@ -278,10 +278,9 @@ pub async fn show(
         product: title.unwrap_or(product),
         is_enabled,
         mode: mode.as_str(),
-        mode_word: if mode == Mode::Test { "Test" } else { "Live" },
         range: range.name,
-        range_words: range.words,
-        ranges: RANGES.iter().map(place).collect(),
+        range_words: range.words(),
+        ranges: ranges.iter().map(place).collect(),
         steps: steps(&keys, may_manage, &app_id),
         app_id,
         requests,

@@ -10,15 +10,16 @@ use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::proofs::Factor;
 use keymint_app::ops::{OpError, passkeys, people};
+use keymint_app::say;
 use keymint_app::store_types::Passkey;
 use keymint_domain::id::PasskeyId;
 use keymint_domain::secret::SecretText;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::security::{self, ProofForm, SecurityQuery, Wrong};
-use super::session::{SignedIn, Visitor, sign_in_refused, with_cookie};
-use super::{Frame, Problem, in_form, page, second as to_the_second};
+use super::security::{self, ProofForm};
+use super::session::{SignedIn, sign_in_refused, with_cookie};
+use super::{Frame, Problem, page, second as to_the_second};
 use crate::console::Client;
 
 /// Where passkeys are, as seen from the page that a person has opened.
@@ -112,12 +113,6 @@ pub struct NewForm {
     password: String,
 }
 
-async fn refused(app: &App, visitor: &Visitor, error: OpError, typed: String) -> Result<Response, Problem> {
-    let (field, problem) = in_form(error)?;
-    let wrong = Wrong { form: "passkeys", field, problem, typed };
-    security::shown(app, visitor, wrong, &SecurityQuery::default()).await
-}
-
 /// Begins to add a passkey.
 pub async fn begin(
     State(app): State<App>,
@@ -132,29 +127,20 @@ pub async fn begin(
             page(StatusCode::OK, &NewPage { frame, name: form.name.trim().to_owned(), challenge, options })
         }
         Err(OpError::ProofNeeded) => security::ask_first(&app, &mut visitor).await,
-        Err(error) => refused(&app, &visitor, error, form.name).await,
+        Err(error) => security::refused(&app, &visitor, "passkeys", error, form.name).await,
     }
-}
-
-/// What the browser answers.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub struct ReplyForm {
-    csrf: String,
-    challenge: String,
-    code: String,
 }
 
 /// Adds it.
 pub async fn confirm(
     State(app): State<App>,
     SignedIn(visitor): SignedIn,
-    Form(form): Form<ReplyForm>,
+    Form(form): Form<ProofForm>,
 ) -> Result<Response, Problem> {
     visitor.check(&form.csrf)?;
     match passkeys::confirm(&app, &visitor.person, (&form.challenge, &form.code)).await {
         Ok(()) => Ok(Redirect::to("/security?done=passkey").into_response()),
-        Err(error) => refused(&app, &visitor, error, String::new()).await,
+        Err(error) => security::refused(&app, &visitor, "passkeys", error, String::new()).await,
     }
 }
 
@@ -168,7 +154,7 @@ pub async fn remove(
 ) -> Result<Response, Problem> {
     let id: PasskeyId = id.parse().map_err(|_| Problem::NotFound)?;
     let to = format!("/security/passkeys/{id}/remove");
-    let carry = security::gate(&app, &mut visitor, form, (&to, "Remove the passkey")).await?;
+    let carry = security::gate(&app, &mut visitor, form, (&to, say!("passkey-act-remove"))).await?;
     passkeys::remove(&app, &visitor.person, id).await?;
     Ok(carry.onto(Redirect::to("/security?done=passkey_removed").into_response(), &headers))
 }
@@ -192,13 +178,12 @@ pub async fn sign_in(
     State(app): State<App>,
     Extension(Client(client)): Extension<Client>,
     headers: HeaderMap,
-    Form(form): Form<ReplyForm>,
+    Form(form): Form<ProofForm>,
 ) -> Result<Response, Problem> {
     match people::passkey_sign_in(&app, (&form.challenge, &form.code), client).await? {
         Some(secret) => Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), "")),
         None => {
-            let problem = "This passkey was not accepted. It may have been removed, or the question was too old. Try \
-                           again, or sign in with your password.";
+            let problem = say!("passkey-refused");
             sign_in_refused(&app, &headers, problem)
         }
     }

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::people;
 use keymint_app::ops::proofs::{self, Challenge, Factor};
+use keymint_app::say;
 use keymint_domain::time::UnixMs;
 
 use super::passkeys::{Asking, SEND};
@@ -70,13 +71,11 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
     if visitor.person.has_proved() {
         return Ok(Carry::nothing());
     }
-    let Some(first) = visitor.person.means.first() else {
+    // Nothing to give a proof with; or nothing that is sent would do: the page says until when, and why.
+    let first = visitor.person.means.first().filter(|_| visitor.person.means.rests_until().is_none());
+    let Some(first) = first else {
         return Err(Problem::Instead(Box::new(Redirect::to("/security?needed=1").into_response())));
     };
-    // Nothing that is sent would do: the page says until when, and why.
-    if visitor.person.means.rests_until().is_some() {
-        return Err(Problem::Instead(Box::new(Redirect::to("/security?needed=1").into_response())));
-    }
     // One act of one form: the address says which.
     let purpose = format!("step_up {}", waiting.to);
     let mut problem = "";
@@ -86,11 +85,7 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
             visitor.person.proved_at = Some(visitor.person.now);
             return Ok(Carry(proof));
         }
-        problem = if given.code.starts_with('{') {
-            "This passkey was not accepted. Ask again."
-        } else {
-            "This code is not right, or was used, or is too old."
-        };
+        problem = if given.code.starts_with('{') { say!("proof-passkey-refused") } else { say!("proof-code-wrong") };
     }
     let instead = visitor.person.means.instead();
     let factor = instead.filter(|other| given.code == SEND && *other == Factor::SentCode).unwrap_or(first);

@@ -8,11 +8,12 @@ use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::OpError;
 use keymint_app::ops::credentials::{self, Patch, View};
+use keymint_app::say;
 use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
 use serde::Deserialize;
 
-use super::keys::{gate, own_key};
+use super::keys::{gate, own_key, state_words};
 use super::proof::{Given, Waiting};
 use super::session::{SignedIn, Visitor};
 use super::{Frame, Problem, day, in_form, page};
@@ -71,8 +72,7 @@ impl RestrictionsForm {
             day if day == before.expires_on => None,
             "" => Some(None),
             day => {
-                let wrong =
-                    |_| OpError::Field { field: "expires_on", problem: "must be a day such as 2027-01-31".to_owned() };
+                let wrong = |_| OpError::Field { field: "expires_on", problem: say!("key-day-wrong").to_owned() };
                 let date: jiff::civil::Date = day.parse().map_err(wrong)?;
                 let end = date.tomorrow().and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC)).map_err(wrong)?;
                 Some(Some(UnixMs(end.timestamp().as_millisecond())))
@@ -103,7 +103,7 @@ fn shown(
         app_id: credential.app_id.to_string(),
         key_id: credential.key_id.clone(),
         mode: credential.mode.as_str(),
-        status: view.state.as_str(),
+        status: state_words(view.state),
         may_manage: !matches!(manage, Err(OpError::Forbidden)),
         form,
         field,
@@ -141,7 +141,7 @@ pub async fn change(
         ("allowed_origins", form.allowed_origins.clone()),
         ("scopes", form.scopes.clone()),
     ];
-    let waiting = Waiting { to: format!("/keys/{key_id}"), fields, act: "Change the Live key" };
+    let waiting = Waiting { to: format!("/keys/{key_id}"), fields, act: say!("key-act-change") };
     let given = Given { challenge: &form.challenge, code: &form.code };
     let carry = gate(&app, &mut visitor, (actor, mode), given, waiting).await?;
     let (_, actor) = visitor.at(view.credential.merchant_id)?;

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::{OpError, roles};
+use keymint_app::say;
 use keymint_app::store_types::TeamRole;
 use keymint_domain::id::{MerchantId, RoleId};
 use keymint_domain::role::{Act, Acts, Role};
@@ -14,23 +15,24 @@ use serde::Deserialize;
 
 use super::proof::{self, Carry, Given, Waiting};
 use super::session::{SignedIn, Visitor};
-use super::team::{self, merchant};
-use super::{Frame, Problem, in_form, page};
+use super::{Frame, Problem, in_form, merchant, page, team};
 
 /// What a column of the table says, beside what may be granted.
-const OWNERS_ALONE: [(Act, &str); 3] = [
-    (Act::ManageCompany, "Change the company"),
-    (Act::ManageLiveCredentials, "Generate and regenerate Live keys"),
-    (Act::ManageTeam, "Manage the team"),
-];
+fn owners_alone() -> [(Act, &'static str); 3] {
+    [
+        (Act::ManageCompany, say!("roles-company")),
+        (Act::ManageLiveCredentials, say!("roles-live-keys")),
+        (Act::ManageTeam, say!("roles-team")),
+    ]
+}
 
 fn words(act: Act) -> &'static str {
     match act {
-        Act::SeeRequests => "See and export request logs",
-        Act::SeeAudit => "See the audit log",
-        Act::ManageApps => "Add, change and disable applications",
-        Act::ManageTestCredentials => "Generate, regenerate and revoke Test keys",
-        Act::RevokeLiveCredentials => "Revoke Live keys",
+        Act::SeeRequests => say!("roles-requests"),
+        Act::SeeAudit => say!("roles-audit"),
+        Act::ManageApps => say!("roles-apps"),
+        Act::ManageTestCredentials => say!("roles-test-keys"),
+        Act::RevokeLiveCredentials => say!("roles-revoke-live"),
         Act::See | Act::SeeTeam | Act::ManageCompany | Act::ManageLiveCredentials | Act::ManageTeam | Act::Operate => {
             ""
         }
@@ -107,13 +109,13 @@ async fn shown(
     let (membership, actor) = visitor.at(id)?;
     let status =
         if problem.is_empty() && form.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let fixed = |role: Role| RoleLine { id: String::new(), name: role.to_string(), holders: 0, role };
+    let fixed = |role: Role| RoleLine { id: String::new(), name: roles::title(role, ""), holders: 0, role };
     let mut lines: Vec<_> = Role::ALL.map(fixed).into();
     lines.extend(roles::list(app, actor, id).await?.into_iter().map(line));
     let act_line = |(act, words)| ActLine { words, cells: lines.iter().map(|line| line.role.may(act)).collect() };
     let view = RolesPage {
         frame: Frame::new(visitor, membership, "team"),
-        acts: Act::GRANTABLE.map(|act| (act, words(act))).into_iter().chain(OWNERS_ALONE).map(act_line).collect(),
+        acts: Act::GRANTABLE.map(|act| (act, words(act))).into_iter().chain(owners_alone()).map(act_line).collect(),
         roles: lines,
         may_manage: team::may_manage(visitor, id)?,
         form,
@@ -150,9 +152,9 @@ pub async fn list(
     Query(asked): Query<RolesQuery>,
 ) -> Result<Response, Problem> {
     let notice = match asked.done.as_str() {
-        "made" => "The role is there. Give it to somebody on the Team page.",
-        "changed" => "The role is changed, for all who have it.",
-        "deleted" => "The role is deleted.",
+        "made" => say!("roles-done-made"),
+        "changed" => say!("roles-done-changed"),
+        "deleted" => say!("roles-done-deleted"),
         _ => "",
     };
     let id = merchant(&id)?;
@@ -232,7 +234,7 @@ pub async fn make(
 ) -> Result<Response, Problem> {
     let form = RoleForm::of(pairs);
     let id = merchant(&id)?;
-    let carry = gate(&app, &mut visitor, (id, ""), &form, "Make the role").await?;
+    let carry = gate(&app, &mut visitor, (id, ""), &form, say!("roles-make")).await?;
     let (_, actor) = visitor.at(id)?;
     let response = match roles::put(&app, actor, id, None, (&form.name, form.acts())).await {
         Ok(_) => done(id, "made"),
@@ -282,7 +284,7 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     let form = RoleForm::of(pairs);
     let (id, role) = (merchant(&id)?, role_id(&role)?);
-    let carry = gate(&app, &mut visitor, (id, &format!("/{role}")), &form, "Change the role").await?;
+    let carry = gate(&app, &mut visitor, (id, &format!("/{role}")), &form, say!("common-change-the-role")).await?;
     let (_, actor) = visitor.at(id)?;
     let response = match roles::put(&app, actor, id, Some(role), (&form.name, form.acts())).await {
         Ok(_) => done(id, "changed"),
@@ -301,7 +303,7 @@ pub async fn remove(
 ) -> Result<Response, Problem> {
     let form = RoleForm::of(pairs);
     let (id, role) = (merchant(&id)?, role_id(&role)?);
-    let carry = gate(&app, &mut visitor, (id, &format!("/{role}/delete")), &form, "Delete the role").await?;
+    let carry = gate(&app, &mut visitor, (id, &format!("/{role}/delete")), &form, say!("roles-act-delete")).await?;
     let (_, actor) = visitor.at(id)?;
     let response = match roles::remove(&app, actor, id, role).await {
         Ok(()) => done(id, "deleted"),

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::authenticator::{self, Setup};
 use keymint_app::ops::{OpError, accounts, passkeys, people, proofs};
+use keymint_app::say;
 use keymint_app::store_types::Channel;
 use keymint_domain::id::SessionId;
 use keymint_domain::secret::SecretText;
@@ -18,7 +19,7 @@ use serde::Deserialize;
 use super::passkeys::{Line, Place};
 use super::proof::{self, Carry, Given, Waiting};
 use super::session::{BareForm, SignedIn, Visitor};
-use super::{Frame, Problem, TOO_MANY, in_form, minute, page};
+use super::{Frame, Problem, in_form, minute, page, too_many};
 use crate::api::extract::rfc3339;
 
 struct SessionLine {
@@ -106,14 +107,14 @@ pub async fn shown(app: &App, visitor: &Visitor, wrong: Wrong, asked: &SecurityQ
         seen: rfc3339(session.seen_at),
     };
     let notice = match asked.done.as_str() {
-        "password" => "The password is changed. Every other sign-in has ended.",
-        "sessions" => "Ended.",
-        "authenticator" => "The authenticator app is removed.",
-        "phone" => "The phone is verified.",
-        "mail_codes" => "Codes by mail are turned on.",
-        "mail_codes_off" => "Codes by mail are turned off.",
-        "passkey" => "The passkey is added. You can sign in with it.",
-        "passkey_removed" => "The passkey is removed. Remove it from your device, too.",
+        "password" => say!("security-done-password"),
+        "sessions" => say!("security-done-sessions"),
+        "authenticator" => say!("security-done-authenticator"),
+        "phone" => say!("security-done-phone"),
+        "mail_codes" => say!("security-done-mail-codes"),
+        "mail_codes_off" => say!("security-done-mail-codes-off"),
+        "passkey" => say!("security-done-passkey"),
+        "passkey_removed" => say!("security-done-passkey-removed"),
         _ => "",
     };
     let status = if wrong.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
@@ -204,7 +205,9 @@ pub struct ProofForm {
 }
 
 /// Where a proof is given that covers the changes on this page.
-const PROVE: (&str, &str) = ("/security/prove", "Confirm it is you");
+fn proving() -> (&'static str, &'static str) {
+    ("/security/prove", say!("proof-title"))
+}
 
 /// Asks for a proof before a form that holds a password: passwords are not carried along in a page, so they are typed
 /// again behind it.
@@ -213,7 +216,7 @@ const PROVE: (&str, &str) = ("/security/prove", "Confirm it is you");
 /// `Problem::Instead` with the page that asks.
 pub async fn ask_first(app: &App, visitor: &mut Visitor) -> Result<Response, Problem> {
     let form = ProofForm { csrf: visitor.csrf.clone(), ..ProofForm::default() };
-    gate(app, visitor, form, PROVE).await?;
+    gate(app, visitor, form, proving()).await?;
     Ok(Redirect::to("/security").into_response())
 }
 
@@ -248,7 +251,7 @@ pub async fn prove(
     headers: HeaderMap,
     Form(form): Form<ProofForm>,
 ) -> Result<Response, Problem> {
-    let carry = gate(&app, &mut visitor, form, PROVE).await?;
+    let carry = gate(&app, &mut visitor, form, proving()).await?;
     Ok(carry.onto(Redirect::to("/security").into_response(), &headers))
 }
 
@@ -314,8 +317,8 @@ pub async fn confirm_authenticator(
     visitor.check(&form.csrf)?;
     let problem = match authenticator::confirm(&app, &visitor.person, &form.code).await {
         Ok(codes) => return recovery_page(&visitor, &codes),
-        Err(OpError::Field { problem, .. }) => format!("This code {problem}."),
-        Err(OpError::TooMany) => TOO_MANY.to_owned(),
+        Err(OpError::Field { problem, .. }) => say!("authenticator-code-wrong", problem = problem),
+        Err(OpError::TooMany) => too_many().to_owned(),
         Err(other) => return Err(other.into()),
     };
     setup_page(&visitor, &authenticator::begun(&app, &visitor.person).await?, problem)
@@ -328,7 +331,7 @@ pub async fn renew_codes(
     headers: HeaderMap,
     Form(form): Form<ProofForm>,
 ) -> Result<Response, Problem> {
-    let act = ("/security/recovery-codes", "Make new recovery codes");
+    let act = ("/security/recovery-codes", say!("security-renew-codes"));
     let carry = gate(&app, &mut visitor, form, act).await?;
     let codes = authenticator::renew_codes(&app, &visitor.person).await?;
     Ok(carry.onto(recovery_page(&visitor, &codes)?, &headers))
@@ -341,7 +344,7 @@ pub async fn remove_authenticator(
     headers: HeaderMap,
     Form(form): Form<ProofForm>,
 ) -> Result<Response, Problem> {
-    let act = ("/security/authenticator/remove", "Remove the authenticator app");
+    let act = ("/security/authenticator/remove", say!("security-act-remove-authenticator"));
     let carry = gate(&app, &mut visitor, form, act).await?;
     authenticator::remove(&app, &visitor.person).await?;
     Ok(carry.onto(Redirect::to("/security?done=authenticator").into_response(), &headers))
@@ -393,10 +396,8 @@ pub async fn confirm_phone(
     visitor.check(&form.csrf)?;
     let (status, problem) = match accounts::confirm_phone(&app, &visitor.person, (&form.challenge, &form.code)).await {
         Ok(true) => return Ok(Redirect::to("/security?done=phone").into_response()),
-        Ok(false) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "This code is not right, or was used, or is too old. Ask for another.")
-        }
-        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
+        Ok(false) => (StatusCode::UNPROCESSABLE_ENTITY, say!("common-code-wrong-ask")),
+        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, too_many()),
         Err(other) => return Err(other.into()),
     };
     let frame = Frame::personal(&visitor, "security");

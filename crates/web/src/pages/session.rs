@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::people::{self, Person};
 use keymint_app::ops::{Actor, OpError};
+use keymint_app::say;
 use keymint_app::store_types::{Channel, Membership};
 use keymint_domain::id::MerchantId;
 use keymint_domain::secret::SecretText;
@@ -167,7 +168,7 @@ pub async fn form(
     headers: HeaderMap,
     signed_in: Result<SignedIn, Problem>,
 ) -> Result<Response, Problem> {
-    let notice = if asked.done == "reset" { "The password is set. Sign in with it." } else { "" };
+    let notice = if asked.done == "reset" { say!("sign-in-password-set") } else { "" };
     match signed_in {
         Ok(_) => Ok(Redirect::to("/").into_response()),
         Err(Problem::SignIn) => page(StatusCode::OK, &SignInPage { notice, ..sign_in_page(&app, &headers, "", "") }),
@@ -197,17 +198,12 @@ pub async fn sign_in(
         Ok(Some(people::SignedIn::Second(second))) => {
             return page(StatusCode::OK, &second_page(&Place::of(&app, &headers), second, ""));
         }
-        Err(OpError::Conflict { code: "no_passkeys", .. }) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "This account signs in with a passkey, and this Keymint cannot ask for one any more. Its operator can help.",
-        ),
-        Ok(None) => (StatusCode::UNPROCESSABLE_ENTITY, "Email and password do not belong together."),
-        Err(OpError::TooMany) => {
-            (StatusCode::TOO_MANY_REQUESTS, "Too many failed attempts. Wait half an hour, then try again.")
+        Err(OpError::Conflict { code: "no_passkeys", .. }) => {
+            (StatusCode::SERVICE_UNAVAILABLE, say!("sign-in-no-passkeys"))
         }
-        Err(OpError::Busy) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "Many people sign in right now. Try again in a moment.")
-        }
+        Ok(None) => (StatusCode::UNPROCESSABLE_ENTITY, say!("sign-in-wrong")),
+        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, say!("sign-in-too-many")),
+        Err(OpError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, say!("sign-in-busy")),
         Err(other) => return Err(other.into()),
     };
     page(status, &sign_in_page(&app, &headers, &email, problem))
@@ -257,15 +253,9 @@ pub async fn second(
         Ok(Some(secret)) => return Ok(with_cookie(Redirect::to("/"), &headers, secret.expose(), "")),
         Ok(None) => (
             StatusCode::UNPROCESSABLE_ENTITY,
-            if form.code.starts_with('{') {
-                "This passkey was not accepted. After five tries sign in anew."
-            } else {
-                "This code is not right, or was used, or is too old. After five tries sign in anew."
-            },
+            if form.code.starts_with('{') { say!("second-passkey-refused") } else { say!("second-code-wrong") },
         ),
-        Err(OpError::TooMany) => {
-            (StatusCode::TOO_MANY_REQUESTS, "Too many wrong codes. Wait an hour, then sign in anew.")
-        }
+        Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, say!("second-too-many")),
         Err(other) => return Err(other.into()),
     };
     let mut second = people::second_again(&app, &form.challenge).await?;

@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::credentials::View;
 use keymint_app::ops::{Actor, OpError, credentials, requests};
+use keymint_app::say;
 use keymint_app::store_types::{AppRow, Entry, Filter};
 use keymint_domain::credential::State as KeyState;
 use keymint_domain::id::AppId;
@@ -65,18 +66,14 @@ impl GatewayPlace {
             return Base { url: format!("{url}/{name}"), note: "" };
         }
         if self.address.ip().is_loopback() {
-            let note = "The gateway of this Keymint listens on this machine alone.";
+            let note = say!("start-gateway-local");
             return Base { url: format!("http://{}/{name}", self.address), note };
         }
         if let Some(host) = host_of_product {
             return Base { url: format!("https://{host}"), note: "" };
         }
         let host = host_name(headers).unwrap_or("localhost");
-        Base {
-            url: format!("http://{host}:{}/{name}", self.address.port()),
-            note: "This address is derived from that of this page and the gateway's port. Ask your operator whether \
-                   your servers reach the gateway under another.",
-        }
+        Base { url: format!("http://{host}:{}/{name}", self.address.port()), note: say!("start-gateway-derived") }
     }
 }
 

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::{OpError, field, roles, team};
+use keymint_app::say;
 use keymint_domain::id::{InvitationId, MerchantId, UserId};
 use keymint_domain::role::{Act, Role};
 use keymint_domain::secret::SecretText;
@@ -14,7 +15,7 @@ use serde::Deserialize;
 
 use super::proof::{self, Carry, Given, Waiting};
 use super::session::{BareForm, SignedIn, Visitor};
-use super::{Frame, Problem, day, in_form, page};
+use super::{Frame, Problem, day, in_form, merchant, page};
 use crate::api::extract::rfc3339;
 
 struct MemberLine {
@@ -67,14 +68,6 @@ struct Said {
     notice: &'static str,
 }
 
-/// The merchant of an address.
-///
-/// # Errors
-/// `NotFound`.
-pub fn merchant(id: &str) -> Result<MerchantId, Problem> {
-    id.parse().map_err(|_| Problem::NotFound)
-}
-
 /// Whether a person may change the team, with a proof or yet without.
 ///
 /// # Errors
@@ -89,7 +82,7 @@ async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Resu
     let (members, invitations) = team::list(app, actor, id).await?;
     let may_manage = may_manage(visitor, id)?;
     let locked = if may_manage { team::locked(app, &members).await? } else { Vec::new() };
-    let mut choices: Vec<_> = Role::ALL.map(|role| (role.to_string(), role.to_string())).into();
+    let mut choices: Vec<_> = Role::ALL.map(|role| (role.to_string(), roles::title(role, ""))).into();
     choices.extend(roles::list(app, actor, id).await?.into_iter().map(|role| (role.id.to_string(), role.name)));
     let own = visitor.person.user;
     let member = |member: keymint_app::store_types::Member| MemberLine {
@@ -99,7 +92,7 @@ async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Resu
         role_value: member.role.role.to_string(),
         is_owner: member.role.role == Role::Owner,
         is_locked: locked.contains(&member.user),
-        role: member.role.name,
+        role: roles::title(member.role.role, &member.role.name),
         since_on: day(member.since),
         since: rfc3339(member.since),
         is_own: member.user == own,
@@ -108,7 +101,7 @@ async fn shown(app: &App, visitor: &Visitor, id: MerchantId, said: Said) -> Resu
         id: invitation.id.to_string(),
         email: invitation.email,
         role_value: invitation.role.role.to_string(),
-        role: invitation.role.name,
+        role: roles::title(invitation.role.role, &invitation.role.name),
         sent_on: day(invitation.sent_at),
         sent_at: rfc3339(invitation.sent_at),
         is_over: invitation.expires_at <= visitor.person.now,
@@ -145,13 +138,13 @@ pub async fn list(
     Query(asked): Query<TeamQuery>,
 ) -> Result<Response, Problem> {
     let notice = match asked.done.as_str() {
-        "invited" => "The invitation is on its way.",
-        "withdrawn" => "The invitation is withdrawn.",
-        "changed" => "The role is changed.",
-        "removed" => "Taken out of the team.",
-        "unlocked" => "The codes of this person are looked at again.",
-        "reset" => "The second factors are gone, and every sign-in of this person has ended.",
-        "rule" => "The rule is set.",
+        "invited" => say!("team-done-invited"),
+        "withdrawn" => say!("team-done-withdrawn"),
+        "changed" => say!("team-done-changed"),
+        "removed" => say!("team-done-removed"),
+        "unlocked" => say!("team-done-unlocked"),
+        "reset" => say!("team-done-reset"),
+        "rule" => say!("team-done-rule"),
         _ => "",
     };
     shown(&app, &visitor, merchant(&id)?, Said { notice, ..Said::default() }).await
@@ -217,7 +210,7 @@ pub async fn invite(
     Form(form): Form<TeamForm>,
 ) -> Result<Response, Problem> {
     let id = merchant(&id)?;
-    let carry = gate(&app, &mut visitor, (id, ""), &form, "Invite").await?;
+    let carry = gate(&app, &mut visitor, (id, ""), &form, say!("team-invite")).await?;
     let (_, actor) = visitor.at(id)?;
     let result = match roles::find(&app, id, &form.role).await {
         Ok(role) => team::invite(&app, actor, id, &visitor.person, (&form.email, role)).await,
@@ -236,7 +229,7 @@ pub async fn withdraw(
 ) -> Result<Response, Problem> {
     let (id, invitation) = (merchant(&id)?, invitation.parse::<InvitationId>().map_err(|_| Problem::NotFound)?);
     let path = format!("/invitations/{invitation}/withdraw");
-    let carry = gate(&app, &mut visitor, (id, &path), &form, "Withdraw the invitation").await?;
+    let carry = gate(&app, &mut visitor, (id, &path), &form, say!("team-act-withdraw")).await?;
     let (_, actor) = visitor.at(id)?;
     let result = team::withdraw(&app, actor, id, invitation).await;
     ended(&app, &visitor, (id, "withdrawn"), result, (carry, &headers, form)).await
@@ -245,54 +238,72 @@ pub async fn withdraw(
 /// Changes a role, or takes a member out: role `none`.
 pub async fn set_role(
     State(app): State<App>,
-    SignedIn(mut visitor): SignedIn,
-    Path((id, user)): Path<(String, String)>,
+    SignedIn(visitor): SignedIn,
+    Path(whose): Path<(String, String)>,
     headers: HeaderMap,
     Form(form): Form<TeamForm>,
 ) -> Result<Response, Problem> {
-    let (id, user) = (merchant(&id)?, user.parse::<UserId>().map_err(|_| Problem::NotFound)?);
-    let (act, done) =
-        if form.role == "none" { ("Take out of the team", "removed") } else { ("Change the role", "changed") };
-    let carry = gate(&app, &mut visitor, (id, &format!("/members/{user}")), &form, act).await?;
-    let (_, actor) = visitor.at(id)?;
-    let role = if form.role == "none" { Ok(None) } else { roles::find(&app, id, &form.role).await.map(Some) };
-    let result = match role {
-        Ok(role) => team::set_role(&app, actor, id, user, role).await,
-        Err(error) => Err(error),
-    };
-    ended(&app, &visitor, (id, done), result, (carry, &headers, form)).await
+    let turn = if form.role == "none" { Turn::TakeOut } else { Turn::GiveRole };
+    change_member(&app, visitor, whose, (&headers, form), turn).await
 }
 
 /// Lets a member who gave too many wrong codes try again.
 pub async fn unlock(
     State(app): State<App>,
-    SignedIn(mut visitor): SignedIn,
-    Path((id, user)): Path<(String, String)>,
+    SignedIn(visitor): SignedIn,
+    Path(whose): Path<(String, String)>,
     headers: HeaderMap,
     Form(form): Form<TeamForm>,
 ) -> Result<Response, Problem> {
-    let (id, user) = (merchant(&id)?, user.parse::<UserId>().map_err(|_| Problem::NotFound)?);
-    let path = format!("/members/{user}/unlock");
-    let carry = gate(&app, &mut visitor, (id, &path), &form, "Unlock").await?;
-    let (_, actor) = visitor.at(id)?;
-    let result = team::unlock(&app, actor, id, user).await;
-    ended(&app, &visitor, (id, "unlocked"), result, (carry, &headers, form)).await
+    change_member(&app, visitor, whose, (&headers, form), Turn::Unlock).await
 }
 
 /// Takes a member's second factors away.
 pub async fn reset_factors(
     State(app): State<App>,
-    SignedIn(mut visitor): SignedIn,
-    Path((id, user)): Path<(String, String)>,
+    SignedIn(visitor): SignedIn,
+    Path(whose): Path<(String, String)>,
     headers: HeaderMap,
     Form(form): Form<TeamForm>,
 ) -> Result<Response, Problem> {
+    change_member(&app, visitor, whose, (&headers, form), Turn::ResetFactors).await
+}
+
+/// What becomes of a member.
+#[derive(Clone, Copy)]
+enum Turn {
+    GiveRole,
+    TakeOut,
+    Unlock,
+    ResetFactors,
+}
+
+async fn change_member(
+    app: &App,
+    mut visitor: Visitor,
+    (id, user): (String, String),
+    (headers, form): (&HeaderMap, TeamForm),
+    turn: Turn,
+) -> Result<Response, Problem> {
     let (id, user) = (merchant(&id)?, user.parse::<UserId>().map_err(|_| Problem::NotFound)?);
-    let path = format!("/members/{user}/reset-factors");
-    let carry = gate(&app, &mut visitor, (id, &path), &form, "Reset the second factors").await?;
+    let (path, act, done) = match turn {
+        Turn::GiveRole => ("", say!("common-change-the-role"), "changed"),
+        Turn::TakeOut => ("", say!("team-take-out"), "removed"),
+        Turn::Unlock => ("/unlock", say!("team-unlock"), "unlocked"),
+        Turn::ResetFactors => ("/reset-factors", say!("team-reset"), "reset"),
+    };
+    let carry = gate(app, &mut visitor, (id, &format!("/members/{user}{path}")), &form, act).await?;
     let (_, actor) = visitor.at(id)?;
-    let result = team::reset_factors(&app, actor, id, user).await;
-    ended(&app, &visitor, (id, "reset"), result, (carry, &headers, form)).await
+    let result = match turn {
+        Turn::GiveRole => match roles::find(app, id, &form.role).await {
+            Ok(role) => team::set_role(app, actor, id, user, Some(role)).await,
+            Err(error) => Err(error),
+        },
+        Turn::TakeOut => team::set_role(app, actor, id, user, None).await,
+        Turn::Unlock => team::unlock(app, actor, id, user).await,
+        Turn::ResetFactors => team::reset_factors(app, actor, id, user).await,
+    };
+    ended(app, &visitor, (id, done), result, (carry, headers, form)).await
 }
 
 /// What the form of the rule sends. The password is in no page that comes between.
@@ -320,11 +331,11 @@ pub async fn set_rule(
     let id = merchant(&id)?;
     check(&visitor, id, &form.csrf)?;
     let fields = vec![("csrf", form.csrf.clone()), ("needs_factor", form.needs_factor.clone())];
-    let waiting = Waiting { to: format!("/merchants/{id}/team/rule"), fields, act: "Go on" };
+    let waiting = Waiting { to: format!("/merchants/{id}/team/rule"), fields, act: say!("team-act-rule") };
     let given = Given { challenge: &form.challenge, code: &form.code };
     let carry = proof::gate(&app, &mut visitor, given, waiting).await?;
     let result = if form.password.is_empty() {
-        field("password", "is needed as well: type it, and the rule is set")
+        field("password", say!("team-rule-password"))
     } else {
         let with = (&visitor.person, SecretText::new(form.password));
         team::set_rule(&app, with, id, form.needs_factor == "yes").await
@@ -376,7 +387,7 @@ pub async fn invitations(State(app): State<App>, SignedIn(visitor): SignedIn) ->
     let invited = team::invitations_to(&app, &visitor.person).await?.into_iter().map(|invitation| Invited {
         id: invitation.id.to_string(),
         merchant: invitation.merchant_name,
-        role: invitation.role.name,
+        role: roles::title(invitation.role.role, &invitation.role.name),
     });
     let invitations = invited.collect();
     page(StatusCode::OK, &InvitationsPage { frame: Frame::personal(&visitor, "invitations"), invitations })

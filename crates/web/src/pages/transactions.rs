@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use keymint_app::App;
 use keymint_app::ops::{Actor, OpError, transactions};
+use keymint_app::say;
 use keymint_app::store_types::{AppRow, Transaction, TransactionQuery};
 use keymint_domain::mode::Mode;
 use keymint_domain::role::Act;
@@ -133,25 +134,24 @@ impl TransactionsQuery {
 
     /// From the beginning of one day to the end of another; without an end, of today.
     fn range(&self, now: UnixMs) -> Result<(UnixMs, UnixMs), String> {
-        let wrong = |field| move || format!("{field} is not a day such as 2027-01-31.");
         let end = match &*self.to {
             "" => None,
-            to => Some(day_of(to).ok_or_else(wrong("To"))?.1),
+            to => Some(day_of(to).ok_or_else(|| say!("common-to-wrong").to_owned())?.1),
         };
         if self.from.is_empty() {
             return match end {
                 None => Ok((UnixMs(0), UnixMs(i64::MAX))),
-                Some(_) => Err(format!("Choose From as well: a range has at most {RANGE_DAYS_MAX} days.")),
+                Some(_) => Err(say!("transactions-from-missing", most = RANGE_DAYS_MAX)),
             };
         }
-        let (since, _) = day_of(&self.from).ok_or_else(wrong("From"))?;
+        let (since, _) = day_of(&self.from).ok_or_else(|| say!("common-from-wrong").to_owned())?;
         if end.is_some_and(|end| since >= end) {
-            return Err("From is after To.".to_owned());
+            return Err(say!("common-from-after-to").to_owned());
         }
         let until = end.unwrap_or(UnixMs((now.0.div_euclid(DAY_MS) + 1).saturating_mul(DAY_MS)));
         let days = until.0.saturating_sub(since.0) / DAY_MS;
         if days > RANGE_DAYS_MAX {
-            return Err(format!("A range has at most {RANGE_DAYS_MAX} days; this one has {}.", grouped(days)));
+            return Err(say!("transactions-range-too-long", most = RANGE_DAYS_MAX, days = grouped(days)));
         }
         Ok((since, until))
     }
