@@ -17,6 +17,7 @@ common-overview = Overview
 common-api-keys = API keys
 common-transactions = Transactions
 common-logs = Logs
+common-webhooks = Webhooks
 common-start-here = Start here
 common-settings = Settings
 common-newest = Newest
@@ -440,6 +441,123 @@ transactions-json = JSON
 transactions-title = Transactions of { $app }
 transactions-from-missing = Choose From as well: a range has at most { $most } days.
 transactions-range-too-long = A range has at most { $most } days; this one has { $days }.
+
+## Webhooks
+
+webhooks-title = Webhooks of { $app }
+webhooks-not-sent = { $product } sends no webhooks
+webhooks-not-sent-hint = What becomes of a payment is asked for, not told.
+# $mode is test or live.
+webhooks-none = No { $mode ->
+        [live] Live
+       *[test] Test
+    } endpoint
+webhooks-none-hint = An endpoint is an address of your server. Keymint calls it when something happens, signs what it sends, and tries again while your server does not take it.
+webhooks-list = Endpoints
+# What the role of the person is called.
+webhooks-not-by-role = Your role, { $role }, does not change endpoints.
+webhooks-full = There are { $most } { $most ->
+        [one] endpoint
+       *[other] endpoints
+    }, and no more in one mode. Delete one to add another.
+webhooks-add = Add endpoint
+webhook-url = URL
+webhook-url-hint = An address of your server that the Internet reaches.
+# $problem: the end of a sentence, such as "must begin with https://".
+webhook-url-wrong = The URL { $problem }.
+webhook-secret-wrong = The secret { $problem }.
+webhook-events = Events
+webhook-events-hint = Those that the endpoint gets. None chosen: all of them.
+webhook-all-events = All events
+webhook-events-count = { $count } { $count ->
+        [one] event
+       *[other] events
+    }
+webhook-alert-email = Alert email
+webhook-alert-hint = Who hears when the endpoint is disabled because it fails. Without one, the owners do.
+webhook-secret = Secret
+webhook-secret-made-hint = Without one, Keymint makes one and shows it once.
+webhook-secret-chosen-hint = It signs what is sent. Without one, nothing is signed. 8 to 128 characters.
+webhook-secret-choose-hint = 8 to 128 characters without spaces.
+webhook-signature = Signature
+webhook-signed-by-key = Signed with the secret of the API key: a new key signs at once.
+webhook-signed-by-own = Signed with the endpoint's own secret.
+webhook-not-signed = Not signed: the endpoint has no secret.
+webhook-enabled = enabled
+webhook-failing = failing
+webhook-deleted = deleted
+webhook-waiting = waiting
+webhook-delivered = delivered
+webhook-failed = failed
+webhook-held = held
+webhook-dropped = dropped
+webhook-act-add = Add the Live endpoint
+webhook-act-change = Change the Live endpoint
+webhook-act-enable = Enable the Live endpoint
+webhook-act-disable = Disable the Live endpoint
+webhook-act-roll = Roll the secret of the Live endpoint
+webhook-act-delete = Delete the Live endpoint
+webhook-done-added = The endpoint is added. What happens from here on is sent to it.
+webhook-done-rolled = The new secret signs what happens from here on.
+webhook-done-enabled = The endpoint is enabled. What was held in the last day is sent.
+webhook-done-disabled = The endpoint is disabled. What waits for it is held.
+webhook-done-tested = The test event is on its way.
+webhook-done-resent = { $count ->
+        [0] There was nothing to send.
+        [one] { $count } event is sent once more.
+       *[other] { $count } events are sent once more.
+    }
+webhook-done-one-resent = The event is sent once more.
+webhook-done-deleted = The endpoint is deleted. Nothing more is sent to it.
+
+## A secret of a webhook, shown once
+
+webhook-shown-title = The endpoint's secret
+webhook-shown-once = The secret is shown this once. Your server checks with it that a call is from here.
+webhook-shown-saved = I have saved the secret
+
+## One endpoint
+
+endpoint-title = An endpoint of { $app }
+endpoint-id = Endpoint id
+endpoint-deliveries = Deliveries
+endpoint-event = Event
+endpoint-send-test = Send test event
+endpoint-no-deliveries = Nothing was sent yet
+endpoint-no-deliveries-hint = A test event has the shape of a real one, and is signed like one.
+endpoint-tries = Tries
+endpoint-next-try = Next try
+endpoint-resend-what = What was not taken in
+endpoint-last-hour = the last hour
+endpoint-last-day = the last 24 hours
+endpoint-last-week = the last 7 days
+endpoint-last-days = the last { $days } days
+endpoint-resend = Resend
+endpoint-edit = Change the endpoint
+endpoint-roll = Roll the secret
+endpoint-roll-what = The new secret signs what happens from then on. What happened before is signed with the old one, on every try.
+endpoint-roll-overlap = Both secrets sign until the old one stops, so your server can change over in between.
+endpoint-new-secret = New secret
+endpoint-old-stops = The old one stops
+endpoint-disable-title = Disable the endpoint
+endpoint-disable-what = It gets nothing from then on. What waits for it is held, and sent when it is enabled within a day.
+endpoint-enable-title = Enable the endpoint
+endpoint-enable-what = What happens from then on is sent to it, and what was held in the last day.
+endpoint-delete-title = Delete the endpoint
+endpoint-delete-what = Nothing more is sent to it, and what waits for it never is.
+endpoint-delete = Delete endpoint
+
+## One delivery
+
+delivery-title = Delivery of { $event }
+delivery-event-id = Event id
+delivery-attempts = Tries
+delivery-no-attempts = It was not tried yet.
+delivery-number = Try
+delivery-took = Took
+delivery-what = What came of it
+delivery-taken = taken
+delivery-sent = What is sent
 
 ## Logs
 

@@ -2,7 +2,7 @@
 //! value that `make` and `roll_secret` return, and exists nowhere else in the open.
 
 use keymint_domain::entropy::draw_text;
-use keymint_domain::id::{AppId, EndpointId};
+use keymint_domain::id::{AppId, EndpointId, SessionId};
 use keymint_domain::mode::Mode;
 use keymint_domain::role::Act;
 use keymint_domain::secret::{SecretBytes, SecretText};
@@ -164,6 +164,21 @@ fn checked_email(email: Option<&str>) -> Result<Option<String>, OpError> {
         None | Some("") => Ok(None),
         Some(text) => input::email("alert_email", text).map(Some),
     }
+}
+
+/// A secret that somebody typed, on its way through the page that asks for a proof: sealed for their session.
+///
+/// # Errors
+/// `Seal`.
+pub fn carry_secret(app: &App, session: SessionId, secret: &SecretText) -> Result<String, OpError> {
+    let sealed = app.keyring.seal_for(&format!("webhook form {session}"), secret, &*app.entropy);
+    sealed.map(|bytes| data_encoding::BASE64URL_NOPAD.encode(&bytes)).map_err(|_| OpError::Seal)
+}
+
+/// The secret that `carry_secret` sealed; nothing where it was another session, or somebody made it up.
+pub fn carried_secret(app: &App, session: SessionId, text: &str) -> Option<SecretText> {
+    let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+    app.keyring.open_for(&format!("webhook form {session}"), &bytes).ok()
 }
 
 /// Makes an endpoint, or finds the one that the same call made before.

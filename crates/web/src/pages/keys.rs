@@ -205,12 +205,19 @@ pub async fn list(
     .await
 }
 
-fn once(app: &App) -> Result<String, OpError> {
+/// What makes two sendings of one form one act.
+///
+/// # Errors
+/// `OpError::Entropy`.
+pub fn once(app: &App) -> Result<String, OpError> {
     Ok(keymint_domain::entropy::draw_text(&*app.entropy, b"0123456789abcdef", 32)?)
 }
 
 /// A form as one act: sent twice, by a reload or a second click, it makes one key, and shows it once.
-fn repeat(operation: &str, once: &str) -> Result<Repeat, Problem> {
+///
+/// # Errors
+/// `Stale` for a form without.
+pub fn repeat(operation: &str, once: &str) -> Result<Repeat, Problem> {
     Repeat::new(&format!("{once}.{operation}"), operation, b"").map_err(|_| Problem::Stale)
 }
 

@@ -10,6 +10,7 @@ mod app_settings;
 mod apps;
 mod chart;
 mod company;
+mod endpoint;
 mod export;
 mod field;
 mod jump;
@@ -34,6 +35,7 @@ mod start;
 mod team;
 mod transactions;
 mod upload;
+mod webhooks;
 
 use askama::Template;
 use axum::Router;
@@ -85,6 +87,7 @@ pub fn router(app: &App) -> Router<App> {
         .route("/merchants/{id}/activation", get(merchant::activation))
         .route("/merchants/{id}/audit", get(merchant::audit_log))
         .merge(of_team())
+        .merge(of_webhooks())
         .route("/merchants/{id}/apps", get(apps::list))
         .route("/merchants/{id}/apps/new", get(apps::form).post(apps::make))
         .route("/merchants/{id}/profile", get(company::show).post(company::save))
@@ -121,6 +124,20 @@ pub fn router(app: &App) -> Router<App> {
             "/assets/passkey.js",
             get(|| asset("text/javascript; charset=utf-8", include_str!("../../assets/passkey.js"))),
         )
+}
+
+/// What is done about webhooks.
+fn of_webhooks() -> Router<App> {
+    Router::new()
+        .route("/apps/{id}/webhooks", get(webhooks::list).post(webhooks::make))
+        .route("/webhooks/{id}", get(endpoint::show).post(endpoint::edit))
+        .route("/webhooks/{id}/state", post(endpoint::set_state))
+        .route("/webhooks/{id}/secret", post(endpoint::roll_secret))
+        .route("/webhooks/{id}/test", post(endpoint::test))
+        .route("/webhooks/{id}/resend", post(endpoint::resend_since))
+        .route("/webhooks/{id}/delete", post(endpoint::remove))
+        .route("/deliveries/{id}", get(endpoint::delivery))
+        .route("/deliveries/{id}/resend", post(endpoint::resend))
 }
 
 /// What is done about a merchant's team.
