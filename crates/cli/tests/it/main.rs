@@ -19,6 +19,7 @@ mod sandboxes;
 mod team;
 mod transactions;
 mod verify_api;
+mod words;
 
 use keymint_testkit::Dev;
 
