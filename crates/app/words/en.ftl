@@ -462,6 +462,7 @@ webhooks-full = There are { $most } { $most ->
     }, and no more in one mode. Delete one to add another.
 webhooks-add = Add endpoint
 webhook-url = URL
+webhook-url-example = https://shop.example/webhooks
 webhook-url-hint = An address of your server that the Internet reaches.
 # $problem: the end of a sentence, such as "must begin with https://".
 webhook-url-wrong = The URL { $problem }.
@@ -555,6 +556,7 @@ delivery-attempts = Tries
 delivery-no-attempts = It was not tried yet.
 delivery-number = Try
 delivery-took = Took
+delivery-milliseconds = { $count } ms
 delivery-what = What came of it
 delivery-taken = taken
 delivery-sent = What is sent

@@ -45,8 +45,8 @@ pub struct DevArguments {
     /// A file to write addresses and token to, as JSON, once it serves
     #[arg(long)]
     ready_file: Option<PathBuf>,
-    /// A translation of what people read: docs/how-to/translate-the-console.md
-    #[arg(long)]
+    /// A translation of what people read
+    #[arg(long, env = "KEYMINT_WORDS")]
     words: Option<PathBuf>,
 }
 

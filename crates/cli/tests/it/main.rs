@@ -20,6 +20,7 @@ mod team;
 mod transactions;
 mod verify_api;
 mod webhooks;
+mod words;
 
 use keymint_testkit::Dev;
 
