@@ -1,6 +1,7 @@
 // Every page of the console, one line each: its name, who looks, where it is, and what is done there first. The pictures,
 // the accessibility tests and Lighthouse go through this table, so a new page is one line here and nothing else.
 
+import { serve } from "./elsewhere.mjs";
 import { addPasskey, beginMailCodes, beginPasskey, codeTo, fresh, PASSWORD, setUpAuthenticator, signUp, withPasskeys } from "./person.mjs";
 
 /** What most pages are shown with. Everything is made over the management API and the gateway, as it would be. */
@@ -24,8 +25,40 @@ export async function furnish(keymint) {
   const paying = await keymint.key(momo);
   const payments = [];
   for (let n = 1; n <= 4; n += 1) payments.push(await keymint.payment(paying, `ORDER-${n}`));
-  return { keymint, merchant, busy, quiet, fresh, key, momo, payments };
+  const hooked = await webhooks(keymint, busy, momo);
+  return { keymint, merchant, busy, quiet, fresh, key, momo, payments, ...hooked };
 }
+
+/** Endpoints: one that takes what it gets, one that is not there, and what was sent to them. */
+async function webhooks(keymint, busy, momo) {
+  const server = await serve({ "/hook": { body: "ok" } });
+  const make = (app, body) => keymint.api("POST", `/apps/${app}/webhook-endpoints`, { mode: "test", ...body });
+  const endpoint = await make(busy, { url: `${server.origin}/hook`, events: ["payment.captured", "refund.processed"] });
+  const silent = await make(momo, { url: "http://127.0.0.1:9/a/path/that/is/long/and/goes/on/and/on/and/ends/nowhere" });
+  const test = (id, event) => keymint.api("POST", `/webhook-endpoints/${id}/test`, { event });
+  const { id: delivery } = await test(endpoint.id, "payment.captured");
+  await test(endpoint.id, "refund.processed");
+  const { id: waiting } = await test(silent.id, "payment.completed");
+  for (const [id, tries] of [[delivery, 1], [waiting, 4]]) {
+    for (let looks = 0; looks < 400; looks += 1) {
+      if ((await keymint.api("GET", `/webhook-deliveries/${id}`)).tries >= tries) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  server.close();
+  return { endpoint: endpoint.id, silent: silent.id, delivery, waiting };
+}
+
+const refusedEndpoint = async (visitor) => {
+  await visitor.page.getByRole("textbox", { name: "URL" }).fill("https://10.0.0.1/");
+  await visitor.page.getByText("Events", { exact: true }).last().click();
+  await visitor.page.getByLabel("payment.failed").check();
+  await visitor.press("Add endpoint");
+};
+const endpointShown = async (visitor) => {
+  await visitor.page.getByRole("textbox", { name: "URL" }).fill("https://shop.example/webhooks");
+  await visitor.press("Add endpoint");
+};
 
 const refusedSignIn = async (visitor) => {
   await visitor.fill({ Email: "someone@shop.example", Password: "not the password" });
@@ -195,6 +228,14 @@ export const PAGES = [
   page("key-shown", "owner", ({ fresh }) => `/apps/${fresh}/keys?mode=test`, generated),
   page("key-regenerated", "owner", ({ fresh }) => `/apps/${fresh}/keys?mode=test`, regenerated),
   page("key-revoked", "owner", ({ fresh }) => `/apps/${fresh}/keys?mode=test`, revoked),
+  page("webhooks", "owner", ({ busy }) => `/apps/${busy}/webhooks`),
+  page("webhooks-empty", "owner", ({ quiet }) => `/apps/${quiet}/webhooks?mode=live`),
+  page("webhooks-refused", "owner", ({ quiet }) => `/apps/${quiet}/webhooks`, refusedEndpoint),
+  page("webhook-shown", "owner", ({ fresh }) => `/apps/${fresh}/webhooks`, endpointShown),
+  page("endpoint", "owner", ({ endpoint }) => `/webhooks/${endpoint}`),
+  page("endpoint-silent", "owner", ({ silent }) => `/webhooks/${silent}`),
+  page("delivery", "owner", ({ delivery }) => `/deliveries/${delivery}`),
+  page("delivery-failed", "owner", ({ waiting }) => `/deliveries/${waiting}`),
   page("logs", "owner", ({ busy }) => `/apps/${busy}/logs`),
   page("logs-denied", "owner", ({ busy }) => `/apps/${busy}/logs?mode=test&reason=revoked`),
   page("logs-empty", "owner", ({ quiet }) => `/apps/${quiet}/logs`),

@@ -34,6 +34,14 @@ const FORMS = {
   "/apps/{id}/domains": ({ app }) => [`/apps/${app}/domains`, { domain: "https://forged.example" }, 303],
   "/apps/{id}/domains/remove": ({ app }) => [`/apps/${app}/domains/remove`, { domain: "https://forged.example" }, 303],
   "/apps/{id}/keys": ({ app }) => [`/apps/${app}/keys`, { once: "forged", mode: "test", name: "forged" }, 201],
+  "/apps/{id}/webhooks": ({ app }) => [`/apps/${app}/webhooks`, { once: "forged", mode: "test", url: "https://b.example/" }, 303],
+  "/webhooks/{id}": ({ endpoint }) => [`/webhooks/${endpoint}`, { url: "https://forged.example/" }, 303],
+  "/webhooks/{id}/secret": ({ endpoint }) => [`/webhooks/${endpoint}/secret`, { secret: "forged-secret" }, 303],
+  "/webhooks/{id}/test": ({ endpoint }) => [`/webhooks/${endpoint}/test`, { event: "payment.captured" }, 303],
+  "/webhooks/{id}/resend": ({ endpoint }) => [`/webhooks/${endpoint}/resend`, { hours: "1" }, 303],
+  "/deliveries/{id}/resend": ({ delivery }) => [`/deliveries/${delivery}/resend`, {}, 303],
+  "/webhooks/{id}/state": ({ endpoint }) => [`/webhooks/${endpoint}/state`, { state: "enabled" }, 303],
+  "/webhooks/{id}/delete": ({ endpoint }) => [`/webhooks/${endpoint}/delete`, {}, 303],
   "/keys/{key_id}": ({ key }) => [`/keys/${key.keyId}`, { name: "forged", allowed_ips: "203.0.113.1" }, 303],
   "/keys/{key_id}/roll": ({ key }) => [`/keys/${key.keyId}/roll`, { once: "forged", grace_seconds: "60" }, 201],
   "/keys/{key_id}/end": ({ key }) => [`/keys/${key.keyId}/end`, { once: "forged", grace_seconds: "0" }, 303],
@@ -182,7 +190,12 @@ for (const [site, host] of [["a page on another port", "127.0.0.1"], ["a page of
     const elsewhere = await serve({ "/": "<!doctype html><title>Other</title><link rel=icon href='data:,'><body>" });
     try {
       const app = await keymint.app(`Target of ${host}`);
-      const setting = { keymint, app, merchant: await keymint.merchant(), key: await keymint.key(app) };
+      const hook = { mode: "test", url: "http://127.0.0.1:9/" };
+      const { id: endpoint } = await keymint.api("POST", `/apps/${app}/webhook-endpoints`, hook);
+      const event = { event: "payment.captured" };
+      const { id: delivery } = await keymint.api("POST", `/webhook-endpoints/${endpoint}/test`, event);
+      const merchant = await keymint.merchant();
+      const setting = { keymint, app, merchant, key: await keymint.key(app), endpoint, delivery };
       const session = await Session.open(keymint, "owner");
       const visitor = await visit(undefined, { others: [`${host}:${elsewhere.port}`] });
       const [name, value] = session.cookie.split("=");
@@ -191,6 +204,8 @@ for (const [site, host] of [["a page on another port", "127.0.0.1"], ["a page of
       const state = async () => ({
         apps: (await keymint.api("GET", `/merchants/${setting.merchant}/apps`)).items,
         keys: (await keymint.api("GET", `/apps/${app}/credentials`)).items,
+        endpoints: (await keymint.api("GET", `/apps/${app}/webhook-endpoints?mode=test`)).items,
+        deliveries: (await keymint.api("GET", `/webhook-endpoints/${endpoint}/deliveries`)).items.length,
         isSignedIn: (await session.get("/")).headers.location,
         letters: (await session.get("/outbox")).text,
       });

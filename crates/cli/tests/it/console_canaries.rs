@@ -61,6 +61,14 @@ const LIMITS: &[(&str, &str)] = &[
     ("scopes", "read"),
 ];
 
+const ENDPOINT: &[(&str, &str)] = &[
+    ("once", "c4"),
+    ("mode", "live"),
+    ("url", "https://shop.example/hook"),
+    ("events", "order.paid"),
+    ("alert_email", "ops@shop.example"),
+];
+
 /// What ends a session, or the key that others are about, comes last.
 const FORMS: &[Form] = &[
     Form("/merchants/{id}/apps/new", ADDRESS, &["csrf"]),
@@ -72,6 +80,14 @@ const FORMS: &[Form] = &[
     Form("/keys/{key_id}", LIMITS, PROOF),
     Form("/keys/{key_id}/roll", &[("once", "c2"), ("grace_seconds", "60")], PROOF),
     Form("/keys/{key_id}/end", &[("once", "c3"), ("grace_seconds", "0")], PROOF),
+    Form("/apps/{id}/webhooks", ENDPOINT, &["csrf", "challenge", "code", "secret"]),
+    Form("/webhooks/{id}", ENDPOINT, PROOF),
+    Form("/webhooks/{id}/secret", &[("overlap_seconds", "0")], &["csrf", "challenge", "code", "secret"]),
+    Form("/webhooks/{id}/test", &[("event", "order.paid")], &["csrf"]),
+    Form("/webhooks/{id}/resend", &[("hours", "1")], &["csrf"]),
+    Form("/deliveries/{id}/resend", &[], &["csrf"]),
+    Form("/webhooks/{id}/state", &[("state", "disabled")], PROOF),
+    Form("/webhooks/{id}/delete", &[], PROOF),
     Form("/merchants/{id}/team", &[("email", "bob@team.example"), ("role", "viewer")], PROOF),
     Form("/merchants/{id}/team/rule", &[("needs_factor", "no")], &["csrf", "challenge", "code", "password"]),
     Form("/merchants/{id}/team/invitations/{invitation}/withdraw", &[], PROOF),
@@ -140,6 +156,8 @@ struct Person<'d> {
     merchant: String,
     app: String,
     key: String,
+    endpoint: String,
+    delivery: String,
     /// The authenticator's secret, recovery codes.
     secrets: Vec<String>,
 }
@@ -149,11 +167,15 @@ impl<'d> Person<'d> {
         let mut browser = signed_up(dev, &format!("{name}@canary.example"));
         let app = live_app(dev, &browser);
         let key = dev.key_of(&app, &json!({ "mode": "test" })).key_id;
+        let body = json!({ "mode": "live", "url": "http://127.0.0.1:9/", "secret": "any-secret-at-all" });
+        let endpoint = dev.api("POST", &format!("/apps/{app}/webhook-endpoints"), &body).text("/id");
+        let test = json!({ "event": "order.paid" });
+        let delivery = dev.api("POST", &format!("/webhook-endpoints/{endpoint}/test"), &test).text("/id");
         let (secret, mut secrets) = with_authenticator(&mut browser);
         secrets.extend(secrets.clone().iter().map(|code| code.replace('-', "")));
         secrets.extend([secret.replace(' ', ""), secret]);
         let (csrf, merchant) = (browser.csrf(), merchant_of(&browser));
-        Self { browser, csrf, merchant, app, key, secrets }
+        Self { browser, csrf, merchant, app, key, endpoint, delivery, secrets }
     }
 
     /// The route with what is there, or would be.
@@ -161,6 +183,8 @@ impl<'d> Person<'d> {
         let nobody = "0".repeat(26);
         let path = route.replace("/apps/{id}", &format!("/apps/{}", self.app));
         let path = path.replace("/merchants/{id}", &format!("/merchants/{}", self.merchant));
+        let path = path.replace("/webhooks/{id}", &format!("/webhooks/{}", self.endpoint));
+        let path = path.replace("/deliveries/{id}", &format!("/deliveries/{}", self.delivery));
         let path = path.replace("{key_id}", &self.key).replace("{user}", &format!("usr_{nobody}"));
         let path = path.replace("{invitation}", &format!("inv_{nobody}")).replace("{role}", &format!("rol_{nobody}"));
         let path = path.replace("/passkeys/{id}", &format!("/passkeys/psk_{nobody}"));
@@ -199,7 +223,10 @@ impl Planted {
 
     /// A canary in a field: the person who typed it sees it again, except where it is a secret.
     fn field(&mut self, route: &str, name: &str) -> String {
-        self.canary(&format!("{route} {name}"), !matches!(name, "csrf" | "code" | "password" | "new_password"))
+        self.canary(
+            &format!("{route} {name}"),
+            !matches!(name, "csrf" | "code" | "password" | "new_password" | "secret"),
+        )
     }
 
     /// Looks at an answer to what was planted since `from`.
@@ -349,7 +376,7 @@ fn what_is_typed_at_the_console_and_nobody_may_keep_is_found_nowhere() {
     let csrf = open.csrf.clone();
     assert_eq!(proved(&mut open.browser, &secret, 0, "/security/prove", &[("csrf", &csrf)]).status, 303);
     planted.logo(&open);
-    for (number, forms) in FORMS.chunks(4).enumerate() {
+    for (number, forms) in FORMS.chunks(5).enumerate() {
         let name = format!("asked{number}");
         let asked = Person::new(&dev, &name);
         numbers.extend(code_to(&dev, &format!("{name}@canary.example"), 8));

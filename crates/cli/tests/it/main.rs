@@ -7,6 +7,7 @@ mod commands;
 mod console;
 mod console_canaries;
 mod crash;
+mod endpoints;
 mod gate;
 mod gateway;
 mod interop;

@@ -4,7 +4,8 @@
 use std::process::Command;
 
 use fluent_syntax::ast::{Entry, PatternElement};
-use keymint_testkit::{Dev, Key, Request};
+use keymint_testkit::receiver::Answer;
+use keymint_testkit::{Dev, Key, Receiver, Request};
 
 use crate::console::{Browser, app_of, cell};
 use crate::people::{PASSWORD, hidden, merchant_of, proved, signed_up, with_authenticator};
@@ -248,6 +249,40 @@ fn read_app(dev: &Dev, owner: &Browser<'_>, reader: &mut Reader) {
     reader.get(owner, "/apps/app_00000000000000000000000000", 404);
 }
 
+/// The pages of webhooks: without any, with one that was called and one that signs with a secret of its own, and of a product
+/// that sends none.
+fn read_webhooks(dev: &Dev, owner: &Browser<'_>, reader: &mut Reader) {
+    let (csrf, receiver) = (owner.csrf(), Receiver::start());
+    reader.get(owner, &format!("/apps/{}/webhooks", app_of(dev, "kspay")), 200);
+    let list = format!("/apps/{}/webhooks", app_of(dev, "kpay"));
+    reader.get(owner, &list, 200);
+    reader.get(owner, &format!("{list}?mode=live"), 200);
+    let (form, url) = ([("csrf", &*csrf), ("once", "w"), ("mode", "test")], receiver.url());
+    for wrong in [("url", "https://10.0.0.1/"), ("secret", "short"), ("alert_email", "soon"), ("events", "soon")] {
+        let url = (wrong.0 != "url").then_some(("url", &*url));
+        reader.post(owner, &list, &form.into_iter().chain(url).chain([wrong]).collect::<Vec<_>>(), 422);
+    }
+    let fields = [form[0], form[1], form[2], ("url", &*url)];
+    let shown = reader.post(owner, &list, &fields, 201);
+    let (_, id) = shown.split_once("href=\"/webhooks/").expect("a link");
+    let here = format!("/webhooks/{}", id.split('"').next().expect("an id"));
+    reader.get(owner, &here, 200);
+    reader.get(owner, &list, 200);
+    reader.post(owner, &format!("{here}/secret"), &[form[0], ("secret", "short")], 422);
+    reader.post(owner, &here, &[form[0], ("url", "soon")], 422);
+    receiver.answers([Answer::Status(500)], Answer::Status(200));
+    assert_eq!(owner.post(&format!("{here}/test"), &[form[0], ("event", "payment.completed")]).status, 303);
+    receiver.wait_for(1);
+    let page = reader.get(owner, &format!("{here}?done=tested"), 200);
+    let (_, id) = page.split_once("href=\"/deliveries/").expect("a link");
+    let delivery = format!("/deliveries/{}", id.split('"').next().expect("an id"));
+    receiver.wait_for(2);
+    reader.get(owner, &format!("{delivery}?done=resent"), 200);
+    assert_eq!(owner.post(&format!("{here}/state"), &[form[0], ("state", "disabled")]).status, 303);
+    reader.get(owner, &format!("{here}?done=disabled"), 200);
+    reader.post(owner, &format!("{delivery}/resend"), &[form[0]], 422);
+}
+
 /// The pages of a merchant and its people, for somebody with a second factor.
 fn read_merchant(dev: &Dev, reader: &mut Reader) {
     let mut owner = signed_up(dev, "ann@words.example");
@@ -292,6 +327,7 @@ fn every_page_says_what_the_translation_says_and_nothing_else() {
     read_outside(&dev, &mut reader);
     let owner = Browser::signed_in(&dev, "owner");
     read_app(&dev, &owner, &mut reader);
+    read_webhooks(&dev, &owner, &mut reader);
     read_merchant(&dev, &mut reader);
     let viewer = Browser::signed_in(&dev, "viewer");
     let merchant = format!("/merchants/{}", merchant_of(&owner));
