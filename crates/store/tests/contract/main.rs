@@ -15,6 +15,7 @@ mod small;
 mod sqlite_file;
 mod statements;
 mod transactions;
+mod webhooks;
 
 keymint_testkit::on_both! {
     statements:
@@ -94,4 +95,10 @@ keymint_testkit::on_both! {
     ownership:
         a_second_process_is_refused,
         whoever_comes_after_the_owner_may_open,;
+    webhooks:
+        endpoints_come_back_as_they_went_in_and_are_those_of_their_app_and_mode,
+        secrets_end_when_their_successor_says_and_else_never,
+        what_is_due_is_found_by_its_endpoint_the_longest_waiting_first,
+        tries_are_kept_and_a_delivery_is_held_dropped_and_sent_again,
+        what_is_too_old_goes_with_its_deliveries_and_their_tries,;
 }

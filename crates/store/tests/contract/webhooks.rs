@@ -1,0 +1,194 @@
+//! Webhooks: endpoints and their secrets, events, deliveries and what became of them.
+
+use keymint_domain::id::{DeliveryId, EndpointId, EventId};
+use keymint_domain::mode::Mode;
+use keymint_domain::time::UnixMs;
+use keymint_store::db::{Conn, Db};
+use keymint_store::deliveries::{self, Attempt, DeliveryState, Event};
+use keymint_store::webhooks::{self, Endpoint, EndpointState};
+use keymint_testkit::{SeededEntropy, TestDb};
+
+use crate::sample::{HARD_TEXT, NOW, ids, store_owner};
+
+fn endpoint(owner: u64, mode: Mode) -> Endpoint {
+    let entropy = SeededEntropy::new(owner);
+    Endpoint {
+        id: EndpointId::fresh(NOW, &*entropy).expect("an id"),
+        app_id: ids(owner).app,
+        mode,
+        url: HARD_TEXT.to_owned(),
+        events: vec![HARD_TEXT.to_owned(), String::new()],
+        alert_email: Some(HARD_TEXT.to_owned()),
+        state: EndpointState::Enabled,
+        secret_version: i64::MAX,
+        created_at: NOW,
+        row_check: vec![0, 255],
+    }
+}
+
+async fn stored(db: &Db, endpoint: &Endpoint) {
+    let mut tx = db.write().await.expect("a transaction");
+    webhooks::insert(tx.conn(), endpoint).await.expect("it is stored");
+    tx.commit().await.expect("committed");
+}
+
+async fn put(conn: &mut Conn, endpoint: &Endpoint, (n, at): (u64, UnixMs)) -> DeliveryId {
+    let entropy = SeededEntropy::new(1000 + n);
+    let event = Event {
+        id: EventId::fresh(at, &*entropy).expect("an id"),
+        app_id: endpoint.app_id,
+        mode: endpoint.mode,
+        name: HARD_TEXT.to_owned(),
+        body: format!("{HARD_TEXT}{n}"),
+        at,
+    };
+    let id = DeliveryId::fresh(at, &*entropy).expect("an id");
+    deliveries::insert_event(conn, &event).await.expect("it is stored");
+    deliveries::insert(conn, id, &event, (endpoint.id, 7)).await.expect("it is stored");
+    id
+}
+
+async fn due(conn: &mut Conn, endpoint: &Endpoint, now: UnixMs) -> Vec<DeliveryId> {
+    let found = deliveries::due(conn, endpoint.id, now, 10).await.expect("it reads");
+    found.into_iter().map(|delivery| delivery.id).collect()
+}
+
+fn after(milliseconds: i64) -> UnixMs {
+    UnixMs(NOW.0 + milliseconds)
+}
+
+pub async fn endpoints_come_back_as_they_went_in_and_are_those_of_their_app_and_mode(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    store_owner(&it.db, 2).await;
+    let (full, other) = (endpoint(1, Mode::Test), endpoint(2, Mode::Live));
+    stored(&it.db, &full).await;
+    stored(&it.db, &other).await;
+    let mut tx = it.db.write().await.expect("a transaction");
+    let of = async |conn: &mut Conn, n: u64, mode| webhooks::of_app(conn, ids(n).app, mode).await.expect("it reads");
+    assert_eq!(of(tx.conn(), 1, Mode::Test).await, [full.clone()]);
+    assert!(of(tx.conn(), 1, Mode::Live).await.is_empty() && of(tx.conn(), 2, Mode::Test).await.is_empty());
+    let changed = Endpoint {
+        url: "u".to_owned(),
+        events: Vec::new(),
+        alert_email: None,
+        state: EndpointState::Failing,
+        secret_version: 0,
+        row_check: vec![1],
+        ..full.clone()
+    };
+    webhooks::update(tx.conn(), &changed).await.expect("it is written");
+    assert_eq!(webhooks::find(tx.conn(), full.id).await.expect("it reads"), Some(changed.clone()));
+    assert_eq!(webhooks::find(tx.conn(), other.id).await.expect("it reads"), Some(other));
+    let deleted = Endpoint { state: EndpointState::Deleted, ..changed };
+    webhooks::update(tx.conn(), &deleted).await.expect("it is written");
+    assert_eq!(webhooks::find(tx.conn(), full.id).await.expect("it reads"), None);
+    assert!(of(tx.conn(), 1, Mode::Test).await.is_empty());
+}
+
+pub async fn secrets_end_when_their_successor_says_and_else_never(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    let one = endpoint(1, Mode::Test);
+    stored(&it.db, &one).await;
+    let mut tx = it.db.write().await.expect("a transaction");
+    let ends = async |conn: &mut Conn| -> Vec<(i64, Vec<u8>, Option<UnixMs>)> {
+        let found = webhooks::secrets(conn, one.id).await.expect("it reads");
+        found.into_iter().map(|secret| (secret.version, secret.sealed, secret.ends_at)).collect()
+    };
+    webhooks::put_secret(tx.conn(), one.id, (1, &[0, 1]), None).await.expect("it is stored");
+    webhooks::put_secret(tx.conn(), one.id, (2, &[2]), None).await.expect("it is stored");
+    assert_eq!(ends(tx.conn()).await, [(2, vec![2], None), (1, vec![0, 1], None)]);
+    webhooks::put_secret(tx.conn(), one.id, (3, &[3]), Some(after(9))).await.expect("it is stored");
+    // A later end does not give an older secret more time; an earlier one takes it.
+    webhooks::put_secret(tx.conn(), one.id, (4, &[4]), Some(after(20))).await.expect("it is stored");
+    let all: Vec<_> = ends(tx.conn()).await.into_iter().map(|(version, _, end)| (version, end)).collect();
+    assert_eq!(all, [(4, None), (3, Some(after(20))), (2, Some(after(9))), (1, Some(after(9)))]);
+    webhooks::put_secret(tx.conn(), one.id, (5, &[5]), Some(after(1))).await.expect("it is stored");
+    let all: Vec<_> = ends(tx.conn()).await.into_iter().map(|(_, _, end)| end).collect();
+    assert_eq!(all, [None, Some(after(1)), Some(after(1)), Some(after(1)), Some(after(1))]);
+    let again = webhooks::put_secret(tx.conn(), one.id, (5, &[6]), None).await;
+    assert!(again.is_err(), "a version is given once");
+}
+
+pub async fn what_is_due_is_found_by_its_endpoint_the_longest_waiting_first(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    store_owner(&it.db, 2).await;
+    let (one, two) = (endpoint(1, Mode::Test), endpoint(2, Mode::Live));
+    stored(&it.db, &one).await;
+    stored(&it.db, &two).await;
+    let mut tx = it.db.write().await.expect("a transaction");
+    let conn = tx.conn();
+    let late = put(conn, &one, (1, after(5))).await;
+    let early = put(conn, &one, (2, after(1))).await;
+    let other = put(conn, &two, (3, after(2))).await;
+    let endpoints = async |conn: &mut Conn, now| deliveries::due_endpoints(conn, now, 10).await.expect("it reads");
+    assert!(endpoints(conn, NOW).await.is_empty());
+    assert_eq!(deliveries::next_due(conn, NOW).await.expect("it reads"), Some(after(1)));
+    assert_eq!(deliveries::next_due(conn, after(5)).await.expect("it reads"), None);
+    assert_eq!(endpoints(conn, after(5)).await, [(one.id, 2), (two.id, 1)]);
+    assert_eq!(due(conn, &one, after(5)).await, [early, late]);
+    assert_eq!(due(conn, &one, after(4)).await, [early]);
+    assert_eq!(due(conn, &two, after(5)).await, [other]);
+    let found = deliveries::find(conn, early).await.expect("it reads").expect("one");
+    assert_eq!((found.body, found.event, found.secret_version), (format!("{HARD_TEXT}2"), HARD_TEXT.to_owned(), 7));
+    assert_eq!((found.state, found.tries, found.next_at), (DeliveryState::Waiting, 0, Some(after(1))));
+    let listed = deliveries::of_endpoint(conn, one.id, "dlv_~", 10).await.expect("it reads");
+    assert_eq!(listed.iter().map(|one| (one.id, one.body.as_str())).collect::<Vec<_>>(), [(late, ""), (early, "")]);
+    let older = deliveries::of_endpoint(conn, one.id, &late.to_string(), 10).await.expect("it reads");
+    assert_eq!(older.iter().map(|one| one.id).collect::<Vec<_>>(), [early]);
+}
+
+pub async fn tries_are_kept_and_a_delivery_is_held_dropped_and_sent_again(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    let one = endpoint(1, Mode::Test);
+    stored(&it.db, &one).await;
+    let mut tx = it.db.write().await.expect("a transaction");
+    let conn = tx.conn();
+    let id = put(conn, &one, (1, NOW)).await;
+    let bare = Attempt { number: 1, at: NOW, took_ms: 0, status: None, problem: None, answer: None };
+    let text = Some(HARD_TEXT.to_owned());
+    let full = Attempt {
+        number: 2,
+        took_ms: i64::MAX,
+        status: Some(599),
+        problem: text.clone(),
+        answer: text,
+        ..bare.clone()
+    };
+    deliveries::record(conn, id, &bare, (DeliveryState::Waiting, Some(after(3)))).await.expect("it is kept");
+    assert_eq!((due(conn, &one, after(2)).await, due(conn, &one, after(3)).await), (Vec::new(), vec![id]));
+    deliveries::record(conn, id, &full, (DeliveryState::Failed, None)).await.expect("it is kept");
+    assert_eq!(deliveries::attempts(conn, id).await.expect("it reads"), [bare, full]);
+    let state = async |conn: &mut Conn| {
+        let found = deliveries::find(conn, id).await.expect("it reads").expect("one");
+        (found.state, found.tries, found.tries_before, found.next_at)
+    };
+    assert_eq!(state(conn).await, (DeliveryState::Failed, 2, 0, None));
+    assert!(deliveries::resend(conn, id, after(9)).await.expect("it is written"));
+    assert_eq!(state(conn).await, (DeliveryState::Waiting, 2, 2, Some(after(9))));
+    deliveries::hold(conn, one.id).await.expect("it is written");
+    assert_eq!(state(conn).await, (DeliveryState::Held, 2, 2, None));
+    assert_eq!(deliveries::resend_held(conn, one.id, after(1), after(9)).await.expect("it is written"), 0, "too old");
+    assert_eq!(deliveries::resend_held(conn, one.id, NOW, after(10)).await.expect("it is written"), 1);
+    assert_eq!(deliveries::resend_since(conn, one.id, NOW, after(9)).await.expect("it is written"), 0, "it waits");
+    deliveries::drop_waiting(conn, one.id).await.expect("it is written");
+    assert_eq!(state(conn).await.0, DeliveryState::Dropped);
+    assert!(!deliveries::resend(conn, id, after(9)).await.expect("nothing to write"), "its endpoint is gone");
+}
+
+pub async fn what_is_too_old_goes_with_its_deliveries_and_their_tries(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    let one = endpoint(1, Mode::Test);
+    stored(&it.db, &one).await;
+    let mut tx = it.db.write().await.expect("a transaction");
+    let conn = tx.conn();
+    let (old, young) = (put(conn, &one, (1, NOW)).await, put(conn, &one, (2, after(1))).await);
+    let attempt = Attempt { number: 1, at: NOW, took_ms: 0, status: None, problem: None, answer: None };
+    for id in [old, young] {
+        deliveries::record(conn, id, &attempt, (DeliveryState::Waiting, Some(after(9)))).await.expect("it is kept");
+    }
+    deliveries::prune(conn, after(1)).await.expect("it is deleted");
+    assert_eq!(deliveries::find(conn, old).await.expect("it reads"), None);
+    assert!(deliveries::attempts(conn, old).await.expect("it reads").is_empty());
+    assert_eq!(deliveries::attempts(conn, young).await.expect("it reads").len(), 1);
+    assert_eq!(due(conn, &one, after(9)).await, [young]);
+}
