@@ -169,6 +169,11 @@ pub fn plain(id: &'static str) -> &'static str {
     table().messages.get(id).map_or(id, |message| message.plain)
 }
 
+/// A message without arguments as HTML; its tags have no attributes.
+pub fn whole_html(id: &'static str) -> &'static str {
+    table().messages.get(id).map_or(id, |message| message.html)
+}
+
 /// A message with arguments.
 pub fn filled(id: &'static str, arguments: &[(&'static str, Value<'_>)]) -> String {
     let Some(message) = table().messages.get(id) else { return id.to_owned() };

@@ -11,6 +11,11 @@ use keymint_app::words::{self, Value};
 /// A message as HTML: `html!("id")`; with what is filled in, `html!("id", name = self.name)`; and behind a semicolon with
 /// the one attribute of each tag in it: where a link leads, the moment of a time, the id of a code, `html!("id"; a = href)`.
 macro_rules! html {
+    ($id:literal) => {{
+        // A row of a long list says the same as the one above: it is looked up once for each place that says it.
+        static WORDS: std::sync::OnceLock<&'static str> = std::sync::OnceLock::new();
+        $crate::pages::html::Html::whole(WORDS.get_or_init(|| keymint_app::words::whole_html($id)))
+    }};
     ($id:literal $(, $name:ident = $value:expr)* $(; $($tag:ident = $of:expr),+)?) => {
         $crate::pages::html::Html::new(
             $id,
@@ -24,6 +29,11 @@ macro_rules! html {
 pub struct Html(Cow<'static, str>);
 
 impl Html {
+    /// A message without arguments and without links.
+    pub fn whole(words: &'static str) -> Self {
+        Self(Cow::Borrowed(words))
+    }
+
     /// What `html!` makes.
     pub fn new(id: &'static str, arguments: &[(&'static str, Value<'_>)], tags: &[(&'static str, &str)]) -> Self {
         if tags.is_empty() {
