@@ -3,10 +3,13 @@
 import { once } from "node:events";
 import http from "node:http";
 
-/** Serves until `close`; `pages` is what stands at each path: `{ body, status, headers }` or a text. */
+/** Serves until `close`; `pages` is what stands at each path: `{ body, status, headers }`, a text, or what to answer to a body. */
 export async function serve(pages) {
-  const server = http.createServer((request, response) => {
-    const page = pages[new URL(request.url, "http://host").pathname] ?? { status: 404, body: "nothing here" };
+  const server = http.createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const found = pages[new URL(request.url, "http://host").pathname] ?? { status: 404, body: "nothing here" };
+    const page = typeof found === "function" ? found(Buffer.concat(chunks).toString(), request.headers) : found;
     const { status = 200, headers = {}, body } = typeof page === "string" ? { body: page } : page;
     response.writeHead(status, { "content-type": "text/html; charset=utf-8", ...headers }).end(body);
   });

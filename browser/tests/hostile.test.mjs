@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 
+import { serve } from "../elsewhere.mjs";
 import { entries, textOf, written } from "../hostile-strings.mjs";
 import { encoded, send, Session } from "../keymint.mjs";
 import { scenario } from "../scenario.mjs";
@@ -132,7 +133,7 @@ function errorShapes(shape) {
 /** Fields of the company's profile, and of an app's settings, whose text comes back when another one is refused. */
 const COMPANY = ["carried", "name", "website", "address", "state", "city", "postal_code", "phone"];
 
-scenario("the company's profile and an app's domains give each string back as the text it was", async ({ keymint, visit }) => {
+scenario("the company's profile, an app's domains and its endpoints give each string back as the text it was", async ({ keymint, visit }) => {
   const session = await Session.open(keymint, "owner");
   const visitor = await visit("owner");
   const app = await keymint.app("Hostile domains");
@@ -141,6 +142,11 @@ scenario("the company's profile and an app's domains give each string back as th
   const forms = [
     [profile, (index) => ({ ...company(index), country: "XX" }), "Company · Keymint"],
     [`/apps/${app}/domains`, (index) => ({ domain: STRINGS[index] }), "Settings of Hostile domains · Keymint"],
+    [
+      `/apps/${app}/webhooks`,
+      (index) => ({ mode: "test", url: STRINGS[index], alert_email: STRINGS[(index + 61) % STRINGS.length] }),
+      "Webhooks of Hostile domains · Keymint",
+    ],
   ];
   for (const [path, fields, title] of forms) {
     const all = await forEach(STRINGS, async (_, index) => ({ typed: fields(index), reply: await session.post(path, fields(index)) }));
@@ -320,6 +326,46 @@ scenario("a transaction's JSON is the text it was, whatever the merchant put int
     assert.equal(shown.metadata.text, STRINGS[index].toWellFormed());
   }
   assert.equal(await visitor.page.evaluate(() => window.hostile), undefined);
+});
+
+scenario("a delivery shows what was sent and what came back as the text it was", async ({ keymint, visit }) => {
+  const answers = ["calm", ...STRINGS].map((text) => text.toWellFormed());
+  const byBody = new Map(answers.map((text) => [text, text]));
+  const elsewhere = await serve({ "/hook": (body) => byBody.get(body) ?? "calm" });
+  try {
+    const app = await keymint.app("Hostile deliveries");
+    const hook = { mode: "test", url: `${elsewhere.origin}/hook` };
+    const { id: endpoint } = await keymint.api("POST", `/apps/${app}/webhook-endpoints`, hook);
+    await forEach(answers, (body) => keymint.api("POST", `/apps/${app}/events`, { mode: "test", name: "payment.captured", body }));
+    const deliveries = [];
+    for (let looks = 0; ; looks += 1) {
+      deliveries.length = 0;
+      for (let cursor = ""; cursor !== null; ) {
+        const page = await keymint.api("GET", `/webhook-endpoints/${endpoint}/deliveries?limit=100${cursor && `&cursor=${cursor}`}`);
+        deliveries.push(...page.items);
+        cursor = page.next_cursor;
+      }
+      if (deliveries.length === answers.length && deliveries.every(({ status }) => status === "delivered")) break;
+      assert.ok(looks < 200, `${deliveries.filter(({ status }) => status === "delivered").length} of ${deliveries.length}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const session = await Session.open(keymint, "owner");
+    const visitor = await visit("owner");
+    const pages = await forEach(deliveries, ({ id }) => session.get(`/deliveries/${id}`));
+    const found = await apart(visitor, pages.map((page) => page.text));
+    // Without an answer there is no place for it.
+    const shape = (list) => list.filter((element) => element !== "code[class]");
+    for (const one of found) assert.deepEqual(shape(one.shape), shape(found[0].shape));
+    for (let index = 0; index < deliveries.length; index += 10) {
+      const { body, attempts } = await keymint.api("GET", `/webhook-deliveries/${deliveries[index].id}`);
+      await visitor.goto(`/deliveries/${deliveries[index].id}`);
+      assert.equal(await visitor.page.locator("#sent-body").textContent(), arrived(body).replace(/^\n/, ""));
+      if (attempts[0].answer !== "") assert.equal(await visitor.page.locator("td .answer").textContent(), arrived(attempts[0].answer));
+    }
+    assert.equal(await visitor.page.evaluate(() => window.hostile), undefined);
+  } finally {
+    elsewhere.close();
+  }
 });
 
 scenario("the logs show the path of any request as the text it was", async ({ keymint, visit }) => {

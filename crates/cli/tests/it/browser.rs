@@ -22,6 +22,7 @@ files! {
     a_person_signs_up_and_proves_who_they_are: "people",
     a_person_has_passkeys: "passkeys",
     transactions_are_found: "transactions",
+    webhooks_are_sent_and_looked_at: "webhooks",
     the_log_is_watched: "live",
     pages_are_for_everybody: "accessibility",
     hostile_text_stays_text: "hostile",

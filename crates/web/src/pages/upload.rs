@@ -55,8 +55,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Sent<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_multipart = kind.to_ascii_lowercase().starts_with("multipart/form-data");
-        // Whoever sends waits for a place, with all but a few frames of the body still on its side.
-        let _place = app.logos.place().await?;
+        // Whoever sends a file waits for a place, with all but a few frames of the body still on its side.
+        let _place = if is_multipart { Some(app.logos.place().await?) } else { None };
         let (parts, body) = request.into_parts();
         let (keep, read) =
             if is_multipart { (KEPT_BYTES_MAX, READ_BYTES_MAX) } else { (TEXT_BYTES_MAX, TEXT_BYTES_MAX) };
