@@ -1,4 +1,5 @@
-//! What tests share: a real Keymint on free ports, a raw HTTP client that can send what no library would, databases.
+//! What tests share: a real Keymint on free ports, a raw HTTP client that can send what no library would, an
+//! upstream that writes down what it gets, databases.
 #![expect(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -13,6 +14,7 @@ pub mod entropy;
 pub mod http;
 pub mod serve;
 pub mod signing;
+pub mod upstream;
 
 pub use clock::FixedClock;
 pub use cut_off::cut_off_after;
@@ -21,3 +23,4 @@ pub use dev::{Dev, Key};
 pub use entropy::SeededEntropy;
 pub use http::{Reply, Request};
 pub use signing::Call;
+pub use upstream::Upstream;

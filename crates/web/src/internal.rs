@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -196,7 +197,7 @@ fn asked_about(headers: &HeaderMap) -> Option<(&str, &str)> {
 }
 
 impl Service for Internal {
-    async fn answer(&self, request: hyper::Request<Incoming>, peer: &Peer) -> Response {
+    async fn answer(&self, request: hyper::Request<Incoming>, peer: &Rc<Peer>) -> Response {
         let (parts, body) = request.into_parts();
         if peer.fault.load(std::sync::atomic::Ordering::Relaxed) {
             return reply::closing(problem(400, "The request can be read in more than one way and was refused."));

@@ -39,6 +39,13 @@ pub fn advice(reason: &str) -> &'static str {
         DenyReason::RouteNotFound => "Nothing is at this path. Compare it with the product's reference.",
         DenyReason::MethodNotAllowed => "The path takes another method.",
         DenyReason::NoUpstream => "The operator has not connected live mode yet.",
+        DenyReason::UpstreamFailed => {
+            "The service behind the product broke off. Try again if the call may be repeated."
+        }
+        DenyReason::UpstreamTimeout => {
+            "The service behind the product did not answer in time. Ask it what became of the call."
+        }
+        DenyReason::UpstreamUnavailable => "The service behind the product is away. Try again shortly.",
         DenyReason::Unavailable => "Keymint could not decide at that moment. Try again; tell the operator if it stays.",
         DenyReason::Internal => "A fault on our side. Tell the operator the request id.",
     })
@@ -76,6 +83,9 @@ pub fn fix(reason: &str, app_id: &str, mode: &str) -> Option<Fix> {
         | DenyReason::BodyTooLarge
         | DenyReason::BodyTooSlow
         | DenyReason::NoUpstream
+        | DenyReason::UpstreamFailed
+        | DenyReason::UpstreamTimeout
+        | DenyReason::UpstreamUnavailable
         | DenyReason::Unavailable
         | DenyReason::Internal => None,
     }
