@@ -1,6 +1,10 @@
 //! The proxy in front of the payments service: what reaches the upstream, byte for byte, and what never does.
 
+mod bodies;
+mod connections;
+mod heads;
 mod identity;
+mod paths;
 
 use keymint_testkit::{Dev, Key, Reply, Request, Upstream};
 
