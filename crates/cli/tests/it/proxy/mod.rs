@@ -5,6 +5,7 @@ mod connections;
 mod heads;
 mod identity;
 mod paths;
+mod streams;
 
 use keymint_testkit::{Dev, Key, Reply, Request, Upstream};
 
