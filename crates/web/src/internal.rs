@@ -1,4 +1,5 @@
-//! The internal listener, for the operator's own services: verify API, forward-auth, health, readiness, metrics. It has no
+//! The internal listener, for the operator's own services: verify API, forward-auth, the keys of identity tokens, health,
+//! readiness, metrics. It has no
 //! authentication of its own; its network is its wall.
 
 use std::borrow::Cow;
@@ -8,12 +9,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use keymint_app::App;
 use keymint_app::products::Product;
 use keymint_app::verify::{Decision, Denied};
 use keymint_domain::dialect::answer::quote;
+use keymint_domain::identity;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::{Header, RequestView};
 use keymint_domain::verify::Candidate;
@@ -209,13 +212,24 @@ impl Service for Internal {
             ("GET", "/metrics") => {
                 reply::whole(200, "application/openmetrics-text; version=1.0.0", self.app.metrics.text())
             }
-            (_, "/v1/verify" | "/healthz" | "/readyz" | "/metrics") => problem(405, "This method is not allowed here."),
+            ("GET", "/.well-known/jwks.json") => key_set(&self.app),
+            (_, "/v1/verify" | "/healthz" | "/readyz" | "/metrics" | "/.well-known/jwks.json") => {
+                problem(405, "This method is not allowed here.")
+            }
             (_, path) => match path.strip_prefix("/v1/forward-auth/") {
                 Some(name) => self.forward_auth(name, &parts, peer).await,
                 None => problem(404, "There is nothing at this path."),
             },
         }
     }
+}
+
+/// The keys by which upstreams check identity tokens. They change with the ring, so whoever keeps them asks again now and
+/// then, and when a token names one that is not among them.
+fn key_set(app: &App) -> Response {
+    let mut response = reply::json(200, identity::key_set(&app.keyring));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response
 }
 
 /// The product's own path begins behind `/{product}` where the target has it; otherwise the operator's service has

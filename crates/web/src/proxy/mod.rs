@@ -11,13 +11,14 @@ pub mod health;
 mod pool;
 mod tunnel;
 mod upload;
+mod vouchers;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use keymint_app::App;
@@ -39,11 +40,19 @@ use flights::{Flights, Ticks};
 use headers::Told;
 use pool::{Pool, Wanted};
 use upload::{Progress, Upload, UploadLimits};
+use vouchers::Vouchers;
 
 /// The proxy of one thread.
 pub struct Proxy {
+    app: App,
     flights: Flights,
-    pools: Vec<Rc<Pool>>,
+    upstreams: Vec<Side>,
+}
+
+/// What a thread keeps for one upstream.
+struct Side {
+    pool: Rc<Pool>,
+    vouchers: Option<Vouchers>,
 }
 
 /// The body of a request that was let in.
@@ -101,18 +110,21 @@ impl From<DenyReason> for Refused {
 impl Proxy {
     /// A proxy without connections.
     pub fn new(app: &App) -> Self {
-        let pools = app.products.upstreams().iter().map(|upstream| Rc::new(Pool::new(upstream))).collect();
-        Self { flights: Flights::new(app.clone()), pools }
+        let sides = app.products.upstreams().iter().map(|upstream| Side {
+            pool: Rc::new(Pool::new(upstream)),
+            vouchers: upstream.config.identity_token.then(|| Vouchers::new(&upstream.audience)),
+        });
+        Self { upstreams: sides.collect(), flights: Flights::new(app.clone()), app: app.clone() }
     }
 
     /// Begins to watch over flights and idle connections. Runs on the thread's own runtime.
     pub fn start(&self) {
-        if self.pools.is_empty() {
+        if self.upstreams.is_empty() {
             return;
         }
         self.flights.start();
-        for pool in &self.pools {
-            tokio::task::spawn_local(Rc::clone(pool).age());
+        for side in &self.upstreams {
+            tokio::task::spawn_local(Rc::clone(&side.pool).age());
         }
     }
 
@@ -126,14 +138,15 @@ impl Proxy {
     /// # Errors
     /// Why there is none.
     pub async fn forward(&self, mut call: Call<'_>) -> Result<Response, Refused> {
-        let pool = self.pools.get(call.upstream.index).ok_or(DenyReason::Internal)?;
+        let side = self.upstreams.get(call.upstream.index).ok_or(DenyReason::Internal)?;
         let config = &call.upstream.config;
         // It reflects what it gets, and so would show what we add.
         if call.method == Method::TRACE {
             return Err(DenyReason::MethodNotAllowed.into());
         }
         let upgrade = call.upgrade.take().filter(|_| config.websockets);
-        let request = self.head(&mut call, upgrade.is_some())?;
+        let identity = side.vouchers.as_ref().map(|vouchers| vouchers.token(&self.app, call.candidate));
+        let request = head(&mut call, identity, upgrade.is_some())?;
         let flight = self.flights.begin(call.candidate, call.token_ends_at, call.heard);
         let (answer, idle) = (Ticks::of_ms(config.answer_timeout_ms), Ticks::of_ms(config.idle_timeout_ms));
         flight.allow(answer);
@@ -147,7 +160,7 @@ impl Proxy {
             }
         };
         let wanted = if upgrade.is_some() { Wanted::Tunnel } else { Wanted::Plain };
-        let sent = pool.send(request.map(|()| body), wanted, &flight).await;
+        let sent = side.pool.send(request.map(|()| body), wanted, &flight).await;
         let (response, lease) = sent.map_err(|reason| refused(reason, progress.as_deref()))?;
         let (mut parts, body) = response.into_parts();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -170,33 +183,37 @@ impl Proxy {
         let response = http::Response::from_parts(parts, body);
         Ok(if is_sent { response } else { reply::closing(response) })
     }
+}
 
-    /// The head that goes upstream.
-    fn head(&self, call: &mut Call<'_>, is_websocket: bool) -> Result<http::Request<()>, DenyReason> {
-        let config = &call.upstream.config;
-        let whole = call.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        let (prefix, inside) = whole.split_at_checked(call.route_at).ok_or(DenyReason::Internal)?;
-        let takes_off = !config.keep_prefix && !prefix.is_empty();
-        let uri = if takes_off { inside_uri(inside).ok_or(DenyReason::AmbiguousRequest)? } else { call.uri.clone() };
-        let told = Told {
-            candidate: call.candidate,
-            client_ip: call.peer.address,
-            request_id: call.request_id,
-            prefix: takes_off.then_some(prefix),
-            identity: None,
-            keep_host: config.keep_host,
-        };
-        let mut headers = std::mem::take(&mut call.headers);
-        headers::to_upstream(&mut headers, &call.product.dialect, told).map_err(|_| DenyReason::AmbiguousRequest)?;
-        if is_websocket {
-            headers::upgrade(&mut headers);
-        }
-        let mut request = http::Request::new(());
-        request.method_mut().clone_from(call.method);
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
-        Ok(request)
+/// The head that goes upstream.
+fn head(
+    call: &mut Call<'_>,
+    identity: Option<HeaderValue>,
+    is_websocket: bool,
+) -> Result<http::Request<()>, DenyReason> {
+    let config = &call.upstream.config;
+    let whole = call.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let (prefix, inside) = whole.split_at_checked(call.route_at).ok_or(DenyReason::Internal)?;
+    let takes_off = !config.keep_prefix && !prefix.is_empty();
+    let uri = if takes_off { inside_uri(inside).ok_or(DenyReason::AmbiguousRequest)? } else { call.uri.clone() };
+    let told = Told {
+        candidate: call.candidate,
+        client_ip: call.peer.address,
+        request_id: call.request_id,
+        prefix: takes_off.then_some(prefix),
+        identity,
+        keep_host: config.keep_host,
+    };
+    let mut headers = std::mem::take(&mut call.headers);
+    headers::to_upstream(&mut headers, &call.product.dialect, told).map_err(|_| DenyReason::AmbiguousRequest)?;
+    if is_websocket {
+        headers::upgrade(&mut headers);
     }
+    let mut request = http::Request::new(());
+    request.method_mut().clone_from(call.method);
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Ok(request)
 }
 
 /// The largest body that streams to an upstream. Bytes.

@@ -6,6 +6,7 @@ mod heads;
 mod identity;
 mod paths;
 mod streams;
+mod tokens;
 
 use keymint_testkit::{Dev, Key, Reply, Request, Upstream};
 
