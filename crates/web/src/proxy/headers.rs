@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderName, UPGRADE, VIA};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderValue};
 use keymint_domain::dialect::Dialect;
 use keymint_domain::gate::CREDENTIAL_HEADERS;
@@ -126,6 +126,19 @@ fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<HeaderValue>) {
 
 fn value(bytes: Bytes) -> HeaderValue {
     HeaderValue::from_maybe_shared(bytes).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Whether an answer's body has one meaning: chunked and nothing else, or a length. A coding below the chunks would be lost
+/// with the field that names it.
+pub fn has_one_framing(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match codings.next() {
+        None => true,
+        Some(coding) => {
+            let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
+            is_chunked && !headers.contains_key(CONTENT_LENGTH)
+        }
+    }
 }
 
 /// Makes the upstream's head into the one that goes to the client.
@@ -254,4 +267,75 @@ fn is_about_the_client(name: &str) -> bool {
                 | "proto"
                 | "scheme"
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use keymint_domain::dialect::BUILT_IN;
+
+    use super::*;
+
+    fn dialects() -> Vec<Dialect> {
+        BUILT_IN.iter().map(|(_, text)| Dialect::parse(text).expect("a dialect")).collect()
+    }
+
+    #[test]
+    fn no_spelling_that_a_reader_could_fold_into_one_of_ours_goes_upstream() {
+        // What CGI, and servers that grew out of it, make of a name: every character that is no letter or digit is `_`.
+        let folded = |name: &str| name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
+        for name in
+            [&MERCHANT, &APP, &KEY, &MODE, &SCOPES, &IDENTITY, &FORWARDED_FOR, &FORWARDED_HOST, &FORWARDED_PROTO]
+        {
+            for other in "!#$%&'*+-.^_`|~".chars() {
+                let spelling = name.as_str().replace('-', &other.to_string());
+                assert_eq!(folded(&spelling), folded(name.as_str()));
+                let parsed = HeaderName::from_bytes(spelling.to_uppercase().as_bytes()).expect("a name");
+                assert!(dialects().iter().all(|dialect| is_dropped(parsed.as_str(), dialect)), "{spelling}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_credentials_of_a_dialect_are_dropped_in_it_and_the_known_ones_everywhere() {
+        for dialect in dialects() {
+            for name in CREDENTIAL_HEADERS {
+                assert!(is_dropped(name, &dialect), "{}: {name}", dialect.name);
+            }
+            for name in &dialect.extra_credential_headers {
+                assert!(is_dropped(name, &dialect), "{}: {name}", dialect.name);
+            }
+            for name in
+                ["accept", "content-type", "user-agent", "cookie", "x-custom", "idempotency-key", "date", "x-forward"]
+            {
+                assert!(!is_dropped(name, &dialect), "{}: {name}", dialect.name);
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_the_connection_are_read_from_every_field_and_counted() {
+        let mut headers = HeaderMap::new();
+        for value in ["close, X-A", "keep-alive,,  x-b ,", ""] {
+            headers.append(CONNECTION, HeaderValue::from_static(value));
+        }
+        assert_eq!(connection_options(&headers), Ok(vec!["x-a".to_owned(), "x-b".to_owned()]));
+        headers.append(CONNECTION, HeaderValue::from_bytes(b"\xff").expect("a value"));
+        assert_eq!(connection_options(&headers), Err(Ambiguous));
+    }
+
+    #[test]
+    fn an_answer_has_one_framing_or_is_none() {
+        let framing = |fields: &[(HeaderName, &'static str)]| {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+            let mut headers = HeaderMap::new();
+            fields.for_each(|(name, value)| drop(headers.append(name, value)));
+            has_one_framing(&headers)
+        };
+        assert!(framing(&[]) && framing(&[(CONTENT_LENGTH, "1")]) && framing(&[(TRANSFER_ENCODING, "Chunked")]));
+        for bad in ["gzip, chunked", "gzip", "identity", "chunked, chunked", "xchunked", ""] {
+            assert!(!framing(&[(TRANSFER_ENCODING, bad)]), "{bad}");
+        }
+        assert!(!framing(&[(TRANSFER_ENCODING, "chunked"), (CONTENT_LENGTH, "1")]));
+        assert!(!framing(&[(TRANSFER_ENCODING, "chunked"), (TRANSFER_ENCODING, "chunked")]));
+    }
 }

@@ -168,6 +168,9 @@ impl Proxy {
             let answer = http::Response::from_parts(parts, body);
             return tunnel::open(answer, client, lease, flight, (call.peer, idle)).map_err(Refused::from);
         }
+        if !headers::has_one_framing(&parts.headers) {
+            return Err(refused(DenyReason::UpstreamFailed, progress.as_deref()));
+        }
         headers::to_client(&mut parts.headers);
         parts.version = Version::HTTP_11;
         let is_sent = progress.as_ref().is_none_or(|progress| progress.is_done());

@@ -255,6 +255,27 @@ fn an_upload_reaches_the_upstream_before_its_end_and_may_be_answered_before_it()
 }
 
 #[test]
+fn a_whole_body_may_be_answered_before_its_end_too() {
+    let upstream = Upstream::scripted(|connection| {
+        while let Some(mut seen) = connection.head() {
+            connection.write(b"HTTP/1.1 409 Conflict\r\nContent-Length: 4\r\n\r\ndone");
+            if connection.body(&mut seen).is_some() {
+                connection.record(seen);
+            }
+        }
+    });
+    let dev = behind(&["kwikpaisa"], &[&upstream], "");
+    let key = dev.key("kwikpaisa", "whole");
+    for size in [10, 900_000, 11, 900_001] {
+        let body = format!(r#"{{"note":"{}"}}"#, "x".repeat(size));
+        let call = Call::new("kwikpaisa", "POST", "/api/v3/pg/order/create", &body);
+        let reply = call.signed(dev.gateway, &key).send(dev.gateway);
+        assert_eq!((reply.status, reply.body.as_str()), (409, "done"));
+    }
+    assert!(upstream.wait_for(4).iter().all(|seen| seen.body.starts_with(b"{\"note\"")), "none ran into another");
+}
+
+#[test]
 fn a_client_that_asks_before_it_sends_is_told_to_go_on() {
     let upstream = Upstream::plain();
     let dev = behind(&["razorpay"], &[&upstream], "");

@@ -139,12 +139,31 @@ fn an_answer_that_is_no_http_is_a_bad_gateway() {
         "HTTP/1.1 200 OK\r\nX: a\r\n folded\r\nContent-Length: 1\r\n\r\na",
         "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
         "HTTP/2 200\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n1\r\na\r\n0\r\n\r\n",
     ] {
         let upstream = Upstream::answering(answer);
         let dev = behind(&["razorpay"], &[&upstream], "");
         let key = dev.key("razorpay", "garbage");
         assert_eq!(call(&key, "POST", "/v1/orders").body("{}").send(dev.gateway).status, 502, "{answer:?}");
     }
+}
+
+#[test]
+fn an_answer_with_two_lengths_has_one_for_the_client() {
+    let two = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let upstream = Upstream::answering(two);
+    let dev = behind(&["razorpay"], &[&upstream], "");
+    let key = dev.key("razorpay", "lengths");
+    let mut stream = TcpStream::connect(dev.gateway).expect("a connection");
+    let request = call(&key, "GET", "/v1/orders").header("Connection", "close");
+    stream.write_all(&request.bytes("h")).expect("it is sent");
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut text).expect("an answer");
+    let text = text.to_lowercase();
+    let is_refused = text.starts_with("http/1.1 502");
+    let is_one = text.contains("transfer-encoding: chunked") && !text.contains("content-length: 3");
+    assert!(is_refused || is_one, "{text}");
 }
 
 #[test]
