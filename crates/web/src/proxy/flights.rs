@@ -4,6 +4,10 @@
 //! One task of each thread ticks, and only while something is on its way. So a request costs an entry in a list and no
 //! timer. Where a flight has handed its connection over (`cut_with`), its end closes that connection, whether or not
 //! anybody reads from it; before that, whoever waits in `poll_end` answers.
+//!
+//! A request that has gone upstream as a whole is *sent*: when its credential ends then, its answer is still waited for.
+//! It was accepted before, it may be a payment, and to break it off would leave nobody knowing whether it was made. What
+//! comes as its answer has half a second to be complete, so no stream begins this way.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -23,6 +27,9 @@ use crate::listener::Peer;
 
 /// How often deadlines and expiries are looked at: a stream ends at most two of these after its credential.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How long an answer may take from its head to its end when its credential ended before it came.
+const LAST_ANSWER: Ticks = Ticks(10);
 
 /// Why a flight ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +73,30 @@ struct Slot {
     ends_at: Option<UnixMs>,
     deadline: Option<u32>,
     end: Option<End>,
+    /// Whether all of the request is upstream and none of the answer is here.
+    is_sent: bool,
+    /// Whether the credential ended while it was.
+    is_last: bool,
     waker: Option<Waker>,
     peer: Option<Rc<Peer>>,
 }
 
 impl Slot {
+    fn allow(&mut self, deadline: u32) {
+        if !self.is_last || self.is_sent {
+            self.deadline = Some(deadline);
+        }
+    }
+
+    /// The credential has ended.
+    fn deny(&mut self, reason: DenyReason) {
+        if self.is_sent || self.is_last {
+            self.is_last = true;
+        } else {
+            self.finish(End::Denied(reason));
+        }
+    }
+
     fn finish(&mut self, end: End) {
         self.end = Some(end);
         if let Some(peer) = &self.peer {
@@ -131,8 +157,18 @@ impl Flights {
         let ends_at = earlier(candidate.ends_at(), token_ends_at);
         let candidate = Arc::clone(candidate);
         let key_id = (heard != self.heard()).then(|| candidate.key_id.to_string());
-        let slot =
-            Slot { serial, candidate, token_ends_at, ends_at, deadline: None, end: None, waker: None, peer: None };
+        let slot = Slot {
+            serial,
+            candidate,
+            token_ends_at,
+            ends_at,
+            deadline: None,
+            end: None,
+            is_sent: false,
+            is_last: false,
+            waker: None,
+            peer: None,
+        };
         let mut slots = self.0.slots.borrow_mut();
         if slots.is_empty() {
             self.0.first.notify_one();
@@ -163,12 +199,12 @@ impl Flights {
         for (_, slot) in self.0.slots.borrow_mut().iter_mut().filter(|(_, slot)| slot.end.is_none()) {
             // Ticks are compared by their distance, since they wrap.
             let is_late = slot.deadline.is_some_and(|deadline| deadline.wrapping_sub(tick) > u32::MAX / 2);
-            if !is_serving {
-                slot.finish(End::Denied(DenyReason::Unavailable));
-            } else if slot.ends_at.is_some_and(|ends_at| now >= ends_at) {
-                slot.finish(End::Denied(DenyReason::Expired));
-            } else if is_late {
+            if is_late {
                 slot.finish(End::Late);
+            } else if !is_serving {
+                slot.deny(DenyReason::Unavailable);
+            } else if slot.ends_at.is_some_and(|ends_at| now >= ends_at) {
+                slot.deny(DenyReason::Expired);
             }
         }
     }
@@ -219,7 +255,7 @@ impl Flights {
                 Err(reason) => Err(*reason),
             };
             match (still, &found) {
-                (Err(reason), _) => slot.finish(End::Denied(reason)),
+                (Err(reason), _) => slot.deny(reason),
                 (Ok(()), Ok(Some(new))) => {
                     slot.candidate = Arc::clone(new);
                     slot.ends_at = earlier(new.ends_at(), slot.token_ends_at);
@@ -243,7 +279,23 @@ impl Flight {
     /// From now on it is late after this span, unless told otherwise before.
     pub fn allow(&self, span: Ticks) {
         let deadline = self.flights.deadline(span);
-        self.with(|slot| slot.deadline = Some(deadline));
+        self.with(|slot| slot.allow(deadline));
+    }
+
+    /// All of the request has gone upstream.
+    pub fn sent(&self) {
+        self.with(|slot| slot.is_sent = true);
+    }
+
+    /// The head of the answer is there. Where the credential has ended meanwhile, the rest has little time.
+    pub fn answered(&self) {
+        let deadline = self.flights.deadline(LAST_ANSWER);
+        self.with(|slot| {
+            slot.is_sent = false;
+            if slot.is_last {
+                slot.deadline = Some(deadline);
+            }
+        });
     }
 
     /// Why it has to end, once it has to.
@@ -287,7 +339,16 @@ impl FlightMark {
         let deadline = self.flights.deadline(span);
         let mut slots = self.flights.0.slots.borrow_mut();
         if let Some(slot) = slots.get_mut(self.key).filter(|slot| slot.serial == self.serial) {
-            slot.deadline = Some(deadline);
+            slot.allow(deadline);
+        }
+    }
+
+    /// As `Flight::sent`, if the flight is not over and its answer has not begun.
+    pub fn sent(&self) {
+        let mut slots = self.flights.0.slots.borrow_mut();
+        let own = slots.get_mut(self.key).filter(|slot| slot.serial == self.serial);
+        if let Some(slot) = own.filter(|slot| slot.peer.is_none()) {
+            slot.is_sent = true;
         }
     }
 }

@@ -151,7 +151,10 @@ impl Proxy {
         let (answer, idle) = (Ticks::of_ms(config.answer_timeout_ms), Ticks::of_ms(config.idle_timeout_ms));
         flight.allow(answer);
         let (body, progress) = match call.body {
-            Inbound::Whole(bytes) => (Upload::Whole(bytes), None),
+            Inbound::Whole(bytes) => {
+                flight.sent();
+                (Upload::Whole(bytes), None)
+            }
             Inbound::Streamed(body) => {
                 let bytes_max = upload_bytes_max(call.product, call.upstream);
                 let limits = UploadLimits { bytes_max, client: Ticks::of_ms(BODY_DEADLINE_MS), answer, idle };
@@ -162,6 +165,7 @@ impl Proxy {
         let wanted = if upgrade.is_some() { Wanted::Tunnel } else { Wanted::Plain };
         let sent = side.pool.send(request.map(|()| body), wanted, &flight).await;
         let (response, lease) = sent.map_err(|reason| refused(reason, progress.as_deref()))?;
+        flight.answered();
         let (mut parts, body) = response.into_parts();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             let Some(client) = upgrade else { return Err(DenyReason::UpstreamFailed.into()) };

@@ -173,7 +173,7 @@ impl Streamed {
                     return Poll::Pending;
                 }
                 Poll::Ready(None) => {
-                    self.progress.is_done.set(true);
+                    self.done();
                     self.moved();
                     return Poll::Ready(None);
                 }
@@ -198,7 +198,9 @@ impl Streamed {
         }
         self.moved();
         // The last piece of a known length is not followed by an end.
-        self.progress.is_done.set(self.body.is_end_stream());
+        if self.body.is_end_stream() {
+            self.done();
+        }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -223,6 +225,13 @@ impl Streamed {
         progress.waker.replace(Some(cx.waker().clone()));
         if !progress.is_waiting.replace(true) {
             self.flight.allow(if progress.is_answered.get() { self.limits.idle } else { self.limits.client });
+        }
+    }
+
+    fn done(&self) {
+        self.progress.is_done.set(true);
+        if !self.progress.is_answered.get() {
+            self.flight.sent();
         }
     }
 

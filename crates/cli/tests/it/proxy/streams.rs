@@ -310,6 +310,50 @@ fn many_streams_end_together() {
 }
 
 #[test]
+fn a_request_that_was_sent_before_its_key_ended_is_answered_and_no_stream_begins_that_way() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let upstream = Upstream::scripted(move |connection| {
+        while let Some(seen) = connection.request() {
+            let _ = wait.lock().expect("a channel").recv();
+            if seen.target() == "/v1/events" {
+                connection.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n");
+                connection.wait_for_end();
+            } else if seen.target() == "/v1/socket" {
+                connection
+                    .write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+                connection.wait_for_end();
+            } else {
+                connection.write(keymint_testkit::upstream::PLAIN_ANSWER.as_bytes());
+            }
+        }
+    });
+    let dev = behind(&["razorpay"], &[&upstream], "");
+    for (number, path) in ["/v1/payments", "/v1/events", "/v1/socket"].into_iter().enumerate() {
+        let key = dev.key("razorpay", &format!("sent{number}"));
+        let mut request = call(&key, if number == 0 { "POST" } else { "GET" }, path);
+        if path == "/v1/socket" {
+            request = request.header("Connection", "Upgrade").header("Upgrade", "websocket");
+        }
+        let mut stream = TcpStream::connect(dev.gateway).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+        stream.write_all(&request.bytes("h")).expect("it is sent");
+        upstream.wait_for(number + 1);
+        assert_eq!(dev.revoke(&key.key_id).status, 200);
+        go.send(()).expect("the upstream waits");
+        let released = now();
+        if number == 0 {
+            assert_eq!(keymint_testkit::http::read(&mut stream).map(|reply| reply.status), Some(200));
+            continue;
+        }
+        let mut text = Vec::new();
+        let _ = stream.read_to_end(&mut text);
+        assert!(since(released) < PROMISE_MS, "{path} ended {} ms after its head", since(released));
+        assert!(!text.ends_with(b"0\r\n\r\n"), "it does not look whole");
+    }
+}
+
+#[test]
 fn a_tunnel_is_open_only_behind_the_upstreams_yes() {
     let upstream = Upstream::scripted(|connection| {
         while let Some(seen) = connection.request() {
