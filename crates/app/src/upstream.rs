@@ -15,6 +15,8 @@ const TIMEOUT_MS_MIN: u64 = 50;
 const TIMEOUT_MS_MAX: u64 = 3_600_000;
 /// Most open connections of one thread to one address: a thread has descriptors for so many.
 const CONNECTIONS_MAX: usize = 16_384;
+/// The least that this may be set to: bodies up to here are read whole, and have the dialect's limit. Bytes.
+const UPLOAD_BYTES_MIN: u64 = 64 * 1024;
 /// The largest upload that no signature covers. Bytes; it streams through, and is bounded because every input is.
 const UPLOAD_BYTES_MAX: u64 = 1 << 40;
 /// Longest name of an audience. Bytes.
@@ -206,8 +208,8 @@ impl UpstreamConfig {
         if !(1..=CONNECTIONS_MAX).contains(&self.connections_max) {
             return Err(("connections_max", format!("must be 1 to {CONNECTIONS_MAX}")));
         }
-        if self.upload_bytes_max.is_some_and(|bytes| !(1..=UPLOAD_BYTES_MAX).contains(&bytes)) {
-            return Err(("upload_bytes_max", format!("must be 1 to {UPLOAD_BYTES_MAX}")));
+        if self.upload_bytes_max.is_some_and(|bytes| !(UPLOAD_BYTES_MIN..=UPLOAD_BYTES_MAX).contains(&bytes)) {
+            return Err(("upload_bytes_max", format!("must be {UPLOAD_BYTES_MIN} to {UPLOAD_BYTES_MAX}")));
         }
         if let Some(audience) = &self.audience {
             if !self.identity_token {
@@ -367,7 +369,7 @@ mod tests {
             ("keep_alive_ms = 0", "keep_alive_ms"),
             ("health_interval_ms = 1", "health_interval_ms"),
             ("connections_max = 0", "connections_max"),
-            ("upload_bytes_max = 0", "upload_bytes_max"),
+            ("upload_bytes_max = 65535", "upload_bytes_max"),
             ("audience = \"payments\"", "audience"),
             ("identity_token = true\naudience = \"\"", "audience"),
         ] {

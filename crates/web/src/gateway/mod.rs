@@ -38,7 +38,7 @@ use crate::sandbox;
 /// How long a body may take to arrive (T71); one that streams upstream, from one piece to the next. Milliseconds.
 pub const BODY_DEADLINE_MS: u64 = 10_000;
 /// Bodies up to this size are read whole: nothing is gained by streaming them, and what is whole can be judged whole.
-/// Bytes; in step with what one connection may buffer.
+/// Bytes; `upload_bytes_max` is no less.
 const STREAM_FROM_BYTES: u64 = 64 * 1024;
 /// What a caller is told who names no product of ours.
 const NO_PRODUCT: &str = r#"{"error":{"code":"not_found","message":"There is no product at this address."}}"#;

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use keymint_app::clock::Stopwatch;
 use keymint_app::products::Product;
 use keymint_domain::gate;
 use keymint_domain::reason::DenyReason;
@@ -19,6 +20,12 @@ use crate::listener::Peer;
 
 /// How much of the end of a piece is looked at again with the beginning of the next: longer than any credential. Bytes.
 const SEAM_BYTES: usize = 256;
+
+/// How long a body may come as slowly as it likes, piece by piece. Seconds.
+const UNHURRIED_SECONDS: u64 = 10;
+/// The least that has to come from then on, on average: what a body holds while it trickles is held from others (T71).
+/// Bytes a second.
+const RATE_MIN: u64 = 1024;
 
 /// A body for the upstream.
 pub enum Upload {
@@ -93,12 +100,20 @@ pub struct UploadLimits {
 pub struct Streamed {
     body: Incoming,
     left: u64,
+    received: u64,
+    begun: Stopwatch,
     seam: Vec<u8>,
     limits: UploadLimits,
     product: Arc<Product>,
     peer: Rc<Peer>,
     flight: FlightMark,
     progress: Rc<Progress>,
+}
+
+/// Whether so much in so long is too little.
+fn is_trickle(received: u64, elapsed_us: u32) -> bool {
+    let counted = u64::from(elapsed_us / 1_000_000).saturating_sub(UNHURRIED_SECONDS);
+    received < counted * RATE_MIN
 }
 
 impl Upload {
@@ -119,6 +134,8 @@ impl Upload {
         let streamed = Streamed {
             body,
             left: limits.bytes_max,
+            received: 0,
+            begun: Stopwatch::start(),
             seam: Vec::new(),
             limits,
             product: Arc::clone(product),
@@ -189,10 +206,13 @@ impl Streamed {
     }
 
     fn take(&mut self, piece: Bytes) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        let Some(left) = u64::try_from(piece.len()).ok().and_then(|length| self.left.checked_sub(length)) else {
-            return self.break_off(DenyReason::BodyTooLarge);
-        };
+        let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        let Some(left) = self.left.checked_sub(length) else { return self.break_off(DenyReason::BodyTooLarge) };
         self.left = left;
+        self.received = self.received.saturating_add(length);
+        if !self.progress.is_answered.get() && is_trickle(self.received, self.begun.elapsed_us()) {
+            return self.break_off(DenyReason::BodyTooSlow);
+        }
         if !self.is_clean(&piece) {
             return self.break_off(DenyReason::AmbiguousRequest);
         }
@@ -243,5 +263,19 @@ impl Streamed {
     fn break_off(&self, reason: DenyReason) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         self.progress.fault.set(Some(reason));
         Poll::Ready(Some(Err(BrokenOff)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_trickle;
+
+    #[test]
+    fn a_body_may_be_slow_and_may_not_trickle() {
+        const SECOND: u32 = 1_000_000;
+        assert!(!is_trickle(0, 0) && !is_trickle(1, 10 * SECOND) && !is_trickle(1, 11 * SECOND - 1));
+        assert!(is_trickle(1, 11 * SECOND) && is_trickle(1023, 11 * SECOND) && !is_trickle(1024, 11 * SECOND));
+        assert!(!is_trickle(50 * 1024, 60 * SECOND) && is_trickle(50 * 1024 - 1, 60 * SECOND));
+        assert!(is_trickle(1_000_000, u32::MAX));
     }
 }
