@@ -22,6 +22,8 @@ const START_DEADLINE: Duration = Duration::from_secs(120);
 /// What differs between the processes of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
+    /// What stands behind test credentials, in place of the sandbox.
+    pub upstream: Option<SocketAddr>,
     /// Whether decisions are logged.
     pub request_log: bool,
     /// Credentials kept ready.
@@ -32,7 +34,7 @@ pub struct Setting {
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { request_log: false, cached_credentials_max: 250_000, sync_delay: Duration::ZERO }
+        Self { upstream: None, request_log: false, cached_credentials_max: 250_000, sync_delay: Duration::ZERO }
     }
 }
 
@@ -133,6 +135,9 @@ impl House {
                 "\n[[product]]\nname = \"{product}\"\ndialect = \"{product}\"\nsandbox = \"accept\"\n\
                  hosts_test = [\"sandbox.{product}.localhost\"]\n"
             );
+            if let Some(upstream) = setting.upstream {
+                let _ = write!(text, "[product.upstream_test]\naddresses = [\"http://{upstream}\"]\n");
+            }
         }
         text
     }

@@ -7,6 +7,7 @@
 
 mod bare;
 mod bars;
+mod gateway;
 mod keymint;
 mod machine;
 mod management;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Verification: P1 to P6, P10 to P13, P16, P17
     Verify(verify::Options),
+    /// The proxy beside nginx and HAProxy in front of one upstream: P7, P8, P17
+    Gateway(gateway::Options),
     /// The console's pages at 100,000 logged requests and 1,000 keys
     Pages(pages::Options),
     /// A server that does next to nothing; `verify` starts it
@@ -46,6 +49,7 @@ enum Command {
 fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
         Command::Verify(options) => verify::run(&options),
+        Command::Gateway(options) => gateway::run(&options),
         Command::Pages(options) => pages::run(&options),
         Command::Bare(options) => bare::run(&options).map(|()| ExitCode::SUCCESS),
     }

@@ -16,6 +16,9 @@ const QUIET_DEADLINE: Duration = Duration::from_secs(20);
 /// CPU time below which a process counts as quiet.
 const QUIET_NS: u64 = 200_000;
 
+/// Longest wait for a server that was asked to end.
+const END_DEADLINE: Duration = Duration::from_secs(2);
+
 /// A process that ends when dropped.
 pub struct Server(Child);
 
@@ -56,20 +59,33 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Asked first: a server with workers of its own ends them.
+        if let Some(id) = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+            let begun = Instant::now();
+            while begun.elapsed() < END_DEADLINE && matches!(self.0.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// CPU time of all threads of a process. Nanoseconds.
+/// CPU time of all threads of a process and of the processes that it started. Nanoseconds.
 ///
 /// # Errors
 /// When there is no such process.
 pub fn cpu_ns(pid: u32) -> Result<u64> {
     let mut sum = 0;
     for entry in std::fs::read_dir(format!("/proc/{pid}/task")).context("a server is gone")? {
-        let Ok(text) = std::fs::read_to_string(entry?.path().join("schedstat")) else { continue };
+        let task = entry?.path();
+        let Ok(text) = std::fs::read_to_string(task.join("schedstat")) else { continue };
         sum += text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+        let children = std::fs::read_to_string(task.join("children")).unwrap_or_default();
+        for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
+            sum += cpu_ns(child).unwrap_or(0);
+        }
     }
     Ok(sum)
 }

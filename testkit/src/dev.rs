@@ -129,6 +129,11 @@ impl Dev {
         Self { child, folder: folder.to_owned(), _kept: None, console, gateway, internal, token }
     }
 
+    /// Lets a folder go with it.
+    pub(crate) fn keep(&mut self, folder: tempfile::TempDir) {
+        self._kept = Some(folder);
+    }
+
     /// The folder with data and logs.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -211,6 +216,15 @@ impl Dev {
         let issued = self.api("POST", &format!("/apps/{app}/credentials"), body);
         assert_eq!(issued.status, 201, "{}", issued.body);
         Key { key_id: issued.text("/key_id"), secret: issued.text("/secret"), app_id: app.to_owned() }
+    }
+
+    /// A new live credential of a fresh merchant, approved, and its fresh app.
+    pub fn live_key(&self, product: &str, name: &str) -> Key {
+        let merchant = self.merchant(&format!("{product}-{name}"));
+        let approval = json!({ "state": "approved", "reason": "papers are in order" });
+        assert_eq!(self.api("PUT", &format!("/merchants/{merchant}/activation"), &approval).status, 200);
+        let app = self.app(&merchant, product, name);
+        self.key_of(&app, &json!({ "mode": "live" }))
     }
 
     /// Revokes a credential.

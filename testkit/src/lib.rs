@@ -1,4 +1,5 @@
-//! What tests share: a real Keymint on free ports, a raw HTTP client that can send what no library would, databases.
+//! What tests share: a real Keymint on free ports, a raw HTTP client that can send what no library would, an
+//! upstream that writes down what it gets, databases.
 #![expect(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -15,6 +16,7 @@ pub mod patience;
 pub mod receiver;
 pub mod serve;
 pub mod signing;
+pub mod upstream;
 
 pub use clock::FixedClock;
 pub use cut_off::cut_off_after;
@@ -25,3 +27,4 @@ pub use http::{Reply, Request};
 pub use patience::eventually;
 pub use receiver::Receiver;
 pub use signing::Call;
+pub use upstream::Upstream;

@@ -28,7 +28,7 @@ fn write_private(path: &Path, text: &str) {
     file.and_then(|mut file| file.write_all(text.as_bytes())).expect("a private file");
 }
 
-fn configuration(folder: &Path, database: Database<'_>, base: u16) -> String {
+fn configuration(folder: &Path, database: Database<'_>, base: u16, products: &[(&str, String)]) -> String {
     let path = |name: &str| folder.join(name).display().to_string();
     let database = match database {
         Database::Sqlite => format!("sqlite = \"{}\"", path("keymint.db")),
@@ -39,7 +39,11 @@ fn configuration(folder: &Path, database: Database<'_>, base: u16) -> String {
     };
     let products: String = ["keymint", "kwikpaisa", "kspay", "razorpay", "kpay"]
         .into_iter()
-        .map(|name| format!("[[product]]\nname = \"{name}\"\ndialect = \"{name}\"\n\n"))
+        .map(|name| {
+            let own = products.iter().filter(|(product, _)| *product == name);
+            let more: String = own.map(|(_, more)| format!("{more}\n")).collect();
+            format!("[[product]]\nname = \"{name}\"\ndialect = \"{name}\"\n{more}\n")
+        })
         .collect();
     format!(
         "data = \"{}\"\n\n[listen]\nconsole = \"127.0.0.1:{base}\"\ngateway = \"127.0.0.1:{}\"\n\
@@ -66,6 +70,23 @@ impl Dev {
 
     /// The same, with more settings.
     pub fn serve_with(binary: &str, folder: &Path, database: Database<'_>, more: &str) -> Self {
+        Self::serve_all(binary, folder, database, (&[], more))
+    }
+
+    /// `serve` over SQLite in a folder that goes with it, with more settings for the products that are named.
+    pub fn serve_products(binary: &str, products: &[(&str, String)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut dev = Self::serve_all(binary, folder.path(), Database::Sqlite, (products, ""));
+        dev.keep(folder);
+        dev
+    }
+
+    fn serve_all(
+        binary: &str,
+        folder: &Path,
+        database: Database<'_>,
+        (products, more): (&[(&str, String)], &str),
+    ) -> Self {
         let (config, master_key) = (folder.join("keymint.toml"), folder.join("master.key"));
         let token = folder.join("operator.token");
         if !master_key.exists() {
@@ -73,7 +94,7 @@ impl Dev {
         }
         for _ in 0..5 {
             let base = free_ports();
-            write_private(&config, &format!("{}{more}", configuration(folder, database, base)));
+            write_private(&config, &format!("{}{more}", configuration(folder, database, base, products)));
             if !token.exists() {
                 let made = set_up(binary, &["operator-token", "--config", &config.display().to_string()]);
                 write_private(&token, &made);

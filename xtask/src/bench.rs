@@ -15,7 +15,9 @@ pub struct Options {
 
 /// Builds and measures; stops at the first thing that is missing.
 pub fn run(steps: &mut Steps, options: &Options) {
+    let is_gateway = options.arguments.first().is_some_and(|first| first == "gateway");
     let ready = steps.run("tools", || install::debian(&[install::WRK, install::VALGRIND, install::STRACE]))
+        && (!is_gateway || steps.run("rivals", || install::debian(&[install::NGINX, install::HAPROXY])))
         && steps.run("build", || shell::run(&mut shell::cargo("build --release -p keymint -p keymint-bench")));
     if ready {
         let _ = steps.run("bench", || measure(options));

@@ -21,6 +21,8 @@ pub const CHROMIUM: Package = Package { name: "chromium", is_there: || Path::new
 pub const CXX: Package = Package { name: "g++", is_there: || shell::is_installed("c++") };
 pub const WRK: Package = Package { name: "wrk", is_there: || shell::is_installed("wrk") };
 pub const VALGRIND: Package = Package { name: "valgrind", is_there: || shell::is_installed("valgrind") };
+pub const NGINX: Package = Package { name: "nginx-light", is_there: || shell::is_installed("nginx") };
+pub const HAPROXY: Package = Package { name: "haproxy", is_there: || shell::is_installed("haproxy") };
 pub const STRACE: Package = Package { name: "strace", is_there: || shell::is_installed("strace") };
 
 /// Installs those of the packages that are missing, in one call.

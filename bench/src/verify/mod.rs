@@ -49,6 +49,8 @@ impl Bench {
     }
 }
 
+pub use gateway::key_pair_template;
+
 type Section = fn(&Bench) -> Result<Vec<Figure>>;
 
 const SECTIONS: [(&[&str], Section); 4] = [

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::master_key::MasterKeySource;
 use crate::outbound::WebhooksConfig;
 use crate::post::{MailConfig, SmsConfig};
+use crate::upstream::UpstreamConfig;
 use crate::webauthn::Ceremonies;
 
 /// Everything `serve` needs.
@@ -110,6 +111,10 @@ pub struct ProductConfig {
     /// The same for live credentials only.
     #[serde(default)]
     pub hosts_live: Vec<String>,
+    /// The service behind test credentials; without it the sandbox.
+    pub upstream_test: Option<UpstreamConfig>,
+    /// The service behind live credentials; without it live mode answers that there is none.
+    pub upstream_live: Option<UpstreamConfig>,
 }
 
 /// The request log.
@@ -230,8 +235,23 @@ impl Config {
         if let Err(problem) = self.webhooks.check() {
             return wrong("webhooks.allowed_networks", &problem);
         }
+        self.check_upstreams()?;
         if self.limits.cached_credentials_max == 0 || self.limits.replay_entries_per_key_max == 0 {
             return wrong("limits", "must be at least 1 each");
+        }
+        Ok(())
+    }
+
+    fn check_upstreams(&self) -> Result<(), (String, String)> {
+        let own = [self.listen.console, self.listen.gateway, self.listen.internal];
+        for (index, product) in self.product.iter().enumerate() {
+            for (table, upstream) in
+                [("upstream_test", &product.upstream_test), ("upstream_live", &product.upstream_live)]
+            {
+                let Some(upstream) = upstream else { continue };
+                let named = |(setting, problem)| (format!("product[{index}].{table}.{setting}"), problem);
+                upstream.check(&own).map_err(named)?;
+            }
         }
         Ok(())
     }

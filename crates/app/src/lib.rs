@@ -19,6 +19,7 @@ pub mod products;
 pub mod request_log;
 pub mod sandbox;
 pub mod tries;
+pub mod upstream;
 pub mod verify;
 pub mod webauthn;
 pub mod webhooks;
@@ -57,6 +58,7 @@ use keymint_store::db::Db;
 use keymint_store::error::StoreError;
 use keymint_store::{ledger, settings};
 use thiserror::Error;
+use tokio::sync::broadcast;
 
 use crate::config::{LimitsConfig, RequestLogConfig};
 use crate::logo::Logos;
@@ -114,6 +116,7 @@ pub struct Shared {
     pub ceremonies: Option<Ceremonies>,
     cache: CredentialCache,
     replay: ReplayMemory,
+    changes: broadcast::Sender<Arc<[String]>>,
     runtime: tokio::runtime::Handle,
     is_serving: AtomicBool,
 }
@@ -166,6 +169,8 @@ pub enum StartError {
 
 /// The setting by which a database knows its key ring.
 const KEYRING_CHECK: &str = "keyring_check";
+/// Changes that may wait to be heard by a thread of the gateway; one that falls behind further looks at everything.
+const CHANGES_MAX: usize = 1024;
 /// How often the ownership of the database is looked at.
 const OWNERSHIP_CHECK: Duration = Duration::from_secs(2);
 
@@ -216,6 +221,7 @@ impl App {
             ceremonies: parts.console_url.and_then(Ceremonies::at),
             cache: CredentialCache::new(parts.limits.cached_credentials_max),
             replay,
+            changes: broadcast::Sender::new(CHANGES_MAX),
             runtime,
             is_serving: AtomicBool::new(true),
         }));

@@ -10,6 +10,7 @@ use keymint_domain::mode::Mode;
 use thiserror::Error;
 
 use crate::config::ProductConfig;
+use crate::upstream::{Upstream, UpstreamConfig};
 
 /// A product.
 #[derive(Debug)]
@@ -22,6 +23,10 @@ pub struct Product {
     pub secret_style: Option<String>,
     /// The simulated API behind test credentials.
     pub sandbox: Box<str>,
+    /// The service behind test credentials, in place of the sandbox.
+    pub upstream_test: Option<Arc<Upstream>>,
+    /// The service behind live credentials.
+    pub upstream_live: Option<Arc<Upstream>>,
 }
 
 impl Product {
@@ -29,6 +34,14 @@ impl Product {
     pub fn style(&self) -> &SecretStyle {
         let chosen = self.dialect.secret_style(self.secret_style.as_deref());
         chosen.or_else(|| self.dialect.secrets.first()).expect("a dialect has at least one style")
+    }
+
+    /// The service behind credentials of a mode.
+    pub fn upstream(&self, mode: Mode) -> Option<&Arc<Upstream>> {
+        match mode {
+            Mode::Test => self.upstream_test.as_ref(),
+            Mode::Live => self.upstream_live.as_ref(),
+        }
     }
 }
 
@@ -38,6 +51,7 @@ pub struct Products {
     by_name: BTreeMap<Arc<str>, Arc<Product>>,
     by_host: BTreeMap<Box<str>, (Arc<Product>, Mode)>,
     dialects: Vec<Arc<Dialect>>,
+    upstreams: Vec<Arc<Upstream>>,
 }
 
 /// Why the products cannot be set up.
@@ -125,7 +139,7 @@ impl Products {
     /// # Errors
     /// `ProductsError` names the product that is wrong.
     pub fn new(dialects: Vec<Arc<Dialect>>, configs: &[ProductConfig]) -> Result<Self, ProductsError> {
-        let mut products = Self { by_name: BTreeMap::new(), by_host: BTreeMap::new(), dialects };
+        let mut products = Self { by_name: BTreeMap::new(), by_host: BTreeMap::new(), dialects, upstreams: Vec::new() };
         for config in configs {
             products.add(config)?;
         }
@@ -152,6 +166,8 @@ impl Products {
             sandbox: config.sandbox.as_deref().unwrap_or(&dialect.sandbox).into(),
             dialect,
             secret_style: config.secret_style.clone(),
+            upstream_test: self.add_upstream(&config.name, config.upstream_test.as_ref()),
+            upstream_live: self.add_upstream(&config.name, config.upstream_live.as_ref()),
         });
         for (mode, hosts) in [(Mode::Test, &config.hosts_test), (Mode::Live, &config.hosts_live)] {
             for host in hosts {
@@ -165,6 +181,12 @@ impl Products {
             Some(other) => Err(ProductsError::Twice(other.name.to_string())),
             None => Ok(()),
         }
+    }
+
+    fn add_upstream(&mut self, product: &str, config: Option<&UpstreamConfig>) -> Option<Arc<Upstream>> {
+        let upstream = Arc::new(Upstream::new(product, config?, self.upstreams.len()));
+        self.upstreams.push(Arc::clone(&upstream));
+        Some(upstream)
     }
 
     /// The product of that name.
@@ -193,6 +215,11 @@ impl Products {
     /// All products, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Product>> {
         self.by_name.values()
+    }
+
+    /// All upstreams, each at its index.
+    pub fn upstreams(&self) -> &[Arc<Upstream>] {
+        &self.upstreams
     }
 
     /// All dialects that were read.

@@ -50,7 +50,7 @@ pub struct Record {
     pub scheme: Option<SchemeName>,
     /// The client.
     pub client_ip: IpAddr,
-    /// From the end of the head to the decision. Microseconds.
+    /// From the end of the request's head to the head of its answer, an upstream's included. Microseconds.
     pub duration_us: u32,
 }
 

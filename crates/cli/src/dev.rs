@@ -62,6 +62,8 @@ fn config(arguments: &DevArguments) -> Config {
         sandbox: None,
         hosts_test: vec![format!("sandbox.{name}.localhost")],
         hosts_live: vec![format!("api.{name}.localhost")],
+        upstream_test: None,
+        upstream_live: None,
     };
     Config {
         data: arguments.data.clone(),

@@ -14,6 +14,7 @@ mod digest;
 pub mod entropy;
 pub mod gate;
 pub mod id;
+pub mod identity;
 pub mod json;
 pub mod mode;
 pub mod reason;

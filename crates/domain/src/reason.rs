@@ -78,6 +78,12 @@ reasons! {
     MethodNotAllowed => "method_not_allowed",
     /// Live mode has no upstream.
     NoUpstream => "no_upstream",
+    /// The upstream could not be reached, or broke off before it answered.
+    UpstreamFailed => "upstream_failed",
+    /// The upstream did not answer in time.
+    UpstreamTimeout => "upstream_timeout",
+    /// No address of the upstream is well, or all are busy.
+    UpstreamUnavailable => "upstream_unavailable",
     /// Keymint cannot decide now (store or replay memory out of reach).
     Unavailable => "unavailable",
     /// A fault of ours.

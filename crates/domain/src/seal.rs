@@ -1,5 +1,6 @@
 //! The key ring and what it protects: sealed secrets (AES-256-GCM-SIV, RFC 8452, with the record's identity as
-//! associated data), keyed hashes of all other secrets, keyed checks over rows, and the keys of short-lived tokens.
+//! associated data), keyed hashes of all other secrets, keyed checks over rows, and the keys of short-lived tokens and of
+//! identity tokens.
 //!
 //! The ring comes from outside the database: whoever has only the database can neither open a secret, nor check a
 //! guess, nor forge a row. Each entry of the ring is 32 random bytes; what is used is derived from it, one key for each
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::digest;
 use crate::entropy::{Entropy, EntropyError};
 use crate::id::CredentialId;
+use crate::identity::IdentityKey;
 use crate::secret::{SecretBytes, SecretText, equal};
 
 /// Most entries of a ring.
@@ -117,6 +119,7 @@ struct Entry {
     hash: Zeroizing<[u8; KEY_LENGTH]>,
     row: hmac::Key,
     token: hmac::Key,
+    identity: IdentityKey,
 }
 
 /// The key ring.
@@ -149,6 +152,7 @@ impl Entry {
             hash: derive(master, b"hash")?,
             row: hmac_key(b"row")?,
             token: hmac_key(b"token")?,
+            identity: IdentityKey::from_seed(derive(master, b"identity")?.as_slice())?,
         })
     }
 }
@@ -340,6 +344,16 @@ impl Keyring {
             .iter()
             .find(|entry| entry.name.as_bytes() == name)
             .is_some_and(|entry| hmac::verify(&entry.row, row, tag).is_ok())
+    }
+
+    /// The key that signs identity tokens.
+    pub fn identity_key(&self) -> &IdentityKey {
+        &self.current().identity
+    }
+
+    /// The keys by which identity tokens are checked, current first.
+    pub fn identity_keys(&self) -> impl Iterator<Item = &IdentityKey> {
+        self.0.iter().map(|entry| &entry.identity)
     }
 
     /// The MAC of a token's bytes and the name of the entry it was made with.

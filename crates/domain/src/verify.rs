@@ -41,6 +41,39 @@ pub struct Candidate {
     pub verifier: Verifier,
 }
 
+impl Candidate {
+    /// When it stops by itself: its expiry, or the end of its grace after a roll.
+    pub fn ends_at(&self) -> Option<UnixMs> {
+        let grace_ends_at = match self.status {
+            Status::Retiring { ends_at } => Some(ends_at),
+            Status::Active | Status::Revoked { .. } => None,
+        };
+        [self.expires_at, grace_ends_at].into_iter().flatten().min()
+    }
+}
+
+/// Whether what was begun under `old` may go on under `new`, the record as it is now. Nobody looks at the request again:
+/// where a list has changed at all, it ends, and its client may begin anew under the new one.
+///
+/// # Errors
+/// Why it has to end.
+pub fn check_still(old: &Candidate, new: Option<&Candidate>, now: UnixMs) -> Result<(), DenyReason> {
+    let new = new.ok_or(DenyReason::UnknownKey)?;
+    check_life(new, now)?;
+    let nothing = Restrictions::default();
+    let [before, after] = [old, new].map(|candidate| candidate.restrictions.as_deref().unwrap_or(&nothing));
+    if before.allowed_ips != after.allowed_ips {
+        return Err(DenyReason::IpNotAllowed);
+    }
+    if before.allowed_origins != after.allowed_origins || before.domains != after.domains {
+        return Err(DenyReason::OriginNotAllowed);
+    }
+    if before.scopes != after.scopes {
+        return Err(DenyReason::ScopeMissing);
+    }
+    Ok(())
+}
+
 /// Whether the owner lets the credential work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnerState {

@@ -1,18 +1,22 @@
-//! The internal listener, for the operator's own services: verify API, forward-auth, health, readiness, metrics. It has no
+//! The internal listener, for the operator's own services: verify API, forward-auth, the keys of identity tokens, health,
+//! readiness, metrics. It has no
 //! authentication of its own; its network is its wall.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use keymint_app::App;
 use keymint_app::products::Product;
 use keymint_app::verify::{Decision, Denied};
 use keymint_domain::dialect::answer::quote;
+use keymint_domain::identity;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::{Header, RequestView};
 use keymint_domain::verify::Candidate;
@@ -196,7 +200,7 @@ fn asked_about(headers: &HeaderMap) -> Option<(&str, &str)> {
 }
 
 impl Service for Internal {
-    async fn answer(&self, request: hyper::Request<Incoming>, peer: &Peer) -> Response {
+    async fn answer(&self, request: hyper::Request<Incoming>, peer: &Rc<Peer>) -> Response {
         let (parts, body) = request.into_parts();
         if peer.fault.load(std::sync::atomic::Ordering::Relaxed) {
             return reply::closing(problem(400, "The request can be read in more than one way and was refused."));
@@ -208,13 +212,24 @@ impl Service for Internal {
             ("GET", "/metrics") => {
                 reply::whole(200, "application/openmetrics-text; version=1.0.0", self.app.metrics.text())
             }
-            (_, "/v1/verify" | "/healthz" | "/readyz" | "/metrics") => problem(405, "This method is not allowed here."),
+            ("GET", "/.well-known/jwks.json") => key_set(&self.app),
+            (_, "/v1/verify" | "/healthz" | "/readyz" | "/metrics" | "/.well-known/jwks.json") => {
+                problem(405, "This method is not allowed here.")
+            }
             (_, path) => match path.strip_prefix("/v1/forward-auth/") {
                 Some(name) => self.forward_auth(name, &parts, peer).await,
                 None => problem(404, "There is nothing at this path."),
             },
         }
     }
+}
+
+/// The keys by which upstreams check identity tokens. They change with the ring, so whoever keeps them asks again now and
+/// then, and when a token names one that is not among them.
+fn key_set(app: &App) -> Response {
+    let mut response = reply::json(200, identity::key_set(&app.keyring));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response
 }
 
 /// The product's own path begins behind `/{product}` where the target has it; otherwise the operator's service has

@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod internal;
 pub mod listener;
 pub mod pages;
+pub mod proxy;
 pub mod reply;
 pub mod sandbox;
 pub mod server;

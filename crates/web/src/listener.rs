@@ -1,9 +1,11 @@
 //! Listeners: one single-threaded runtime per thread with `SO_REUSEPORT`, so that a payment never waits behind a page.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -39,12 +41,26 @@ pub struct Peer {
     pub fault: Fault,
     /// Where the deadline of a body is noted.
     pub deadlines: Deadlines,
+    is_cut: Cell<bool>,
+    /// As long as anything knows the peer, its connection counts as open.
+    _open: Open,
+}
+
+impl Peer {
+    /// Closes the connection when its task next runs, whatever is under way on it.
+    pub fn cut(&self) {
+        self.is_cut.set(true);
+    }
 }
 
 /// Something that answers requests.
 pub trait Service: 'static {
     /// Answers one request. Never fails: trouble is an answer too.
-    fn answer(&self, request: hyper::Request<hyper::body::Incoming>, peer: &Peer) -> impl Future<Output = Response>;
+    fn answer(&self, request: hyper::Request<hyper::body::Incoming>, peer: &Rc<Peer>)
+    -> impl Future<Output = Response>;
+
+    /// Begins what it does beside answering, on its thread's own runtime.
+    fn start(&self) {}
 }
 
 /// Fails when somebody else listens there: `SO_REUSEPORT` alone would let two programs share a port, and clients would
@@ -141,6 +157,7 @@ async fn accept<S: Service>(
             return;
         }
     };
+    service.start();
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -181,12 +198,13 @@ async fn serve<S: Service>(
     address: IpAddr,
     service: Rc<S>,
     mut stop: watch::Receiver<bool>,
-    _open: Open,
+    open: Open,
 ) {
     let _ = stream.set_nodelay(true);
     let (watched, fault) = Watched::new(stream);
     let (deadlines, mut watch) = deadlines(HEAD_DEADLINE);
-    let peer = Rc::new(Peer { address, fault, deadlines: deadlines.clone() });
+    let peer = Rc::new(Peer { address, fault, deadlines: deadlines.clone(), is_cut: Cell::new(false), _open: open });
+    let seen = Rc::clone(&peer);
     let answer = service_fn(move |request| {
         let (service, peer) = (Rc::clone(&service), Rc::clone(&peer));
         async move { Ok::<_, std::convert::Infallible>(service.answer(request, &peer).await) }
@@ -197,7 +215,8 @@ async fn serve<S: Service>(
         .max_headers(FIELDS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .half_close(false)
-        .serve_connection(TokioIo::new(watched), answer);
+        .serve_connection(TokioIo::new(watched), answer)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let news = stop.clone();
     let mut told = std::pin::pin!(stop.changed());
@@ -212,7 +231,10 @@ async fn serve<S: Service>(
             }
         }
         watch.poll(cx);
-        connection.as_mut().poll(cx)
+        if seen.is_cut.get() {
+            return Poll::Ready(());
+        }
+        connection.as_mut().poll(cx).map(drop)
     });
-    let _ = whole.await;
+    whole.await;
 }

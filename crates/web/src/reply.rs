@@ -1,15 +1,61 @@
-//! Answers: small, whole, never cached.
+//! Answers: ours are small, whole and never cached; those of an upstream come as they come.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use http_body_util::Full;
+use hyper::body::{Frame, SizeHint};
 use keymint_app::products::Product;
 use keymint_domain::dialect::answer::SchemeName;
 use keymint_domain::reason::DenyReason;
 
-/// A response with a whole body.
-pub type Response = hyper::Response<Full<Bytes>>;
+use crate::proxy::Download;
+
+/// A response.
+pub type Response = hyper::Response<Body>;
+
+/// Its body.
+pub enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// An upstream's, in pieces.
+    Streamed(Download),
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Whole(Bytes::new())
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Streamed(download) => Pin::new(download).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Streamed(download) => download.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
+            Self::Streamed(download) => download.size_hint(),
+        }
+    }
+}
 
 /// A response of that status, type and body. `no-store` always: what it says ends when a credential does (T94).
 pub fn whole(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response {
@@ -17,7 +63,7 @@ pub fn whole(status: u16, content_type: &str, body: impl Into<Bytes>) -> Respons
 }
 
 fn typed(status: u16, content_type: HeaderValue, body: Bytes) -> Response {
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Body::Whole(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -26,7 +72,7 @@ fn typed(status: u16, content_type: HeaderValue, body: Bytes) -> Response {
 
 /// A response without a body.
 pub fn empty(status: StatusCode) -> Response {
-    let mut response = Response::new(Full::new(Bytes::new()));
+    let mut response = Response::new(Body::default());
     *response.status_mut() = status;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -11,6 +11,7 @@ use crate::gateway::Gateway;
 use crate::internal::Internal;
 use crate::listener::{self, Running, Setting};
 use crate::pages::GatewayPlace;
+use crate::proxy::health;
 use crate::{api, console, sandbox};
 
 /// Where to listen.
@@ -61,6 +62,7 @@ pub async fn start(
     let setting = Setting { threads, connections_max, stop: stopped.clone() };
     let gateway_app = app.clone();
     let gateway = listener::start("gateway", addresses.gateway, &setting, move || Gateway::new(gateway_app.clone()))?;
+    tokio::spawn(health::watch(app.products.upstreams().to_vec(), stopped.clone()));
     let internal_app = app.clone();
     let internal =
         listener::start("internal", addresses.internal, &setting, move || Internal::new(internal_app.clone()))?;

@@ -21,6 +21,7 @@ use keymint_store::db::{Db, EngineName};
 use keymint_store::error::StoreError;
 use keymint_store::merchants::Activation;
 use quick_cache::sync::Cache;
+use tokio::sync::broadcast;
 
 use crate::App;
 
@@ -63,6 +64,9 @@ impl Drop for Marked {
                 }
             }
         }
+        drop(marked);
+        // Behind the marks: whoever looks again now finds the record as it has become.
+        let _ = self.app.changes.send(std::mem::take(&mut self.key_ids).into());
     }
 }
 
@@ -150,6 +154,12 @@ impl App {
             restrictions: (!restrictions.is_empty()).then(|| Box::new(restrictions.clone())),
             verifier,
         })
+    }
+
+    /// Key ids of which something has changed, as it happens: for what goes on longer than one decision. Whoever falls
+    /// behind hears that it has, and looks at everything again.
+    pub fn changes(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.changes.subscribe()
     }
 
     /// Marks key ids and takes them out of the cache. To be called before the change can be seen in the store, and held

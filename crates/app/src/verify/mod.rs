@@ -12,7 +12,8 @@ use keymint_domain::gate;
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::RequestView;
-use keymint_domain::scheme::{self, Context};
+use keymint_domain::scheme::{self, Context, Proof};
+use keymint_domain::time::UnixMs;
 use keymint_domain::token::{self, TokenClaims, TokenUse};
 use keymint_domain::verify::{self, Candidate, Verdict};
 
@@ -36,6 +37,8 @@ pub struct Allowed {
     pub candidate: Arc<Candidate>,
     /// The scheme by which it proved who it is.
     pub scheme: SchemeName,
+    /// When the token ends that it came with, if it did.
+    pub token_ends_at: Option<UnixMs>,
     /// The body of the answer, when the call buys tokens: Keymint answers such calls itself.
     pub exchange: Option<ExchangeAnswer>,
 }
@@ -83,6 +86,21 @@ impl App {
         }
     }
 
+    /// The mode of a request's claim, where nothing of the claim depends on the body: such a request can be decided
+    /// about before its body is there.
+    pub fn mode_without_body(&self, product: &Product, view: &RequestView<'_>) -> Option<Mode> {
+        let dialect = &*product.dialect;
+        if dialect.content_type.is_some() {
+            return None;
+        }
+        let context = Context { dialect, product: &product.name, view, keyring: &self.keyring, now: self.clock.now() };
+        let claim = scheme::find_claim(&context).ok().filter(|claim| claim.exchange.is_none())?;
+        match claim.proof {
+            Proof::Secret(_) | Proof::Token(_) | Proof::PublicKey => Some(claim.mode),
+            Proof::Signed { .. } | Proof::Message { .. } => None,
+        }
+    }
+
     async fn try_verify(
         &self,
         product: &Product,
@@ -126,7 +144,11 @@ impl App {
             (None, None) => return Err(Denied { reason: DenyReason::UnknownKey, scheme, candidate: None }),
         };
         let exchange = claim.exchange.map(|exchange| self.sell_tokens(&context, exchange, &candidate));
-        Ok(Allowed { candidate, scheme: claim.scheme, exchange })
+        let token_ends_at = match &claim.proof {
+            Proof::Token(claims) => Some(UnixMs(claims.exp.saturating_mul(1000))),
+            Proof::Secret(_) | Proof::Signed { .. } | Proof::Message { .. } | Proof::PublicKey => None,
+        };
+        Ok(Allowed { candidate, scheme: claim.scheme, token_ends_at, exchange })
     }
 
     fn sell_tokens(&self, context: &Context<'_>, exchange: &TokenExchange, candidate: &Candidate) -> ExchangeAnswer {

@@ -107,6 +107,8 @@ pub async fn start(
         sandbox: None,
         hosts_test: Vec::new(),
         hosts_live: Vec::new(),
+        upstream_test: None,
+        upstream_live: None,
     };
     let dialects = load_dialects(None).expect("the built-in dialects");
     let products = Products::new(dialects, &PRODUCTS.map(product)).expect("the products");

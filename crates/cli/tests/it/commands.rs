@@ -191,6 +191,9 @@ fn serve_refuses_what_is_unsafe_or_unknown_and_says_which_setting() {
         (output.status.code(), text(&output.stderr))
     };
     assert_eq!(serve(&good).0, Some(0));
+    const DIALECT: &str = "dialect = \"razorpay\"";
+    let upstream = |settings: &str| format!("{DIALECT}\n[product.upstream_live]\n{settings}");
+    assert_eq!(serve(&good.replace(DIALECT, &upstream("addresses = [\"http://127.0.0.1:1\"]"))).0, Some(0));
     for (from, to, said) in [
         ("data = ", "surprise = 1\ndata = ", "surprise"),
         ("internal = \"127.0.0.1:0\"", "internal = \"0.0.0.0:8082\"", "listen.internal"),
@@ -198,6 +201,11 @@ fn serve_refuses_what_is_unsafe_or_unknown_and_says_which_setting() {
         ("[master_key]\nfile", "[master_key]\ndescriptor = 9\nfile", "master_key"),
         ("dialect = \"razorpay\"", "dialect = \"nothing\"", "nothing"),
         ("dialect = \"razorpay\"", "dialect = \"kpay\"\nsecret_style = \"x\"", "secret style"),
+        (DIALECT, &upstream("addresses = [\"http://127.0.0.1:1\"]\nretries = 3"), "product[0].upstream_live"),
+        (DIALECT, &upstream("addresses = [\"https://127.0.0.1:1\"]"), "TLS"),
+        (DIALECT, &upstream("addresses = [\"http://10.0.0.5:9000\"]"), "network_is_private"),
+        (DIALECT, &upstream("addresses = [\"http://127.0.0.1:1/v1\"]"), "no path"),
+        (DIALECT, &upstream("addresses = [\"http://127.0.0.1:1\"]\nhealth_path = \"x\""), "upstream_live.health_path"),
     ] {
         let (code, stderr) = serve(&good.replace(from, to));
         assert!(code == Some(1) && stderr.contains(said), "{said}: {stderr}");

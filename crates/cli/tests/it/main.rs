@@ -16,6 +16,7 @@ mod logos;
 mod management;
 mod overview;
 mod people;
+mod proxy;
 mod sandboxes;
 mod team;
 mod transactions;

@@ -434,6 +434,35 @@ fn check_scopes(raw: BTreeMap<String, RawScope>) -> Result<BTreeMap<Box<str>, Sc
     Ok(scopes)
 }
 
+/// One answer's body with a status; `None` when its code is neither text nor a whole number.
+fn error_body(envelope: &Template, answer: &RawAnswer, status: u16) -> Option<Box<str>> {
+    let code = match &answer.code {
+        None => "null".to_owned(),
+        Some(toml::Value::String(text)) => quote(text),
+        Some(toml::Value::Integer(number)) => number.to_string(),
+        Some(_) => return None,
+    };
+    Some(envelope.render(&envelope_values(status, &code, &answer.message)).into_boxed_str())
+}
+
+/// Troubles with an upstream have the words of `unavailable`, with the status that gateways give, where a dialect has
+/// none of its own for them: few vendors document any.
+fn fill_in_upstream(
+    envelope: &Template,
+    answers: &[RawAnswer],
+    by_reason: &mut HashMap<(DenyReason, Option<SchemeName>), Answer>,
+) {
+    let is_general = |answer: &&RawAnswer| answer.scheme.is_none() && answer.reasons.contains(&DenyReason::Unavailable);
+    let Some(general) = answers.iter().find(is_general) else { return };
+    for (reason, status) in
+        [(DenyReason::UpstreamFailed, 502), (DenyReason::UpstreamTimeout, 504), (DenyReason::UpstreamUnavailable, 503)]
+    {
+        if let Some(body) = error_body(envelope, general, status) {
+            by_reason.entry((reason, None)).or_insert(Answer { status, body });
+        }
+    }
+}
+
 fn check_errors(raw: &RawErrors) -> Result<Answers, Problem> {
     let envelope = Template::parse(&raw.envelope, &["status", "code", "message", "title"])
         .or_else(|reason| problem("errors.envelope", reason))?;
@@ -443,13 +472,9 @@ fn check_errors(raw: &RawErrors) -> Result<Answers, Problem> {
         if !(400..=599).contains(&answer.status) {
             return problem(format!("errors.answer[{index}].status"), "must be 400 to 599");
         }
-        let code = match &answer.code {
-            None => "null".to_owned(),
-            Some(toml::Value::String(text)) => quote(text),
-            Some(toml::Value::Integer(number)) => number.to_string(),
-            Some(_) => return problem(format!("errors.answer[{index}].code"), "must be a text or a whole number"),
-        };
-        let body = envelope.render(&envelope_values(answer.status, &code, &answer.message)).into_boxed_str();
+        let body = error_body(&envelope, answer, answer.status)
+            .ok_or(())
+            .or_else(|()| problem(format!("errors.answer[{index}].code"), "must be a text or a whole number"))?;
         for reason in &answer.reasons {
             let entry = Answer { status: answer.status, body: body.clone() };
             if by_reason.insert((*reason, answer.scheme), entry).is_some() {
@@ -458,6 +483,7 @@ fn check_errors(raw: &RawErrors) -> Result<Answers, Problem> {
             }
         }
     }
+    fill_in_upstream(&envelope, &raw.answer, &mut by_reason);
     for reason in DenyReason::ALL {
         if !by_reason.contains_key(&(*reason, None)) {
             return problem("errors.answer", format!("has no answer for the reason `{}`", reason.as_str()));

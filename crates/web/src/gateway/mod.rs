@@ -1,21 +1,24 @@
-//! The gateway: which product, whose request, then the sandbox behind test credentials. Live mode answers that no
-//! upstream is configured.
+//! The gateway: which product, whose request, then the product's upstream for the mode of the credential. Without one,
+//! the sandbox stands behind test credentials, and live mode answers that there is none.
 
 pub mod wire;
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, UPGRADE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::body::{Body, Incoming};
+use hyper::upgrade::OnUpgrade;
 use keymint_app::App;
 use keymint_app::clock::Stopwatch;
 use keymint_app::products::Product;
 use keymint_app::request_log::{Record, redact};
+use keymint_app::upstream::Upstream;
 use keymint_app::verify::{Allowed, Decision, Denied};
 use keymint_domain::dialect::answer::SchemeName;
 use keymint_domain::id::RequestId;
@@ -28,11 +31,15 @@ use memchr::memchr2;
 
 use crate::body::{self, BodyFault, BodyLimits};
 use crate::listener::{Peer, Service};
+use crate::proxy::{self, Call, Inbound, Proxy, Refused};
 use crate::reply::{self, Response};
-use crate::sandbox::{self, Call};
+use crate::sandbox;
 
-/// How long a body may take to arrive (T71).
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a body may take to arrive (T71); one that streams upstream, from one piece to the next. Milliseconds.
+pub const BODY_DEADLINE_MS: u64 = 10_000;
+/// Bodies up to this size are read whole: nothing is gained by streaming them, and what is whole can be judged whole.
+/// Bytes; `upload_bytes_max` is no less.
+const STREAM_FROM_BYTES: u64 = 64 * 1024;
 /// What a caller is told who names no product of ours.
 const NO_PRODUCT: &str = r#"{"error":{"code":"not_found","message":"There is no product at this address."}}"#;
 /// What a caller is told whose request cannot be read in one way, before a product is known.
@@ -44,6 +51,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The gateway's service; one for each thread.
 pub struct Gateway {
     app: App,
+    proxy: Proxy,
     numbers: Cell<u128>,
 }
 
@@ -73,9 +81,24 @@ impl Outcome {
 /// Which product a request is for, and where its own path begins.
 struct Addressed<'a> {
     product: &'a Arc<Product>,
-    authority: &'a str,
     route_at: usize,
     host_mode: Option<Mode>,
+}
+
+/// What becomes of a request once it was decided about.
+enum Step<'a> {
+    /// It is answered.
+    Done(Outcome),
+    /// It goes upstream.
+    Forward(&'a Upstream, Allowed, Inbound),
+}
+
+/// A request as far as it is here.
+struct Arrived {
+    parts: http::request::Parts,
+    body: Incoming,
+    request_id: RequestId,
+    upgrade: Option<OnUpgrade>,
 }
 
 impl Gateway {
@@ -84,7 +107,7 @@ impl Gateway {
         let mut seed = [0_u8; 16];
         // Ids are names: if there is no randomness now, they repeat those of another thread at worst.
         let _ = app.entropy.fill(&mut seed);
-        Self { app, numbers: Cell::new(u128::from_be_bytes(seed)) }
+        Self { proxy: Proxy::new(&app), app, numbers: Cell::new(u128::from_be_bytes(seed)) }
     }
 
     fn next_id(&self, now: UnixMs) -> RequestId {
@@ -93,57 +116,122 @@ impl Gateway {
         RequestId::numbered(now, number)
     }
 
-    fn address<'a>(&'a self, authority: &'a str, target: &str) -> Option<Addressed<'a>> {
+    fn address(&self, authority: &str, target: &str) -> Option<Addressed<'_>> {
         if let Some((product, mode)) = self.app.products.find_host(authority) {
-            return Some(Addressed { product, authority, route_at: 0, host_mode: Some(*mode) });
+            return Some(Addressed { product, route_at: 0, host_mode: Some(*mode) });
         }
         let behind = target.strip_prefix('/')?;
         let end = memchr2(b'/', b'?', behind.as_bytes()).unwrap_or(behind.len());
         let product = self.app.products.find(behind.get(..end)?)?;
-        Some(Addressed { product, authority, route_at: end + 1, host_mode: None })
+        Some(Addressed { product, route_at: end + 1, host_mode: None })
     }
 
-    async fn decide(
+    /// Decides about a request, and has it answered. What of it is logged is left in `parts`.
+    async fn answered(&self, addressed: &Addressed<'_>, arrived: Arrived, peer: &Rc<Peer>) -> (Outcome, Logged) {
+        let Arrived { parts, body, request_id, upgrade } = arrived;
+        let heard = self.proxy.heard();
+        let step = self.decide(addressed, &parts, body, peer).await;
+        let http::request::Parts { method, uri, headers, .. } = parts;
+        let outcome = match step {
+            Step::Done(outcome) => outcome,
+            Step::Forward(upstream, Allowed { candidate, scheme, token_ends_at, .. }, body) => {
+                let call = Call {
+                    product: addressed.product,
+                    upstream,
+                    candidate: &candidate,
+                    token_ends_at,
+                    heard,
+                    method: &method,
+                    uri: &uri,
+                    route_at: addressed.route_at,
+                    headers,
+                    body,
+                    peer,
+                    request_id,
+                    upgrade,
+                };
+                // Boxed: what it needs would be moved about with requests that do not come here.
+                let forwarded = Box::pin(self.proxy.forward(call)).await;
+                let candidate = Some(candidate);
+                match forwarded {
+                    Ok(response) => Outcome { response, candidate, scheme: Some(scheme), reason: None },
+                    Err(Refused { reason, is_unread }) => {
+                        let denied = Denied { reason, scheme: None, candidate };
+                        let outcome = Outcome { scheme: Some(scheme), ..Outcome::denied(addressed.product, denied) };
+                        if is_unread { outcome.closing() } else { outcome }
+                    }
+                }
+            }
+        };
+        (outcome, Logged { method, uri })
+    }
+
+    async fn decide<'a>(
         &self,
-        addressed: &Addressed<'_>,
+        addressed: &Addressed<'a>,
         parts: &http::request::Parts,
         body: Incoming,
         peer: &Peer,
-    ) -> Outcome {
+    ) -> Step<'a> {
         let product = &**addressed.product;
         let headers = fields(&parts.headers);
         let mut view = RequestView {
             method: parts.method.as_str(),
             scheme: "http",
-            authority: addressed.authority,
-            target: target(parts),
+            authority: authority(&parts.headers),
+            target: target(&parts.uri),
             route_at: addressed.route_at,
             headers: &headers,
             body: &[],
             client_ip: peer.address,
         };
+        let refused = |reason| Step::Done(Outcome::refused(product, reason).closing());
         if peer.fault.load(Ordering::Relaxed) {
-            return Outcome::refused(product, DenyReason::AmbiguousRequest).closing();
+            return refused(DenyReason::AmbiguousRequest);
         }
         if let Err(denied) = self.app.check_head(product, &view) {
-            return Outcome::denied(product, denied).closing();
+            return Step::Done(Outcome::denied(product, denied).closing());
+        }
+        if let Some(upstream) = self.streams_to(product, &view, &body) {
+            if announced(&parts.headers).is_some_and(|length| length > proxy::upload_bytes_max(product, upstream)) {
+                return refused(DenyReason::BodyTooLarge);
+            }
+            return match self.app.verify(product, &view, addressed.host_mode).await {
+                Decision::Deny(denied) => Step::Done(Outcome::denied(product, denied).closing()),
+                Decision::Allow(allowed) => Step::Forward(upstream, allowed, Inbound::Streamed(body)),
+            };
         }
         let bytes = match read_body(&parts.headers, body, product.dialect.body_bytes_max, peer).await {
             Ok(bytes) => bytes,
-            Err(reason) => return Outcome::refused(product, reason).closing(),
+            Err(reason) => return refused(reason),
         };
         if peer.fault.load(Ordering::Relaxed) {
-            return Outcome::refused(product, DenyReason::AmbiguousRequest).closing();
+            return refused(DenyReason::AmbiguousRequest);
         }
         view.body = &bytes;
-        match self.app.verify(product, &view, addressed.host_mode).await {
-            Decision::Deny(denied) => Outcome::denied(product, denied),
-            Decision::Allow(allowed) => self.serve(product, &view, allowed).await,
+        let allowed = match self.app.verify(product, &view, addressed.host_mode).await {
+            Decision::Deny(denied) => return Step::Done(Outcome::denied(product, denied)),
+            Decision::Allow(allowed) => allowed,
+        };
+        match product.upstream(allowed.candidate.mode).filter(|_| allowed.exchange.is_none()) {
+            Some(upstream) => Step::Forward(upstream, allowed, Inbound::Whole(bytes)),
+            None => Step::Done(self.serve(product, &view, allowed).await),
         }
     }
 
+    /// Where a body streams to: it is long or of unknown length, no proof depends on it, and there is an upstream for the
+    /// mode that the claim names. The record decides about the mode; a claim of another one is refused there.
+    fn streams_to<'a>(&self, product: &'a Product, view: &RequestView<'_>, body: &Incoming) -> Option<&'a Upstream> {
+        let is_long = !body.is_end_stream() && body.size_hint().upper().is_none_or(|bytes| bytes > STREAM_FROM_BYTES);
+        let has_upstream = product.upstream_test.is_some() || product.upstream_live.is_some();
+        if !is_long || !has_upstream {
+            return None;
+        }
+        product.upstream(self.app.mode_without_body(product, view)?).map(|upstream| &**upstream)
+    }
+
     async fn serve(&self, product: &Product, view: &RequestView<'_>, allowed: Allowed) -> Outcome {
-        let Allowed { candidate, scheme, exchange } = allowed;
+        let Allowed { candidate, scheme, exchange, .. } = allowed;
         let scheme = Some(scheme);
         if let Some(answer) = exchange {
             let content_type = &product.dialect.answers.content_type;
@@ -156,7 +244,7 @@ impl Gateway {
             let denied = Denied { reason, scheme: None, candidate: Some(candidate) };
             return Outcome { scheme, ..Outcome::denied(product, denied) };
         }
-        match sandbox::answer(&Call { app: &self.app, product, candidate: &candidate, view }).await {
+        match sandbox::answer(&sandbox::Call { app: &self.app, product, candidate: &candidate, view }).await {
             Ok(response) => Outcome { response, candidate: Some(candidate), scheme, reason: None },
             Err(reason) => {
                 let denied = Denied { reason, scheme: None, candidate: Some(candidate) };
@@ -166,7 +254,7 @@ impl Gateway {
     }
 
     /// Counts and logs a decision.
-    fn note(&self, addressed: &Addressed<'_>, parts: &http::request::Parts, noted: Noted) {
+    fn note(&self, addressed: &Addressed<'_>, logged: &Logged, noted: Noted) {
         self.app.metrics.decided(&addressed.product.name, noted.reason);
         tracing::debug!(
             request_id = %noted.request_id,
@@ -178,13 +266,13 @@ impl Gateway {
         if !self.app.log.is_open() {
             return;
         }
-        let path = target(parts).get(addressed.route_at..).unwrap_or_default();
+        let path = target(&logged.uri).get(addressed.route_at..).unwrap_or_default();
         self.app.log.push(Record {
             at: noted.at,
             request_id: noted.request_id,
             product: Arc::clone(&addressed.product.name),
             candidate: noted.candidate,
-            method: known_method(&parts.method),
+            method: known_method(&logged.method),
             path: redact(path),
             status: noted.status,
             reason: noted.reason,
@@ -193,6 +281,12 @@ impl Gateway {
             duration_us: noted.duration_us,
         });
     }
+}
+
+/// What the log says of a request's head.
+struct Logged {
+    method: http::Method,
+    uri: http::Uri,
 }
 
 /// What `note` writes down.
@@ -208,21 +302,26 @@ struct Noted {
 }
 
 impl Service for Gateway {
-    async fn answer(&self, request: hyper::Request<Incoming>, peer: &Peer) -> Response {
+    async fn answer(&self, mut request: hyper::Request<Incoming>, peer: &Rc<Peer>) -> Response {
         // Nobody asks how long it took when nothing is logged.
         let watch = self.app.log.is_open().then(Stopwatch::start);
+        let asks_for_tunnel = request.headers().contains_key(UPGRADE);
+        let on_upgrade = asks_for_tunnel.then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
+        let upgrade = on_upgrade.filter(|_| body.is_end_stream() && proxy::asks_for_websocket(&parts));
         if parts.headers.get(EXPECT).is_some_and(|expect| !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
             return reply::closing(reply::empty(StatusCode::EXPECTATION_FAILED));
         }
-        let Some(addressed) = self.address(authority(&parts.headers), target(&parts)) else {
+        let Some(addressed) = self.address(authority(&parts.headers), target(&parts.uri)) else {
             let is_faulty = peer.fault.load(Ordering::Relaxed);
             let (status, body) = if is_faulty { (400, AMBIGUOUS) } else { (404, NO_PRODUCT) };
             return reply::closing(reply::json(status, body));
         };
-        let Outcome { mut response, candidate, scheme, reason } = self.decide(&addressed, &parts, body, peer).await;
         let at = self.app.clock.now();
         let request_id = self.next_id(at);
+        let arrived = Arrived { parts, body, request_id, upgrade };
+        let (outcome, logged) = self.answered(&addressed, arrived, peer).await;
+        let Outcome { mut response, candidate, scheme, reason } = outcome;
         if let Ok(value) = HeaderValue::from_bytes(&request_id.to_bytes()) {
             response.headers_mut().insert(&REQUEST_ID, value);
         }
@@ -236,8 +335,12 @@ impl Service for Gateway {
             client_ip: peer.address,
             duration_us: watch.map_or(0, |watch| watch.elapsed_us()),
         };
-        self.note(&addressed, &parts, noted);
+        self.note(&addressed, &logged, noted);
         response
+    }
+
+    fn start(&self) {
+        self.proxy.start();
     }
 }
 
@@ -246,8 +349,8 @@ fn authority(headers: &HeaderMap) -> &str {
     headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
-fn target(parts: &http::request::Parts) -> &str {
-    parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+fn target(uri: &http::Uri) -> &str {
+    uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
 }
 
 fn fields(headers: &HeaderMap) -> Vec<Header<'_>> {
@@ -268,15 +371,19 @@ fn known_method(method: &http::Method) -> &'static str {
     }
 }
 
+/// The length that a head announces for its body.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
+}
+
 async fn read_body(headers: &HeaderMap, body: Incoming, bytes_max: usize, peer: &Peer) -> Result<Bytes, DenyReason> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > bytes_max) {
+    if announced(headers).is_some_and(|length| usize::try_from(length).map_or(true, |length| length > bytes_max)) {
         return Err(DenyReason::BodyTooLarge);
     }
-    let limits = BodyLimits { bytes_max, duration: BODY_DEADLINE };
+    let limits = BodyLimits { bytes_max, duration: Duration::from_millis(BODY_DEADLINE_MS) };
     body::whole(body, limits, &peer.deadlines).await.map_err(|fault| match fault {
         BodyFault::TooLarge => DenyReason::BodyTooLarge,
         BodyFault::TooSlow => DenyReason::BodyTooSlow,

@@ -40,6 +40,9 @@ fn named(reason: DenyReason) -> &'static str {
         DenyReason::RouteNotFound => say!("reason-route-not-found"),
         DenyReason::MethodNotAllowed => say!("reason-method-not-allowed"),
         DenyReason::NoUpstream => say!("reason-no-upstream"),
+        DenyReason::UpstreamFailed => say!("reason-upstream-failed"),
+        DenyReason::UpstreamTimeout => say!("reason-upstream-timeout"),
+        DenyReason::UpstreamUnavailable => say!("reason-upstream-unavailable"),
         DenyReason::Unavailable => say!("reason-unavailable"),
         DenyReason::Internal => say!("reason-internal"),
     }
@@ -77,6 +80,9 @@ pub fn advice(reason: &str) -> &'static str {
         DenyReason::RouteNotFound => say!("advice-route-not-found"),
         DenyReason::MethodNotAllowed => say!("advice-method-not-allowed"),
         DenyReason::NoUpstream => say!("advice-no-upstream"),
+        DenyReason::UpstreamFailed => say!("advice-upstream-failed"),
+        DenyReason::UpstreamTimeout => say!("advice-upstream-timeout"),
+        DenyReason::UpstreamUnavailable => say!("advice-upstream-unavailable"),
         DenyReason::Unavailable => say!("advice-unavailable"),
         DenyReason::Internal => say!("advice-internal"),
     })
@@ -116,6 +122,9 @@ pub fn fix(reason: &str, app_id: &str, mode: &str) -> Option<Fix> {
         | DenyReason::BodyTooLarge
         | DenyReason::BodyTooSlow
         | DenyReason::NoUpstream
+        | DenyReason::UpstreamFailed
+        | DenyReason::UpstreamTimeout
+        | DenyReason::UpstreamUnavailable
         | DenyReason::Unavailable
         | DenyReason::Internal => None,
     }

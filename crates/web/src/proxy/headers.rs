@@ -1,0 +1,342 @@
+//! What goes upstream and what comes back, field by field. Credentials never go; nothing that says who the client is goes
+//! under a name that the client could have written; what belongs to one connection stays on it (RFC 9110 section 7.6.1).
+//!
+//! A name that holds anything but letters, digits and `-` does not go either: CGI and its heirs read `X_Keymint_Key`,
+//! `X.Keymint.Key` and `X-Keymint-Key` as one (T88).
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::{HeaderMap, HeaderValue};
+use keymint_domain::dialect::Dialect;
+use keymint_domain::gate::CREDENTIAL_HEADERS;
+use keymint_domain::id::RequestId;
+use keymint_domain::verify::Candidate;
+
+/// Most names in `Connection`.
+const CONNECTION_OPTIONS_MAX: usize = 16;
+
+static MERCHANT: HeaderName = HeaderName::from_static("x-keymint-merchant");
+static APP: HeaderName = HeaderName::from_static("x-keymint-app");
+static KEY: HeaderName = HeaderName::from_static("x-keymint-key");
+static MODE: HeaderName = HeaderName::from_static("x-keymint-mode");
+static SCOPES: HeaderName = HeaderName::from_static("x-keymint-scopes");
+static IDENTITY: HeaderName = HeaderName::from_static("x-keymint-identity");
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Who we are to the next on the way (RFC 9110 section 7.6.3).
+static PSEUDONYM: HeaderValue = HeaderValue::from_static("1.1 keymint");
+
+/// A request that names, as belonging to its connection, a field that decides what the request means: one reader drops
+/// the field, another does not.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
+/// What we tell the upstream about a request.
+pub struct Told<'a> {
+    /// Whose it is.
+    pub candidate: &'a Candidate,
+    /// The client.
+    pub client_ip: IpAddr,
+    /// The request.
+    pub request_id: RequestId,
+    /// What was taken off the front of the path: `/` and the product's name, if anything.
+    pub prefix: Option<&'a str>,
+    /// The identity token.
+    pub identity: Option<HeaderValue>,
+    /// Whether the client's `Host` goes on as it is.
+    pub keep_host: bool,
+}
+
+/// Makes the client's head into the one that goes upstream.
+///
+/// # Errors
+/// `Ambiguous`.
+pub fn to_upstream(headers: &mut HeaderMap, dialect: &Dialect, told: Told<'_>) -> Result<(), Ambiguous> {
+    let options = connection_options(headers)?;
+    if options.iter().any(|option| is_meaning(option)) {
+        return Err(Ambiguous);
+    }
+    let is_dropped = |name: &str| is_dropped(name, dialect) || options.iter().any(|option| option == name);
+    let dropped: Vec<HeaderName> = headers.keys().filter(|name| is_dropped(name.as_str())).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
+    }
+    let host = headers.get(HOST).cloned();
+    if !told.keep_host {
+        // The pool sets the address's own.
+        headers.remove(HOST);
+    }
+    tell(headers, told, host);
+    Ok(())
+}
+
+/// Adds the fields that are ours. One allocation holds all their values.
+fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<HeaderValue>) {
+    let Candidate { merchant_id, app_id, key_id, mode, restrictions, .. } = told.candidate;
+    let mut text = BytesMut::with_capacity(256);
+    let mut ends = [0_usize; 6];
+    let mut parts = ends.iter_mut();
+    let mut end = |text: &BytesMut| {
+        if let Some(end) = parts.next() {
+            *end = text.len();
+        }
+    };
+    // Writing to a buffer in memory never fails.
+    let _ = write!(text, "{merchant_id}");
+    end(&text);
+    let _ = write!(text, "{app_id}");
+    end(&text);
+    text.extend_from_slice(key_id.as_bytes());
+    end(&text);
+    for (index, scope) in restrictions.iter().flat_map(|restrictions| &restrictions.scopes).enumerate() {
+        text.extend_from_slice(if index > 0 { b" " } else { b"" });
+        text.extend_from_slice(scope.as_bytes());
+    }
+    end(&text);
+    let _ = write!(text, "{}", told.client_ip);
+    end(&text);
+    text.extend_from_slice(&told.request_id.to_bytes());
+    end(&text);
+    let text = text.freeze();
+    let mut begin = 0;
+    for (name, end) in [&MERCHANT, &APP, &KEY, &SCOPES, &FORWARDED_FOR, &REQUEST_ID].into_iter().zip(ends) {
+        headers.insert(name, value(text.slice(begin..end)));
+        begin = end;
+    }
+    headers.insert(&MODE, HeaderValue::from_static(mode.as_str()));
+    headers.insert(&FORWARDED_PROTO, HeaderValue::from_static("http"));
+    if let Some(host) = host {
+        headers.insert(&FORWARDED_HOST, host);
+    }
+    if let Some(prefix) = told.prefix.and_then(|prefix| HeaderValue::from_str(prefix).ok()) {
+        headers.insert(&FORWARDED_PREFIX, prefix);
+    }
+    if let Some(identity) = told.identity {
+        headers.insert(&IDENTITY, identity);
+    }
+    headers.append(VIA, PSEUDONYM.clone());
+}
+
+fn value(bytes: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(bytes).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Whether an answer's body has one meaning: chunked and nothing else, or a length. A coding below the chunks would be lost
+/// with the field that names it.
+pub fn has_one_framing(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match codings.next() {
+        None => true,
+        Some(coding) => {
+            let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
+            is_chunked && !headers.contains_key(CONTENT_LENGTH)
+        }
+    }
+}
+
+/// Makes the upstream's head into the one that goes to the client.
+pub fn to_client(headers: &mut HeaderMap) {
+    // An upstream that names too many is not asked what it meant: none of its fields is ours to keep but whole.
+    let options = connection_options(headers).unwrap_or_default();
+    let is_dropped = |name: &str| {
+        is_hop_by_hop(name) || name.starts_with("x-keymint-") || options.iter().any(|option| option == name)
+    };
+    let dropped: Vec<HeaderName> = headers.keys().filter(|name| is_dropped(name.as_str())).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
+    }
+    // Where the credential is in a field that caches do not know, only this keeps them from storing the answer.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// Whether a request asks for a WebSocket, and so for nothing else: `GET`, no body, `Upgrade: websocket` alone.
+pub fn asks_for_websocket(parts: &http::request::Parts) -> bool {
+    let is_websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    let mut upgrades = parts.headers.get_all(UPGRADE).iter();
+    let asks = upgrades.next().is_some_and(is_websocket) && upgrades.next().is_none();
+    let options = connection_options(&parts.headers).unwrap_or_default();
+    asks && parts.method == http::Method::GET && options.iter().any(|option| option == "upgrade")
+}
+
+/// Puts back what makes a request or an answer a WebSocket's.
+pub fn upgrade(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// The names in `Connection`, in small letters, without `close` and `keep-alive`.
+fn connection_options(headers: &HeaderMap) -> Result<Vec<String>, Ambiguous> {
+    let mut options = Vec::new();
+    for value in headers.get_all(CONNECTION) {
+        for option in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if option.is_empty() || option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive")
+            {
+                continue;
+            }
+            let text = std::str::from_utf8(option).map_err(|_| Ambiguous)?;
+            options.push(text.to_ascii_lowercase());
+            if options.len() > CONNECTION_OPTIONS_MAX {
+                return Err(Ambiguous);
+            }
+        }
+    }
+    Ok(options)
+}
+
+/// Fields for every reader of a request, which no `Connection` may name (RFC 9110 section 7.6.1).
+fn is_meaning(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "content-length"
+            | "content-type"
+            | "content-encoding"
+            | "content-digest"
+            | "content-range"
+            | "cookie"
+            | "origin"
+            | "range"
+            | "if-match"
+            | "if-none-match"
+            | "idempotency-key"
+            | "cache-control"
+    )
+}
+
+fn is_dropped(name: &str, dialect: &Dialect) -> bool {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return true;
+    }
+    // `Content-Length` is set anew from the body itself; `Expect` was answered here.
+    is_hop_by_hop(name)
+        || matches!(name, "content-length" | "expect")
+        || is_about_the_client(name)
+        || CREDENTIAL_HEADERS.contains(&name)
+        || dialect.extra_credential_headers.iter().any(|header| **header == *name)
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-authentication-info"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
+
+/// Fields by which a proxy says who its client is and what it asked for. Ours alone.
+fn is_about_the_client(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("x-") else {
+        return matches!(
+            name,
+            // `Proxy` becomes the variable HTTP_PROXY (httpoxy, CVE-2016-5385).
+            "forwarded" | "proxy" | "true-client-ip" | "client-ip" | "cf-connecting-ip" | "fastly-client-ip"
+        );
+    };
+    ["keymint-", "forwarded-", "original-", "rewrite-", "envoy-", "http-method"]
+        .iter()
+        .any(|known| rest.starts_with(known))
+        || matches!(
+            rest,
+            "forwarded"
+                | "real-ip"
+                | "client-ip"
+                | "cluster-client-ip"
+                | "request-id"
+                | "remote-addr"
+                | "remote-ip"
+                | "host"
+                | "proxyuser-ip"
+                | "method-override"
+                | "remote-user"
+                | "proto"
+                | "scheme"
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use keymint_domain::dialect::BUILT_IN;
+
+    use super::*;
+
+    fn dialects() -> Vec<Dialect> {
+        BUILT_IN.iter().map(|(_, text)| Dialect::parse(text).expect("a dialect")).collect()
+    }
+
+    #[test]
+    fn no_spelling_that_a_reader_could_fold_into_one_of_ours_goes_upstream() {
+        // What CGI, and servers that grew out of it, make of a name: every character that is no letter or digit is `_`.
+        let folded = |name: &str| name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
+        for name in
+            [&MERCHANT, &APP, &KEY, &MODE, &SCOPES, &IDENTITY, &FORWARDED_FOR, &FORWARDED_HOST, &FORWARDED_PROTO]
+        {
+            for other in "!#$%&'*+-.^_`|~".chars() {
+                let spelling = name.as_str().replace('-', &other.to_string());
+                assert_eq!(folded(&spelling), folded(name.as_str()));
+                let parsed = HeaderName::from_bytes(spelling.to_uppercase().as_bytes()).expect("a name");
+                assert!(dialects().iter().all(|dialect| is_dropped(parsed.as_str(), dialect)), "{spelling}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_credentials_of_a_dialect_are_dropped_in_it_and_the_known_ones_everywhere() {
+        for dialect in dialects() {
+            for name in CREDENTIAL_HEADERS {
+                assert!(is_dropped(name, &dialect), "{}: {name}", dialect.name);
+            }
+            for name in &dialect.extra_credential_headers {
+                assert!(is_dropped(name, &dialect), "{}: {name}", dialect.name);
+            }
+            for name in
+                ["accept", "content-type", "user-agent", "cookie", "x-custom", "idempotency-key", "date", "x-forward"]
+            {
+                assert!(!is_dropped(name, &dialect), "{}: {name}", dialect.name);
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_the_connection_are_read_from_every_field_and_counted() {
+        let mut headers = HeaderMap::new();
+        for value in ["close, X-A", "keep-alive,,  x-b ,", ""] {
+            headers.append(CONNECTION, HeaderValue::from_static(value));
+        }
+        assert_eq!(connection_options(&headers), Ok(vec!["x-a".to_owned(), "x-b".to_owned()]));
+        headers.append(CONNECTION, HeaderValue::from_bytes(b"\xff").expect("a value"));
+        assert_eq!(connection_options(&headers), Err(Ambiguous));
+    }
+
+    #[test]
+    fn an_answer_has_one_framing_or_is_none() {
+        let framing = |fields: &[(HeaderName, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(name, HeaderValue::from_static(value));
+            }
+            has_one_framing(&headers)
+        };
+        assert!(framing(&[]) && framing(&[(CONTENT_LENGTH, "1")]) && framing(&[(TRANSFER_ENCODING, "Chunked")]));
+        for bad in ["gzip, chunked", "gzip", "identity", "chunked, chunked", "xchunked", ""] {
+            assert!(!framing(&[(TRANSFER_ENCODING, bad)]), "{bad}");
+        }
+        assert!(!framing(&[(TRANSFER_ENCODING, "chunked"), (CONTENT_LENGTH, "1")]));
+        assert!(!framing(&[(TRANSFER_ENCODING, "chunked"), (TRANSFER_ENCODING, "chunked")]));
+    }
+}

@@ -1,0 +1,102 @@
+//! WebSockets: two connections joined, from the upstream's 101 until one side ends, the credential does, or nothing has
+//! moved for too long. There is no tunnel before the 101 (T84): until then the client's bytes are HTTP.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use http::HeaderValue;
+use http::header::UPGRADE;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use keymint_domain::reason::DenyReason;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::flights::{Flight, Ticks};
+use super::headers;
+use super::pool::Lease;
+use crate::listener::Peer;
+use crate::reply::{Body, Response};
+
+/// Joins client and upstream; the answer to be sent is the 101.
+///
+/// # Errors
+/// `UpstreamFailed` when the upstream switched to something else.
+pub fn open(
+    mut answer: http::Response<Incoming>,
+    client: OnUpgrade,
+    lease: Lease,
+    flight: Flight,
+    (peer, idle): (&Rc<Peer>, Ticks),
+) -> Result<Response, DenyReason> {
+    let is_websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    if !answer.headers().get(UPGRADE).is_some_and(is_websocket) {
+        return Err(DenyReason::UpstreamFailed);
+    }
+    let upstream = hyper::upgrade::on(&mut answer);
+    let (mut parts, _) = answer.into_parts();
+    headers::to_client(&mut parts.headers);
+    headers::upgrade(&mut parts.headers);
+    // Held until the tunnel ends: it counts among the open connections, and among those to the upstream.
+    let held = (Rc::clone(peer), lease);
+    tokio::task::spawn_local(async move {
+        join(client, upstream, &flight, idle).await;
+        drop(held);
+    });
+    Ok(http::Response::from_parts(parts, Body::default()))
+}
+
+async fn join(client: OnUpgrade, upstream: OnUpgrade, flight: &Flight, idle: Ticks) {
+    flight.allow(idle);
+    let moved = Rc::new(Cell::new(false));
+    let copying = async {
+        let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else { return };
+        let mut client = Noticed { inner: TokioIo::new(client), moved: Rc::clone(&moved) };
+        let mut upstream = Noticed { inner: TokioIo::new(upstream), moved: Rc::clone(&moved) };
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+    };
+    let mut copying = std::pin::pin!(copying);
+    std::future::poll_fn(|cx| {
+        let copied = copying.as_mut().poll(cx);
+        if moved.replace(false) {
+            flight.allow(idle);
+        }
+        // Both sides are dropped with `copying`, and so closed.
+        if copied.is_ready() || flight.poll_end(cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// One side, which notes that something came from it.
+struct Noticed<S> {
+    inner: S,
+    moved: Rc<Cell<bool>>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Noticed<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        std::task::ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            this.moved.set(true);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Noticed<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.get_mut().inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    }
+}
