@@ -12,6 +12,7 @@ use keymint_domain::time::UnixMs;
 use keymint_store::db::Conn;
 use keymint_store::letters::{self, Channel, Letter};
 use lettre::message::Mailbox;
+use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use serde::Deserialize;
@@ -175,8 +176,7 @@ impl PostOffice {
             Channel::Mail => {
                 let (transport, from) = self.mail.as_ref().ok_or("no mail server is configured")?;
                 let to: Mailbox = letter.recipient.parse().map_err(|_| "the address is none")?;
-                let message = Message::builder().from(from.clone()).to(to).subject(letter.subject.clone());
-                let message = message.body(body.expose().to_owned()).map_err(|_| "the mail could not be made")?;
+                let message = written(from, to, (&letter.subject, body))?;
                 let answer = transport.send(message).await;
                 // What a server says may quote the mail; the code alone is kept.
                 answer.map(|_| ()).map_err(|error| match error.status() {
@@ -194,6 +194,12 @@ impl PostOffice {
             }
         }
     }
+}
+
+/// A mail as it goes out. Without the kind of its text, letters beyond ASCII would be anybody's guess.
+fn written(from: &Mailbox, to: Mailbox, (subject, body): (&str, &SecretText)) -> Result<Message, &'static str> {
+    let message = Message::builder().from(from.clone()).to(to).subject(subject).header(ContentType::TEXT_PLAIN);
+    message.body(body.expose().to_owned()).map_err(|_| "the mail could not be made")
 }
 
 fn record(id: LetterId) -> String {
@@ -293,5 +299,19 @@ impl App {
                 Ok((letter, body))
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_says_how_its_letters_are_written() {
+        let (from, to) = ("Keymint <keymint@pay.example>".parse().unwrap(), "ann@shop.example".parse().unwrap());
+        let text = SecretText::new("Überweisung bestätigt".to_owned());
+        let mail = String::from_utf8(written(&from, to, ("Prüfung", &text)).unwrap().formatted()).unwrap();
+        assert!(mail.contains("Content-Type: text/plain; charset=utf-8"), "{mail}");
+        assert!(mail.is_ascii() && mail.contains("=C3=9Cberweisung"), "{mail}");
     }
 }

@@ -51,6 +51,7 @@ common-copy = Copy
 common-save = Save
 common-remove = Remove
 common-mode = Mode
+# The modes, wherever they stand alone: on switches and in lists.
 common-test = Test
 common-live = Live
 common-requests = Requests
@@ -63,11 +64,13 @@ common-created = Created
 common-last-used = Last used
 common-actions = Actions
 common-never = never
+# Opens a menu of what can be done with a key or a member.
 common-change = Change
 common-key-details = Name, expiry and restrictions
 common-key-id = Key id
 common-json-lines = JSON lines
 common-all = All
+# The last day of a range; From (UTC) is the first.
 common-to = To
 common-filter = Filter
 common-clear = Clear
@@ -75,6 +78,7 @@ common-time-utc = Time (UTC)
 common-allowed = allowed
 common-denied = denied
 common-time = Time
+# Where a request or a person came from.
 common-from = From
 common-latency-what = from the request to the answer
 common-roles = Roles
@@ -84,7 +88,7 @@ common-add-a-passkey = Add a passkey
 common-authenticator-app = Authenticator app
 common-set-up-authenticator = Set up an authenticator app
 common-turn-mail-codes-on = Turn codes by mail on
-# $to: an address, or the end of a phone number.
+# $to: an address, or a phone number with its middle left out.
 common-code-sent = A code of six digits is on its way to { $to }.
 common-passkeys-elsewhere = Passkeys work at another address of this console: <a>{ $address }</a>.
 common-to-sign-in = You have an account? <a>Sign in</a>
@@ -96,6 +100,15 @@ common-too-many = Too many attempts. Wait half an hour, then try again.
 # What is wrong with a field. $label: what stands above it. $problem: the end of a sentence, such as "is empty".
 common-field-wrong = { $label } { $problem }.
 common-code-wrong-ask = This code is not right, or was used, or is too old. Ask for another.
+common-phone-number = Phone Number
+common-address = Address
+common-state = State
+common-city = City
+common-postal-code = Zip Code/Postal Code
+common-saved = Saved.
+common-from-wrong = From is not a day such as 2027-01-31.
+common-to-wrong = To is not a day such as 2027-01-31.
+common-from-after-to = From is after To.
 
 ## The frame of every page
 
@@ -205,11 +218,6 @@ apps-none-hint = An application is what your keys belong to: one for each produc
 apps-app-id = App ID
 apps-app-name = App Name
 apps-country = Country
-common-phone-number = Phone Number
-common-address = Address
-common-state = State
-common-city = City
-common-postal-code = Zip Code/Postal Code
 apps-enabled = enabled
 
 ## Add App
@@ -244,7 +252,6 @@ settings-domain-hint = Up to { $most }. Scheme, host and port have to be the sam
 settings-domains-not-while-live = Your role, { $role }, does not change them while a live key works.
 settings-domains-not-by-role = Your role, { $role }, does not change them.
 settings-not-by-role = Your role, { $role }, does not change applications.
-common-saved = Saved.
 settings-done-enabled = The application is enabled. Its keys work.
 settings-done-disabled = The application is disabled. No request with its keys is accepted.
 settings-done-domain-added = The domain is added. A page that is not in the list is refused from here on.
@@ -264,6 +271,7 @@ overview-denied = Denied
 overview-no-live-requests = Each call with a live key of this application is counted here.
 overview-as-table = The same as a table
 overview-requests-over-time = Requests over time
+# Heads a column beside "Allowed": how many of those were answered with 400 or above.
 overview-failed = of them 400 or above
 overview-why-denied = Why requests were denied
 overview-kept-title = Transactions of the sandbox
@@ -339,6 +347,7 @@ start-gateway-derived = This address is derived from that of this page and the g
 keys-none-hint = A key is a key id, which may be seen, and a secret, which is shown once.
 keys-key = Key
 keys-retiring-stops = It stops
+# What follows "It stops" and "The old key stops", and is chosen from a list.
 keys-stops-now = now
 keys-stops-in-a-day = in 24 hours
 keys-stops-in-a-week = in 7 days
@@ -437,7 +446,6 @@ transactions-amount-in-minor-units = Amount in minor units
 transactions-creation-date = Creation date
 transactions-minor-units-of-currency = in minor units of the currency
 transactions-as-kept = As the sandbox keeps it
-transactions-json = JSON
 transactions-title = Transactions of { $app }
 transactions-from-missing = Choose From as well: a range has at most { $most } days.
 transactions-range-too-long = A range has at most { $most } days; this one has { $days }.
@@ -576,9 +584,6 @@ logs-request = Request
 logs-title = Logs of { $app }
 # A switch: newer requests appear as they come. Not the mode.
 logs-live = Live
-common-from-wrong = From is not a day such as 2027-01-31.
-common-to-wrong = To is not a day such as 2027-01-31.
-common-from-after-to = From is after To.
 
 ## One request
 
@@ -621,7 +626,7 @@ activation-is-approved = approved
 activation-is-rejected = rejected
 activation-is-suspended = suspended
 
-## Audit
+## Audit log
 
 audit-none = No entries
 audit-none-hint = Whatever somebody changes at this merchant stands here.
@@ -669,6 +674,7 @@ team-role = Role
 team-invite = Invite
 team-members = Members
 team-since = Since
+# Beside the own name in the list.
 team-you = you
 team-locked = locked: too many wrong codes
 team-leave = Leave
@@ -676,6 +682,7 @@ team-take-out = Take out of the team
 team-unlock = Unlock
 team-reset-what = Lost phone or authenticator: ends every sign-in of this person, who then sets up a new second factor.
 team-reset = Reset the second factors
+# A heading: who has been invited.
 team-invited = Invited
 team-sent = Sent
 team-expired = expired
@@ -700,6 +707,7 @@ team-rule-password = is needed as well: type it, and the rule is set
 
 ## Roles
 
+# A heading over what a role may do.
 roles-may = May
 roles-see = See applications, keys and the team
 roles-yes = yes
@@ -770,7 +778,7 @@ security-proved = You have confirmed that it is you. That covers your acts for {
         [one] 1 more minute
        *[other] { $minutes } more minutes
     }.
-# $phone: the end of the number.
+# $phone: the number with its middle left out.
 security-phone-gets = { $phone } gets a code by text message where no authenticator app is set up.
 security-mail-gets = { $address } gets a code where no passkey, authenticator app or phone is set up.
 security-done-password = The password is changed. Every other sign-in has ended.
@@ -1082,7 +1090,7 @@ mail-password-changed = Your password was changed
 mail-password-changed-text = The password of your Keymint account was changed, and every other sign-in was ended. If that was not you, set a new one and write to your owner.
 # A text message: 160 letters at most, or it is sent as two.
 mail-phone-code-text = { $code } is the code that confirms this phone at Keymint.
-# $phone: the end of the number.
+# $phone: the number with its middle left out.
 mail-phone-changed-text = { $phone } is now the phone of your Keymint account.
 mail-phone-changed = Your phone was changed
 mail-turn-on-text =

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
 
 use super::Violation;
-use super::source::Source;
+use super::source::{Literal, Source};
 use super::template::{Kind, pieces};
 use super::tree::Tree;
 
@@ -15,7 +15,10 @@ const TEMPLATES: &str = "crates/web/templates/";
 const SCRIPTS: &str = "crates/web/assets/";
 const ASKING: &[&str] = &["crates/app/src/", "crates/web/src/"];
 /// Where Rust says something to people.
-const SAYING: &[&str] = &["crates/app/src/ops/", "crates/web/src/pages/"];
+const SAYING: &[&str] =
+    &["crates/app/src/ops/", "crates/app/src/logo.rs", "crates/app/src/password.rs", "crates/web/src/pages/"];
+/// What a refusal is built with, up to its words.
+const REFUSALS: [&str; 5] = ["problem: ", "message: ", "notice: ", "field(", "conflict("];
 /// Elements whose text is no language.
 const CODE: [&str; 5] = ["code", "kbd", "pre", "script", "style"];
 /// Attributes that people read or hear.
@@ -48,7 +51,8 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
     violations.extend(tree.files().filter(|(path, _)| is_script(path)).flat_map(|(path, text)| script(path, text)));
     violations.extend(tree.rust().iter().filter(|file| file.is_under(SAYING)).flat_map(|file| {
         let said = file.source.literals.iter();
-        let said = said.filter(|literal| !file.is_test_at(literal.start) && is_sentence(&literal.text));
+        let is_said = |literal: &&Literal| is_sentence(&literal.text) || is_refusal(&file.source, literal);
+        let said = said.filter(move |literal| !file.is_test_at(literal.start) && is_said(literal));
         said.map(|literal| Violation::new(&file.path, literal.line, "words of its own", PUT_THERE))
     }));
     violations
@@ -252,6 +256,18 @@ fn script(path: &str, text: &str) -> Vec<Violation> {
     violations
 }
 
+/// Words with which somebody is refused: all that is typed behind the name of the field or the code.
+fn is_refusal(source: &Source, literal: &Literal) -> bool {
+    let before = source.code.get(..literal.start).unwrap_or_default().trim_end().trim_end_matches("format!(");
+    let last = before.rsplit([';', '{', '}', '\n']).next().unwrap_or_default();
+    let behind_name = |call: &str| last.rsplit_once(call).is_some_and(|(_, rest)| rest.trim_end().ends_with(','));
+    !literal.text.is_empty()
+        && REFUSALS.iter().any(|way| match way.strip_suffix('(') {
+            Some(_) => behind_name(way),
+            None => last.ends_with(way.trim_end()) || last.ends_with(way),
+        })
+}
+
 /// More than one word, the first with a capital.
 fn is_sentence(text: &str) -> bool {
     let mut letters = text.chars();
@@ -324,6 +340,18 @@ mod tests {
             ["1: `Open`: words of its own"]
         );
         assert_eq!(whats("", "fn f() { Err(\"From is after To.\") }", ""), ["1: words of its own"]);
+        for refusal in [
+            "Err(OpError::Field { field: \"a\", problem: \"is b\".to_owned() })",
+            "field(\"a\", \"is b\")",
+            "field(\"a\", format!(\"is {b}\"))",
+            "team::conflict(\"a_b\", \"is b\")",
+        ] {
+            assert_eq!(whats("", &format!("fn f() {{ {refusal} }}"), ""), ["1: words of its own"], "{refusal}");
+        }
+        for fine in ["field(name, problem)", "Page { problem: \"\" }", "conflict(\"a_b\", message)", "f(\"a\", \"b\")"]
+        {
+            assert_eq!(whats("", &format!("fn f() {{ {fine} }}"), ""), [""; 0], "{fine}");
+        }
         assert_eq!(whats("", "#[cfg(test)]\nmod tests { fn f() { g(\"From is after To.\") } }", ""), [""; 0]);
         let scripts = [("crates/web/assets/a.js", "// Say \"It is so\".\nf(\"Try again.\");\ng(\"input, select\");\n")];
         let lines: Vec<_> = check(&Tree::of(&scripts)).into_iter().map(|violation| violation.line).collect();
