@@ -65,7 +65,7 @@ pub async fn endpoints_come_back_as_they_went_in_and_are_those_of_their_app_and_
     stored(&it.db, &other).await;
     let mut tx = it.db.write().await.expect("a transaction");
     let of = async |conn: &mut Conn, n: u64, mode| webhooks::of_app(conn, ids(n).app, mode).await.expect("it reads");
-    assert_eq!(of(tx.conn(), 1, Mode::Test).await, [full.clone()]);
+    assert_eq!(of(tx.conn(), 1, Mode::Test).await.as_slice(), std::slice::from_ref(&full));
     assert!(of(tx.conn(), 1, Mode::Live).await.is_empty() && of(tx.conn(), 2, Mode::Test).await.is_empty());
     let changed = Endpoint {
         url: "u".to_owned(),
