@@ -27,6 +27,11 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
+    /// Milliseconds since the start.
+    pub fn elapsed_ms(&self) -> i64 {
+        i64::try_from(self.0.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// Microseconds since the start.
     pub fn elapsed_us(&self) -> u32 {
         u32::try_from(self.0.elapsed().as_micros()).unwrap_or(u32::MAX)

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use keymint_domain::dialect::parse::limits::RawLimit;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -115,6 +116,9 @@ pub struct ProductConfig {
     pub upstream_test: Option<UpstreamConfig>,
     /// The service behind live credentials; without it live mode answers that there is none.
     pub upstream_live: Option<UpstreamConfig>,
+    /// How many requests may come in a while; a rule takes the place of the dialect's of its name.
+    #[serde(default)]
+    pub limit: Vec<RawLimit>,
 }
 
 /// The request log.

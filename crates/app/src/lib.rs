@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod entropy;
+pub mod limits;
 pub mod logo;
 pub mod master_key;
 pub mod metrics;
@@ -61,6 +62,7 @@ use thiserror::Error;
 use tokio::sync::broadcast;
 
 use crate::config::{LimitsConfig, RequestLogConfig};
+use crate::limits::Rates;
 use crate::logo::Logos;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
@@ -106,6 +108,8 @@ pub struct Shared {
     pub confirmations: Tries,
     /// Pages that viewers look at.
     pub views: Tries,
+    /// Counts of requests, where a product has rates.
+    pub rates: Rates,
     /// Where mail and text messages go.
     pub post: PostOffice,
     /// The way to addresses that merchants chose.
@@ -215,6 +219,7 @@ impl App {
             sent_codes: Tries::default(),
             confirmations: Tries::default(),
             views: Tries::default(),
+            rates: Rates::default(),
             post: parts.post,
             outbound: parts.outbound,
             webhooks: Carrier::default(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use keymint_domain::dialect::parse::DialectError;
 use keymint_domain::dialect::{BUILT_IN, Dialect, SecretStyle};
+use keymint_domain::limit::Limit;
 use keymint_domain::mode::Mode;
 use thiserror::Error;
 
@@ -27,6 +28,10 @@ pub struct Product {
     pub upstream_test: Option<Arc<Upstream>>,
     /// The service behind live credentials.
     pub upstream_live: Option<Arc<Upstream>>,
+    /// How many requests may come in a while: the dialect's rules, and the operator's in the place of those of their name.
+    pub limits: Vec<Limit>,
+    /// The number of the first of them among those of all products.
+    pub first_rule: u32,
 }
 
 impl Product {
@@ -97,9 +102,31 @@ pub enum ProductsError {
     /// Two products of one name, or one host for two.
     #[error("`{0}` stands for two products; each name and host may stand once")]
     Twice(String),
+    /// A rate is none.
+    #[error("the product `{product}`: {problem}")]
+    Limit {
+        /// The product.
+        product: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A product's name cannot be a path segment.
     #[error("`{0}` is no name for a product: 1 to 32 lower-case letters, digits and `-`")]
     Name(String),
+}
+
+/// The dialect's rules, and the operator's in the place of those of their name.
+fn limits(config: &ProductConfig, dialect: &Dialect) -> Result<Vec<Limit>, ProductsError> {
+    let mut limits = dialect.limits.clone();
+    for raw in &config.limit {
+        let wrong = |problem| ProductsError::Limit { product: config.name.clone(), problem };
+        let limit = raw.checked().map_err(wrong)?;
+        match limits.iter_mut().find(|other| other.name == limit.name) {
+            Some(other) => *other = limit,
+            None => limits.push(limit),
+        }
+    }
+    Ok(limits)
 }
 
 /// Reads the built-in dialects and those in a folder.
@@ -161,7 +188,11 @@ impl Products {
             let style = config.secret_style.clone().unwrap_or_default();
             return Err(ProductsError::UnknownStyle { product: config.name.clone(), style });
         }
+        let limits = limits(config, &dialect)?;
+        let first_rule = self.by_name.values().map(|other| other.limits.len()).sum::<usize>();
         let product = Arc::new(Product {
+            limits,
+            first_rule: u32::try_from(first_rule).unwrap_or(u32::MAX),
             name: config.name.as_str().into(),
             sandbox: config.sandbox.as_deref().unwrap_or(&dialect.sandbox).into(),
             dialect,
@@ -225,5 +256,36 @@ impl Products {
     /// All dialects that were read.
     pub fn dialects(&self) -> &[Arc<Dialect>] {
         &self.dialects
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Products, load_dialects};
+    use crate::config::ProductConfig;
+
+    fn products(limits: &str) -> Result<Products, String> {
+        let config: ProductConfig = toml::from_str(&format!("name = \"pay\"\ndialect = \"kpay\"\n{limits}"))
+            .map_err(|error| error.to_string())?;
+        Products::new(load_dialects(None).expect("the built-in ones"), &[config]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_rate_of_the_operator_takes_the_place_of_the_dialects_of_its_name_and_another_stands_beside() {
+        let rule = |name: &str, requests: u32| {
+            format!("[[limit]]\nname = \"{name}\"\nper = \"merchant\"\nrequests = {requests}\nwindow_seconds = 10\n")
+        };
+        let found = |text: &str| {
+            let products = products(text).expect("they are right");
+            let limits = &products.find("pay").expect("it is there").limits;
+            limits.iter().map(|limit| (limit.name.to_string(), limit.requests)).collect::<Vec<_>>()
+        };
+        let named = |name: &str, requests: u32| (name.to_owned(), requests);
+        let (init, poll) = (named("gateway-init", 20), named("gateway-poll", 60));
+        assert_eq!(found(""), [named("default", 100), init.clone(), poll.clone()]);
+        assert_eq!(found(&rule("default", 7)), [named("default", 7), init.clone(), poll.clone()]);
+        assert_eq!(found(&rule("mine", 7)), [named("default", 100), init, poll, named("mine", 7)]);
+        let problem = products(&rule("mine", 0)).expect_err("none");
+        assert!(problem.contains("`pay`") && problem.contains("limit.requests"), "{problem}");
     }
 }

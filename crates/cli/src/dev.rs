@@ -64,6 +64,7 @@ fn config(arguments: &DevArguments) -> Config {
         hosts_live: vec![format!("api.{name}.localhost")],
         upstream_test: None,
         upstream_live: None,
+        limit: Vec::new(),
     };
     Config {
         data: arguments.data.clone(),

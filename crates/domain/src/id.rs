@@ -64,6 +64,11 @@ macro_rules! id_kind {
             pub fn fresh(now: UnixMs, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
                 Ok(Self(fresh(now, entropy)?))
             }
+
+            /// The 128 bits behind the text.
+            pub fn bits(self) -> u128 {
+                self.0
+            }
         }
 
         impl fmt::Display for $name {

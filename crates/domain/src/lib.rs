@@ -16,6 +16,7 @@ pub mod gate;
 pub mod id;
 pub mod identity;
 pub mod json;
+pub mod limit;
 pub mod mode;
 pub mod reason;
 pub mod replay;

@@ -121,12 +121,13 @@ impl Internal {
             body: &body,
             client_ip: call.client_ip,
         };
-        let decision = self.decide(product, &view).await;
+        let arrived = self.app.arrive(product, &view).map(|_| ());
+        let decision = self.decide(product, &view, arrived).await;
         reply::json(200, decision_body(product, &decision))
     }
 
-    async fn decide(&self, product: &Product, view: &RequestView<'_>) -> Decision {
-        let decision = match self.app.check_head(product, view) {
+    async fn decide(&self, product: &Product, view: &RequestView<'_>, arrived: Result<(), Denied>) -> Decision {
+        let decision = match self.app.check_head(product, view).and(arrived) {
             Ok(()) => {
                 let host_mode = self.app.products.find_host(view.authority).map(|(_, mode)| *mode);
                 self.app.verify(product, view, host_mode).await
@@ -167,9 +168,16 @@ impl Internal {
             body: &[],
             client_ip: peer.address,
         };
-        match self.decide(product, &view).await {
+        // The address is the proxy's: counting it would count everybody together.
+        match self.decide(product, &view, Ok(())).await {
             Decision::Allow(allowed) => identified(&allowed.candidate),
-            Decision::Deny(Denied { reason, scheme, .. }) => reply::denial(product, reason, scheme),
+            Decision::Deny(Denied { reason, scheme, rate, .. }) => {
+                let mut response = reply::denial(product, reason, scheme);
+                if let Some(rate) = rate {
+                    reply::tell_rate(&mut response, product, rate, Some(reason));
+                }
+                response
+            }
         }
     }
 
@@ -274,8 +282,10 @@ fn decision_body(product: &Product, decision: &Decision) -> String {
         Decision::Allow(allowed) => allowed_body(&allowed.candidate),
         Decision::Deny(denied) => {
             let answer = product.dialect.answer(denied.reason, denied.scheme);
+            let told = denied.rate.into_iter().flat_map(|rate| reply::rate_headers(product, rate, Some(denied.reason)));
+            let told: String = told.map(|(name, value)| format!(r#",["{name}",{}]"#, quote(&value))).collect();
             format!(
-                r#"{{"decision":"deny","reason":"{}","response":{{"status":{},"headers":[["content-type",{}],["cache-control","no-store"]],"body":{}}}}}"#,
+                r#"{{"decision":"deny","reason":"{}","response":{{"status":{},"headers":[["content-type",{}],["cache-control","no-store"]{told}],"body":{}}}}}"#,
                 denied.reason.as_str(),
                 answer.status,
                 quote(&product.dialect.answers.content_type),

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use hyper::body::{Frame, SizeHint};
+use keymint_app::limits::Rate;
 use keymint_app::products::Product;
 use keymint_domain::dialect::answer::SchemeName;
+use keymint_domain::limit::Standing;
 use keymint_domain::reason::DenyReason;
 
 use crate::proxy::Download;
@@ -94,4 +96,30 @@ pub fn denial(product: &Product, reason: DenyReason, scheme: Option<SchemeName>)
 pub fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+/// Says where a caller stands with the rates (draft-ietf-httpapi-ratelimit-headers-10), and to one that has no room left
+/// when to come again (RFC 9110 section 10.2.3).
+pub fn tell_rate(response: &mut Response, product: &Product, rate: Rate, reason: Option<DenyReason>) {
+    for (name, value) in rate_headers(product, rate, reason) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
+/// The headers that `tell_rate` sets.
+pub fn rate_headers(
+    product: &Product,
+    rate: Rate,
+    reason: Option<DenyReason>,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let Standing { remaining, reset_seconds } = rate.standing;
+    let told = product.limits.get(rate.rule).map(|limit| {
+        let policy = format!("\"{}\";q={};w={}", limit.name, limit.requests, limit.window_seconds);
+        let standing = format!("\"{}\";r={remaining};t={reset_seconds}", limit.name);
+        [("ratelimit-policy", policy), ("ratelimit", standing)]
+    });
+    let is_over = reason == Some(DenyReason::RateLimited);
+    told.into_iter().flatten().chain(is_over.then(|| ("retry-after", reset_seconds.to_string())))
 }

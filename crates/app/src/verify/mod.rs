@@ -18,6 +18,7 @@ use keymint_domain::token::{self, TokenClaims, TokenUse};
 use keymint_domain::verify::{self, Candidate, Verdict};
 
 use crate::App;
+use crate::limits::Rate;
 use crate::products::Product;
 use crate::verify::replay::Answer;
 
@@ -39,8 +40,18 @@ pub struct Allowed {
     pub scheme: SchemeName,
     /// When the token ends that it came with, if it did.
     pub token_ends_at: Option<UnixMs>,
+    /// Where the caller stands with the rates, where there are any.
+    pub rate: Option<Rate>,
     /// The body of the answer, when the call buys tokens: Keymint answers such calls itself.
     pub exchange: Option<ExchangeAnswer>,
+}
+
+impl Allowed {
+    /// The same, with where it stood when it arrived.
+    #[must_use]
+    pub fn beside(self, arrived: Option<Rate>) -> Self {
+        Self { rate: Rate::tighter(self.rate, arrived), ..self }
+    }
 }
 
 /// The answer to a call that buys tokens.
@@ -61,11 +72,14 @@ pub struct Denied {
     pub scheme: Option<SchemeName>,
     /// Whose key it was, for that merchant's log; `None` when the key is nobody's.
     pub candidate: Option<Arc<Candidate>>,
+    /// Where it stands with the rule that had no room left.
+    pub rate: Option<Rate>,
 }
 
 impl Denied {
-    fn early(reason: DenyReason) -> Self {
-        Self { reason, scheme: None, candidate: None }
+    /// Before anything is known of the caller.
+    pub fn early(reason: DenyReason) -> Self {
+        Self { reason, scheme: None, candidate: None, rate: None }
     }
 }
 
@@ -110,21 +124,27 @@ impl App {
         let dialect = &*product.dialect;
         let context = Context { dialect, product: &product.name, view, keyring: &self.keyring, now: self.clock.now() };
         check_body(&context)?;
-        let claim = scheme::find_claim(&context).map_err(|refusal| Denied {
-            reason: refusal.reason,
-            scheme: refusal.scheme,
-            candidate: None,
-        })?;
+        let claim = scheme::find_claim(&context)
+            .map_err(|refusal| Denied { scheme: refusal.scheme, ..Denied::early(refusal.reason) })?;
         if claim.exchange.is_none() {
             gate::check_body(dialect, view.body).map_err(|_| Denied::early(DenyReason::AmbiguousRequest))?;
         }
         let scheme = Some(claim.scheme);
         if host_mode.is_some_and(|mode| mode != claim.mode) {
-            return Err(Denied { reason: DenyReason::WrongMode, scheme, candidate: None });
+            return Err(Denied { scheme, ..Denied::early(DenyReason::WrongMode) });
         }
         let found = self.candidate(&claim.key_id).await;
-        let candidate = found.map_err(|reason| Denied { reason, scheme, candidate: None })?;
-        let refused = match verify::decide(&context, &claim, candidate.as_deref()) {
+        let candidate = found.map_err(|reason| Denied { scheme, ..Denied::early(reason) })?;
+        let verdict = verify::decide(&context, &claim, candidate.as_deref());
+        // Before a signature is spent: whoever is told to wait may send the same again.
+        let rate = match (&verdict, &candidate) {
+            (Verdict::Deny(_), _) | (_, None) => None,
+            (_, Some(known)) => self.admit(product, view, known).map_err(|rate| {
+                let candidate = Some(Arc::clone(known));
+                Denied { scheme, candidate, rate: Some(rate), ..Denied::early(DenyReason::RateLimited) }
+            })?,
+        };
+        let refused = match verdict {
             Verdict::Deny(reason) => Some(reason),
             Verdict::Allow => None,
             Verdict::AllowOnce(spend) => match self.replay.spend(spend, context.now).await {
@@ -139,16 +159,16 @@ impl App {
             (None, Some(candidate)) => candidate,
             (Some(reason), known) => {
                 let candidate = known.filter(|_| reason != DenyReason::UnknownKey);
-                return Err(Denied { reason, scheme, candidate });
+                return Err(Denied { scheme, candidate, ..Denied::early(reason) });
             }
-            (None, None) => return Err(Denied { reason: DenyReason::UnknownKey, scheme, candidate: None }),
+            (None, None) => return Err(Denied { scheme, ..Denied::early(DenyReason::UnknownKey) }),
         };
         let exchange = claim.exchange.map(|exchange| self.sell_tokens(&context, exchange, &candidate));
         let token_ends_at = match &claim.proof {
             Proof::Token(claims) => Some(UnixMs(claims.exp.saturating_mul(1000))),
             Proof::Secret(_) | Proof::Signed { .. } | Proof::Message { .. } | Proof::PublicKey => None,
         };
-        Ok(Allowed { candidate, scheme: claim.scheme, token_ends_at, exchange })
+        Ok(Allowed { candidate, scheme: claim.scheme, token_ends_at, rate, exchange })
     }
 
     fn sell_tokens(&self, context: &Context<'_>, exchange: &TokenExchange, candidate: &Candidate) -> ExchangeAnswer {

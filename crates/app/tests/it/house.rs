@@ -109,6 +109,7 @@ pub async fn start(
         hosts_live: Vec::new(),
         upstream_test: None,
         upstream_live: None,
+        limit: Vec::new(),
     };
     let dialects = load_dialects(None).expect("the built-in dialects");
     let products = Products::new(dialects, &PRODUCTS.map(product)).expect("the products");

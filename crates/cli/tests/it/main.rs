@@ -17,6 +17,7 @@ mod management;
 mod overview;
 mod people;
 mod proxy;
+mod rates;
 mod sandboxes;
 mod team;
 mod transactions;

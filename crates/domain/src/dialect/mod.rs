@@ -16,6 +16,7 @@ use recipe::Recipe;
 use route::Route;
 
 use crate::id::{AppId, MerchantId};
+use crate::limit::Limit;
 use crate::mode::Mode;
 use crate::reason::DenyReason;
 use crate::webhook::Webhooks;
@@ -98,6 +99,8 @@ pub struct Dialect {
     pub extra_credential_headers: Vec<Box<str>>,
     /// How the vendor tells merchants what happened; nothing where it does not.
     pub webhooks: Option<Webhooks>,
+    /// How many requests may come in a while.
+    pub limits: Vec<Limit>,
     /// What denied callers see.
     pub answers: Answers,
 }

@@ -1,6 +1,7 @@
 //! Reads a dialect from TOML. Every field is checked; what is wrong is said with its line and its field, for the person
 //! who wrote the file.
 
+pub mod limits;
 mod scheme;
 mod webhooks;
 
@@ -71,6 +72,8 @@ struct RawDialect {
     scheme: Vec<scheme::RawScheme>,
     public: Option<RawPublic>,
     webhooks: Option<webhooks::RawWebhooks>,
+    #[serde(default)]
+    limit: Vec<limits::RawLimit>,
     errors: RawErrors,
 }
 
@@ -284,6 +287,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         public,
         extra_credential_headers,
         webhooks,
+        limits: limits::check_limits(&raw.limit)?,
         answers: check_errors(&raw.errors)?,
     })
 }

@@ -6,6 +6,7 @@ mod dialect;
 mod fixture;
 mod format;
 mod gate;
+mod limit;
 mod mutation;
 mod replay;
 mod restriction;

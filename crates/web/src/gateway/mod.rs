@@ -16,6 +16,7 @@ use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use keymint_app::App;
 use keymint_app::clock::Stopwatch;
+use keymint_app::limits::Rate;
 use keymint_app::products::Product;
 use keymint_app::request_log::{Record, redact};
 use keymint_app::upstream::Upstream;
@@ -61,16 +62,17 @@ struct Outcome {
     candidate: Option<Arc<Candidate>>,
     scheme: Option<SchemeName>,
     reason: Option<DenyReason>,
+    rate: Option<Rate>,
 }
 
 impl Outcome {
     fn denied(product: &Product, denied: Denied) -> Self {
-        let response = reply::denial(product, denied.reason, denied.scheme);
-        Self { response, candidate: denied.candidate, scheme: denied.scheme, reason: Some(denied.reason) }
+        let Denied { reason, scheme, candidate, rate } = denied;
+        Self { response: reply::denial(product, reason, scheme), candidate, scheme, reason: Some(reason), rate }
     }
 
     fn refused(product: &Product, reason: DenyReason) -> Self {
-        Self::denied(product, Denied { reason, scheme: None, candidate: None })
+        Self::denied(product, Denied::early(reason))
     }
 
     fn closing(self) -> Self {
@@ -134,7 +136,7 @@ impl Gateway {
         let http::request::Parts { method, uri, headers, .. } = parts;
         let outcome = match step {
             Step::Done(outcome) => outcome,
-            Step::Forward(upstream, Allowed { candidate, scheme, token_ends_at, .. }, body) => {
+            Step::Forward(upstream, Allowed { candidate, scheme, token_ends_at, rate, .. }, body) => {
                 let call = Call {
                     product: addressed.product,
                     upstream,
@@ -154,9 +156,9 @@ impl Gateway {
                 let forwarded = Box::pin(self.proxy.forward(call)).await;
                 let candidate = Some(candidate);
                 match forwarded {
-                    Ok(response) => Outcome { response, candidate, scheme: Some(scheme), reason: None },
+                    Ok(response) => Outcome { response, candidate, scheme: Some(scheme), reason: None, rate },
                     Err(Refused { reason, is_unread }) => {
-                        let denied = Denied { reason, scheme: None, candidate };
+                        let denied = Denied { candidate, rate, ..Denied::early(reason) };
                         let outcome = Outcome { scheme: Some(scheme), ..Outcome::denied(addressed.product, denied) };
                         if is_unread { outcome.closing() } else { outcome }
                     }
@@ -192,13 +194,17 @@ impl Gateway {
         if let Err(denied) = self.app.check_head(product, &view) {
             return Step::Done(Outcome::denied(product, denied).closing());
         }
+        let arrived = match self.app.arrive(product, &view) {
+            Ok(rate) => rate,
+            Err(denied) => return Step::Done(Outcome::denied(product, denied).closing()),
+        };
         if let Some(upstream) = self.streams_to(product, &view, &body) {
             if announced(&parts.headers).is_some_and(|length| length > proxy::upload_bytes_max(product, upstream)) {
                 return refused(DenyReason::BodyTooLarge);
             }
             return match self.app.verify(product, &view, addressed.host_mode).await {
                 Decision::Deny(denied) => Step::Done(Outcome::denied(product, denied).closing()),
-                Decision::Allow(allowed) => Step::Forward(upstream, allowed, Inbound::Streamed(body)),
+                Decision::Allow(allowed) => Step::Forward(upstream, allowed.beside(arrived), Inbound::Streamed(body)),
             };
         }
         let bytes = match read_body(&parts.headers, body, product.dialect.body_bytes_max, peer).await {
@@ -211,7 +217,7 @@ impl Gateway {
         view.body = &bytes;
         let allowed = match self.app.verify(product, &view, addressed.host_mode).await {
             Decision::Deny(denied) => return Step::Done(Outcome::denied(product, denied)),
-            Decision::Allow(allowed) => allowed,
+            Decision::Allow(allowed) => allowed.beside(arrived),
         };
         match product.upstream(allowed.candidate.mode).filter(|_| allowed.exchange.is_none()) {
             Some(upstream) => Step::Forward(upstream, allowed, Inbound::Whole(bytes)),
@@ -231,23 +237,23 @@ impl Gateway {
     }
 
     async fn serve(&self, product: &Product, view: &RequestView<'_>, allowed: Allowed) -> Outcome {
-        let Allowed { candidate, scheme, exchange, .. } = allowed;
+        let Allowed { candidate, scheme, exchange, rate, .. } = allowed;
         let scheme = Some(scheme);
         if let Some(answer) = exchange {
             let content_type = &product.dialect.answers.content_type;
             let body = Bytes::copy_from_slice(answer.body.expose().as_bytes());
             let response = reply::whole(answer.status, content_type, body);
-            return Outcome { response, candidate: Some(candidate), scheme, reason: None };
+            return Outcome { response, candidate: Some(candidate), scheme, reason: None, rate };
         }
         if candidate.mode == Mode::Live {
             let reason = DenyReason::NoUpstream;
-            let denied = Denied { reason, scheme: None, candidate: Some(candidate) };
+            let denied = Denied { candidate: Some(candidate), rate, ..Denied::early(reason) };
             return Outcome { scheme, ..Outcome::denied(product, denied) };
         }
         match sandbox::answer(&sandbox::Call { app: &self.app, product, candidate: &candidate, view }).await {
-            Ok(response) => Outcome { response, candidate: Some(candidate), scheme, reason: None },
+            Ok(response) => Outcome { response, candidate: Some(candidate), scheme, reason: None, rate },
             Err(reason) => {
-                let denied = Denied { reason, scheme: None, candidate: Some(candidate) };
+                let denied = Denied { candidate: Some(candidate), rate, ..Denied::early(reason) };
                 Outcome { scheme, ..Outcome::denied(product, denied) }
             }
         }
@@ -321,7 +327,10 @@ impl Service for Gateway {
         let request_id = self.next_id(at);
         let arrived = Arrived { parts, body, request_id, upgrade };
         let (outcome, logged) = self.answered(&addressed, arrived, peer).await;
-        let Outcome { mut response, candidate, scheme, reason } = outcome;
+        let Outcome { mut response, candidate, scheme, reason, rate } = outcome;
+        if let Some(rate) = rate {
+            reply::tell_rate(&mut response, addressed.product, rate, reason);
+        }
         if let Ok(value) = HeaderValue::from_bytes(&request_id.to_bytes()) {
             response.headers_mut().insert(&REQUEST_ID, value);
         }

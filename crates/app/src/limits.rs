@@ -1,0 +1,175 @@
+//! Rates: the counts behind `keymint_domain::limit`, for this process. Exact whatever happens at once: all rules of a request
+//! are looked at under their locks before any of them counts it, and the locks are taken in the order of the rules.
+//!
+//! Bounded: counts of addresses, which strangers can make up, are kept apart from those of keys, and what falls out begins
+//! anew. Time is that of a clock that never goes back (T30).
+
+use std::convert::Infallible;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use foldhash::fast::RandomState;
+use keymint_domain::limit::{Limit, Per, Standing, Window, network};
+use keymint_domain::mode::Mode;
+use keymint_domain::reason::DenyReason;
+use keymint_domain::request::RequestView;
+use keymint_domain::verify::Candidate;
+use quick_cache::sync::Cache;
+
+use crate::App;
+use crate::clock::Stopwatch;
+use crate::products::Product;
+use crate::verify::Denied;
+
+/// Counts of keys, apps, merchants and products that are kept; about 300 bytes each.
+const SUBJECTS_MAX: usize = 100_000;
+/// Counts of addresses that are kept.
+const ADDRESSES_MAX: usize = 100_000;
+
+/// Where a caller stands with the rule that leaves the least room.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// The rule's place among those of its product.
+    pub rule: usize,
+    /// Where the count stands.
+    pub standing: Standing,
+}
+
+impl Rate {
+    /// The one of two that leaves less room.
+    pub fn tighter(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) if other.standing.remaining < one.standing.remaining => Some(other),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+/// Whose count: a rule, and who is counted under it.
+type Subject = (u32, u128);
+type Counts = Cache<Subject, Arc<Mutex<Window>>>;
+
+/// All counts of this process.
+pub struct Rates {
+    subjects: Counts,
+    addresses: Counts,
+    hashers: [RandomState; 2],
+    begun: Stopwatch,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            subjects: Cache::new(SUBJECTS_MAX),
+            addresses: Cache::new(ADDRESSES_MAX),
+            hashers: [RandomState::default(), RandomState::default()],
+            begun: Stopwatch::start(),
+        }
+    }
+}
+
+/// Who is counted.
+enum Who<'a> {
+    /// Before anybody is known: the address, and everybody together.
+    Stranger,
+    /// A caller that proved who it is.
+    Known(&'a Candidate),
+}
+
+impl Rates {
+    fn counts(&self, per: Per) -> &Counts {
+        match per {
+            Per::Address => &self.addresses,
+            Per::Key | Per::App | Per::Merchant | Per::Product => &self.subjects,
+        }
+    }
+
+    /// Who is counted under a rule; nobody where it is not the moment for it.
+    fn subject(&self, per: Per, view: &RequestView<'_>, who: &Who<'_>) -> Option<u128> {
+        let of_mode = |bits: u128, mode: Mode| bits ^ u128::from(mode == Mode::Live);
+        match (per, who) {
+            (Per::Address, Who::Stranger) => Some(network(view.client_ip)),
+            (Per::Product, Who::Stranger) => Some(0),
+            (Per::Key, Who::Known(candidate)) => {
+                let [one, other] =
+                    self.hashers.each_ref().map(|hasher| u128::from(hasher.hash_one(&*candidate.key_id)));
+                Some(one << 64 | other)
+            }
+            (Per::App, Who::Known(candidate)) => Some(of_mode(candidate.app_id.bits() << 1, candidate.mode)),
+            (Per::Merchant, Who::Known(candidate)) => Some(of_mode(candidate.merchant_id.bits() << 1, candidate.mode)),
+            _ => None,
+        }
+    }
+
+    /// Counts a request under every rule that covers it, or under none.
+    ///
+    /// # Errors
+    /// Where the rule stands that has no room left; of several, the one that takes longest.
+    fn count(&self, product: &Product, view: &RequestView<'_>, who: &Who<'_>) -> Result<Option<Rate>, Rate> {
+        let now_ms = self.begun.elapsed_ms();
+        let windows: Vec<(usize, &Limit, Arc<Mutex<Window>>)> = product
+            .limits
+            .iter()
+            .enumerate()
+            .filter_map(|(rule, limit)| {
+                let subject = self.subject(limit.per, view, who)?;
+                if !limit.covers(view) {
+                    return None;
+                }
+                let key = (product.first_rule.saturating_add(u32::try_from(rule).ok()?), subject);
+                let fresh = || Ok::<_, Infallible>(Arc::default());
+                let kept =
+                    self.counts(limit.per).get_or_insert_with(&key, fresh).unwrap_or_else(|never| match never {});
+                Some((rule, limit, kept))
+            })
+            .collect();
+        let mut held: Vec<(usize, &Limit, MutexGuard<'_, Window>)> = windows
+            .iter()
+            .map(|(rule, limit, window)| (*rule, *limit, window.lock().unwrap_or_else(PoisonError::into_inner)))
+            .collect();
+        let full = held.iter_mut().filter_map(|(rule, limit, window)| {
+            let (has_room, standing) = window.look(limit, now_ms);
+            (!has_room).then_some(Rate { rule: *rule, standing })
+        });
+        if let Some(fullest) = full.max_by_key(|rate| rate.standing.reset_seconds) {
+            return Err(fullest);
+        }
+        let standings = held
+            .iter_mut()
+            .map(|(rule, limit, window)| Some(Rate { rule: *rule, standing: window.take(limit, now_ms) }));
+        Ok(standings.fold(None, Rate::tighter))
+    }
+}
+
+fn denied(rate: Rate) -> Denied {
+    Denied { rate: Some(rate), ..Denied::early(DenyReason::RateLimited) }
+}
+
+impl App {
+    /// Counts a request before anybody looks whose it is: under the rules of its address and of the product.
+    ///
+    /// # Errors
+    /// The denial.
+    pub fn arrive(&self, product: &Product, view: &RequestView<'_>) -> Result<Option<Rate>, Denied> {
+        if product.limits.is_empty() {
+            return Ok(None);
+        }
+        self.rates.count(product, view, &Who::Stranger).map_err(denied)
+    }
+
+    /// Counts a request of a caller that proved who it is.
+    ///
+    /// # Errors
+    /// Where the rule stands that has no room left.
+    pub fn admit(
+        &self,
+        product: &Product,
+        view: &RequestView<'_>,
+        candidate: &Candidate,
+    ) -> Result<Option<Rate>, Rate> {
+        if product.limits.is_empty() {
+            return Ok(None);
+        }
+        self.rates.count(product, view, &Who::Known(candidate))
+    }
+}
