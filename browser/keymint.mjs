@@ -174,7 +174,7 @@ export class Keymint {
   /** The id of a new payment in KPay's sandbox. */
   async payment({ keyId, secret }, externalId, more = {}) {
     const headers = { "x-api-key": keyId, "x-secret-key": secret, "content-type": "application/json" };
-    const rest = { provider: "MTN_MOMO_CMR", phoneNumber: "237653456789", ...more };
+    const rest = { provider: "MTN_MOMO_CMR", phoneNumber: "237653456129", ...more };
     const body = JSON.stringify({ amount: 5000, externalId, ...rest });
     const reply = await send(this.gateway, "POST", "/kpay/api/v1/payments/init", { headers, body });
     assert.equal(reply.status, 201, reply.text);

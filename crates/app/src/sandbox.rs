@@ -10,6 +10,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::App;
+use crate::ops::{OpError, deliveries};
 
 pub use keymint_store::sandbox::SandboxObject as Object;
 
@@ -22,6 +23,9 @@ pub enum SandboxError {
     /// No random bytes for an id.
     #[error(transparent)]
     Entropy(#[from] keymint_domain::entropy::EntropyError),
+    /// What became of it could not be told.
+    #[error(transparent)]
+    Event(#[from] OpError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -62,6 +66,19 @@ impl<'a> Shelf<'a> {
     /// # Errors
     /// `ReferenceTaken` when the app has one of that reference.
     pub async fn keep(&self, id: &str, reference: Option<&str>, body: &str) -> Result<(), SandboxError> {
+        self.keep_and_tell(id, reference, (body, None)).await
+    }
+
+    /// Keeps a new object, and with it what became of it: the event's name and body, for the app's endpoints.
+    ///
+    /// # Errors
+    /// As `keep`.
+    pub async fn keep_and_tell(
+        &self,
+        id: &str,
+        reference: Option<&str>,
+        (body, event): (&str, Option<(&str, &str)>),
+    ) -> Result<(), SandboxError> {
         let object = SandboxObject {
             id: id.to_owned(),
             merchant_id: self.candidate.merchant_id,
@@ -75,7 +92,15 @@ impl<'a> Shelf<'a> {
             Err(StoreError::Unique { .. }) => return Err(SandboxError::ReferenceTaken),
             other => other?,
         }
-        Ok(tx.commit().await?)
+        let product = self.app.products.find(&self.candidate.product);
+        let rules = product.and_then(|product| product.dialect.webhooks.as_ref());
+        if let (Some(rules), Some((name, told))) = (rules, event) {
+            let about = (self.candidate.app_id, self.candidate.mode, name, told);
+            deliveries::happen(self.app, tx.conn(), rules, about).await?;
+        }
+        tx.commit().await?;
+        self.app.webhooks.wake();
+        Ok(())
     }
 
     /// An object by id, whoever's; the caller applies the vendor's rule on other people's.

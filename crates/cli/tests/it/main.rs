@@ -11,6 +11,7 @@ mod endpoints;
 mod gate;
 mod gateway;
 mod interop;
+mod kpay_sandbox;
 mod lifecycle;
 mod logos;
 mod management;

@@ -53,7 +53,8 @@ fn the_101st_call_of_a_minute_is_refused_in_the_vendors_words_and_another_key_is
     }
     is_refused(&me(&dev, &key), "\"default\";q=100;w=60");
     assert_eq!(me(&dev, &other).status, 200);
-    let wrong = Key { secret: format!("{}0", &key.secret[..key.secret.len() - 1]), ..key.clone() };
+    let (rest, last) = key.secret.split_at(key.secret.len() - 1);
+    let wrong = Key { secret: format!("{rest}{}", if last == "0" { "1" } else { "0" }), ..key.clone() };
     let refused = me(&dev, &wrong);
     assert!(
         refused.status == 401 && refused.header("ratelimit").is_none(),

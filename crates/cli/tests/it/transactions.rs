@@ -22,7 +22,7 @@ fn order(dev: &Dev, key: &Key, amount: i64) -> String {
 /// A payment at KPay's sandbox.
 fn payment(dev: &Dev, key: &Key, reference: &str) -> String {
     let body = json!({
-        "amount": 5000, "provider": "MTN_MOMO_CMR", "phoneNumber": "237653456789", "externalId": reference,
+        "amount": 5000, "provider": "MTN_MOMO_CMR", "phoneNumber": "237653456129", "externalId": reference,
         "metadata": { "note": "<script>alert(1)</script>" },
     });
     let body = body.to_string();
@@ -73,7 +73,7 @@ fn the_first_object_of_each_product_stands_in_the_list() {
         "customer": { "name": "A", "email": "a@b.example", "phone": "9" }, "return_url": "https://m.example/r",
     });
     let momo = json!({
-        "amount": 5000, "provider": "MTN_MOMO_CMR", "phoneNumber": "237653456789", "externalId": "ORDER-1",
+        "amount": 5000, "provider": "MTN_MOMO_CMR", "phoneNumber": "237653456129", "externalId": "ORDER-1",
     });
     let card =
         json!({ "currencyId": "c_8Fq2Lx0a", "paymentMethodId": "pm_3Card000", "amount": 10.5, "referenceNumber": "r" });

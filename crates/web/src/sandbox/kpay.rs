@@ -1,5 +1,5 @@
-//! KPay: who am I, payments, a balance, payouts, wallet transfers. Facts: vendors sheet 2.2 to 2.4; what a phone number
-//! makes happen comes with the full sandbox.
+//! KPay: who am I, payments, a balance, payouts, wallet transfers. Facts: vendors sheet 2.2 to 2.7. What becomes of a payment
+//! stands in its phone number, and is there as soon as somebody asks; the app's endpoints are told.
 
 use jiff::Timestamp;
 use keymint_app::ops::{Actor, OpError, apps, merchants};
@@ -8,7 +8,8 @@ use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
 use serde_json::{Map, Value, json};
 
-use super::{BASE62, Call, HEX, Outcome, trouble, unknown};
+use super::kpay_numbers::{self, Outcome};
+use super::{BASE62, Call, HEX, trouble, unknown};
 use crate::reply::Response;
 
 /// Smallest payment. XAF.
@@ -47,7 +48,7 @@ const PROVIDERS: [(&str, &str, &str); 23] = [
 ];
 
 /// Answers a call.
-pub async fn answer(call: &Call<'_>) -> Outcome {
+pub async fn answer(call: &Call<'_>) -> super::Outcome {
     let segments = call.segments();
     match (call.view.method, segments.as_slice()) {
         ("GET", ["api", "v1", "payments", "me"]) => me(call).await,
@@ -66,7 +67,7 @@ fn refusal(call: &Call<'_>, status: u16, message: &str) -> Response {
     call.error(status, "null", message)
 }
 
-async fn me(call: &Call<'_>) -> Outcome {
+async fn me(call: &Call<'_>) -> super::Outcome {
     let candidate = call.candidate;
     let trouble = |error: OpError| {
         tracing::error!(%error, "the caller's app could not be read");
@@ -127,7 +128,7 @@ fn check(body: &Map<String, Value>, kind: &str) -> Result<Value, String> {
     }))
 }
 
-async fn create(call: &Call<'_>, kind: &'static str) -> Outcome {
+async fn create(call: &Call<'_>, kind: &'static str) -> super::Outcome {
     let Some(body) = call.object() else { return Ok(refusal(call, 400, "The body must be a JSON object")) };
     let fields = match check(&body, kind) {
         Ok(fields) => fields,
@@ -178,11 +179,40 @@ async fn keep(call: &Call<'_>, kind: &'static str, fields: &Value) -> Result<Val
         ]);
     }
     let reference = fields["externalId"].as_str();
-    call.shelf(kind).keep(&id, reference, &payment.to_string()).await?;
+    let outcome = kpay_numbers::outcome(kind, fields["phoneNumber"].as_str().unwrap_or_default());
+    let (kept, event) = settled(&payment, (kind, outcome), &now.to_string());
+    let event = event.as_ref().map(|(name, body)| (name.as_str(), body.as_str()));
+    call.shelf(kind).keep_and_tell(&id, reference, (&kept.to_string(), event)).await?;
     Ok(payment)
 }
 
-async fn fetch(call: &Call<'_>, kind: &'static str, id: &str) -> Outcome {
+/// A payment as its test number leaves it, and the event that tells of it; the caller was told that it is pending.
+fn settled(payment: &Value, (kind, outcome): (&str, Outcome), now: &str) -> (Value, Option<(String, String)>) {
+    let (status, failure) = match outcome {
+        Outcome::Completed => ("COMPLETED", None),
+        Outcome::Failed(code) => ("FAILED", Some(code)),
+        Outcome::Waits => return (payment.clone(), None),
+    };
+    let (completed_at, failed_at) = if failure.is_none() { (Some(now), None) } else { (None, Some(now)) };
+    let mut kept = payment.clone();
+    if let Some(object) = kept.as_object_mut() {
+        object.extend([
+            ("status".to_owned(), status.into()),
+            ("completedAt".to_owned(), completed_at.into()),
+            ("failureReason".to_owned(), failure.into()),
+        ]);
+    }
+    let name = format!("{kind}.{}", status.to_lowercase());
+    let event = json!({
+        "event": name, "paymentId": payment["id"], "reference": payment["reference"], "status": status,
+        "amount": payment["amount"], "phoneNumber": payment["phoneNumber"], "externalId": payment["externalId"],
+        "metadata": payment["metadata"], "completedAt": completed_at, "failedAt": failed_at, "failureReason": failure,
+        "timestamp": now,
+    });
+    (kept, Some((name, event.to_string())))
+}
+
+async fn fetch(call: &Call<'_>, kind: &'static str, id: &str) -> super::Outcome {
     let found = call.shelf(kind).find(id).await.map_err(|error| trouble(&error))?;
     match found {
         None => Ok(refusal(call, 404, "Payment not found")),
@@ -193,14 +223,16 @@ async fn fetch(call: &Call<'_>, kind: &'static str, id: &str) -> Outcome {
             let mut payment: Value = serde_json::from_str(&payment.body).unwrap_or(Value::Null);
             if let Some(object) = payment.as_object_mut() {
                 object.remove("message");
-                object.extend([("completedAt".to_owned(), Value::Null), ("failureReason".to_owned(), Value::Null)]);
+                for name in ["completedAt", "failureReason"] {
+                    object.entry(name).or_insert(Value::Null);
+                }
             }
             Ok(call.json(200, &payment))
         }
     }
 }
 
-fn transfer(call: &Call<'_>) -> Outcome {
+fn transfer(call: &Call<'_>) -> super::Outcome {
     let Some(body) = call.object() else { return Ok(refusal(call, 400, "The body must be a JSON object")) };
     for field in ["applicationId", "sourceCountry", "destinationCountry"] {
         if text(&body, field).is_none() {

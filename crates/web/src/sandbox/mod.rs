@@ -4,6 +4,7 @@
 pub mod events;
 mod keymint;
 mod kpay;
+mod kpay_numbers;
 mod kspay;
 mod kwikpaisa;
 mod razorpay;
