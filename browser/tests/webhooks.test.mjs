@@ -48,7 +48,6 @@ scenarioWithAndWithoutScripts("an endpoint is added, called, given another secre
     while (got.length < 3) await visitor.page.waitForTimeout(20);
     assert.equal(got[2].body, got[0].body);
 
-    await visitor.page.goBack();
     await visitor.page.getByRole("link", { name: "127.0.0.1" }).click();
     await visitor.press("Roll the secret");
     const next = await visitor.page.locator("#secret").innerText();
