@@ -828,6 +828,7 @@ jump-title = Search
 jump-ask = What are you looking for
 jump-ask-hint = The id of a key or of an application leads straight to it. Or type a part of a name.
 jump-nothing-found = Nothing found
+jump-matches = Matches for <strong>{ $words }</strong>
 jump-more = There are more. Type more letters.
 jump-found-nothing = Nothing that this account may see has this id, or these letters in its name: <strong>{ $words }</strong>
 # Stands beside Security, where another place has the name of a business.
