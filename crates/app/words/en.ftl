@@ -34,6 +34,7 @@ common-code = Code
 common-send-to-phone = Send a code to my phone instead
 common-use-a-recovery-code = Use a recovery code
 common-recovery-code = Recovery code
+common-country = Country
 common-country-code = Country (two letters, such as IN)
 common-phone = Phone
 common-new-password = New password
@@ -217,7 +218,6 @@ apps-none = You have not registered any Application yet
 apps-none-hint = An application is what your keys belong to: one for each product that you integrate.
 apps-app-id = App ID
 apps-app-name = App Name
-apps-country = Country
 apps-enabled = enabled
 
 ## Add App
