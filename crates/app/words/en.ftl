@@ -476,7 +476,7 @@ webhook-url-hint = An address of your server that the Internet reaches.
 webhook-url-wrong = The URL { $problem }.
 webhook-secret-wrong = The secret { $problem }.
 webhook-events = Events
-webhook-events-hint = Those that the endpoint gets. None chosen: all of them.
+webhook-events-hint = With none chosen it gets all of them.
 webhook-all-events = All events
 webhook-events-count = { $count } { $count ->
         [one] event
@@ -1000,7 +1000,7 @@ input-url-credentials = must not hold a user name or a password
 input-url-fragment = must not hold a `#`
 input-url-port = must have one of these ports: { $ports }
 input-url-host = is not taken: webhooks are not sent to { $host }
-input-url-private = is not taken: private ip found for host: { $host } is not an address on the public Internet
+input-url-private = is not taken: private ip found for host: { $host }, which is not an address on the public Internet
 
 ## What stands in the way of an act
 
