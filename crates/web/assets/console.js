@@ -30,6 +30,15 @@ for (const button of document.querySelectorAll("button.download")) {
   });
 }
 
+// On a phone not every tab is in sight; the one that is open is.
+const tab = document.querySelector(".tabs [aria-current]");
+if (tab) {
+  const tabs = tab.parentElement;
+  new ResizeObserver(() => {
+    tabs.scrollLeft = tab.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
+  }).observe(tabs);
+}
+
 // A page that held a secret does not come back out of the browser's memory.
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
