@@ -35,7 +35,9 @@ const tab = document.querySelector(".tabs [aria-current]");
 if (tab) {
   const tabs = tab.parentElement;
   new ResizeObserver(() => {
-    tabs.scrollLeft = tab.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
+    const from = tab.offsetLeft - tabs.offsetLeft;
+    const isInSight = from + tab.offsetWidth + 24 <= tabs.clientWidth;
+    tabs.scrollLeft = isInSight ? 0 : from - (tabs.clientWidth - tab.offsetWidth) / 2;
   }).observe(tabs);
 }
 
