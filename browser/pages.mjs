@@ -51,7 +51,7 @@ async function webhooks(keymint, busy, momo) {
 
 const refusedEndpoint = async (visitor) => {
   await visitor.page.getByRole("textbox", { name: "URL" }).fill("https://10.0.0.1/");
-  await visitor.page.getByText("Events", { exact: true }).last().click();
+  await visitor.page.getByText("All events").click();
   await visitor.page.getByLabel("payment.failed").check();
   await visitor.press("Add endpoint");
 };
@@ -163,6 +163,11 @@ const enteringByPasskey = async (visitor) => {
   await visitor.press("Sign in");
 };
 
+const firstRequest = async (visitor) => {
+  await visitor.page.getByRole("link", { name: "GET /v1/whoami" }).first().click();
+  await visitor.page.getByText("Request id").waitFor();
+};
+
 const openShortcuts = (visitor) => visitor.page.keyboard.press("?");
 
 const openMenuOfThePhone = (visitor) => visitor.page.locator("#menu").evaluate((menu) => menu.showPopover());
@@ -238,6 +243,7 @@ export const PAGES = [
   page("delivery-failed", "owner", ({ waiting }) => `/deliveries/${waiting}`),
   page("logs", "owner", ({ busy }) => `/apps/${busy}/logs`),
   page("logs-denied", "owner", ({ busy }) => `/apps/${busy}/logs?mode=test&reason=revoked`),
+  page("log-entry", "owner", ({ busy }) => `/apps/${busy}/logs?mode=test&reason=revoked`, firstRequest),
   page("logs-empty", "owner", ({ quiet }) => `/apps/${quiet}/logs`),
   page("logs-live", "owner", ({ busy }) => `/apps/${busy}/logs`, (visitor) => visitor.press("Live")),
   page("transactions", "owner", ({ momo }) => `/apps/${momo}/transactions`),

@@ -34,6 +34,7 @@ common-code = Code
 common-send-to-phone = Send a code to my phone instead
 common-use-a-recovery-code = Use a recovery code
 common-recovery-code = Recovery code
+common-country = Country
 common-country-code = Country (two letters, such as IN)
 common-phone = Phone
 common-new-password = New password
@@ -217,7 +218,6 @@ apps-none = You have not registered any Application yet
 apps-none-hint = An application is what your keys belong to: one for each product that you integrate.
 apps-app-id = App ID
 apps-app-name = App Name
-apps-country = Country
 apps-enabled = enabled
 
 ## Add App
@@ -476,7 +476,7 @@ webhook-url-hint = An address of your server that the Internet reaches.
 webhook-url-wrong = The URL { $problem }.
 webhook-secret-wrong = The secret { $problem }.
 webhook-events = Events
-webhook-events-hint = Those that the endpoint gets. None chosen: all of them.
+webhook-events-hint = With none chosen it gets all of them.
 webhook-all-events = All events
 webhook-events-count = { $count } { $count ->
         [one] event
@@ -664,6 +664,14 @@ audit-team-withdrawn = Withdrew an invitation
 audit-token-made = Made an API token
 audit-token-revoked = Revoked an API token
 audit-user-made = Made an account
+audit-webhook-changed = Changed a webhook endpoint
+audit-webhook-deleted = Deleted a webhook endpoint
+audit-webhook-disabled = Disabled a webhook endpoint that kept failing
+audit-webhook-event-given-up = Gave up sending a webhook
+audit-webhook-made = Added a webhook endpoint
+audit-webhook-resent = Sent a webhook once more
+audit-webhook-secret-rolled = Rolled the secret of a webhook endpoint
+audit-webhook-tested = Sent a test webhook
 audit-by-former = Somebody who left
 audit-by-operator = The operator
 audit-by-token = An API token
@@ -820,6 +828,7 @@ jump-title = Search
 jump-ask = What are you looking for
 jump-ask-hint = The id of a key or of an application leads straight to it. Or type a part of a name.
 jump-nothing-found = Nothing found
+jump-matches = Matches for <strong>{ $words }</strong>
 jump-more = There are more. Type more letters.
 jump-found-nothing = Nothing that this account may see has this id, or these letters in its name: <strong>{ $words }</strong>
 # Stands beside Security, where another place has the name of a business.
@@ -991,7 +1000,7 @@ input-url-credentials = must not hold a user name or a password
 input-url-fragment = must not hold a `#`
 input-url-port = must have one of these ports: { $ports }
 input-url-host = is not taken: webhooks are not sent to { $host }
-input-url-private = is not taken: private ip found for host: { $host } is not an address on the public Internet
+input-url-private = is not taken: private ip found for host: { $host }, which is not an address on the public Internet
 
 ## What stands in the way of an act
 

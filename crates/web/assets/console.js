@@ -30,6 +30,17 @@ for (const button of document.querySelectorAll("button.download")) {
   });
 }
 
+// On a phone not every tab is in sight; the one that is open is.
+const tab = document.querySelector(".tabs [aria-current]");
+if (tab) {
+  const tabs = tab.parentElement;
+  new ResizeObserver(() => {
+    const from = tab.offsetLeft - tabs.offsetLeft;
+    const isInSight = from + tab.offsetWidth + 24 <= tabs.clientWidth;
+    tabs.scrollLeft = isInSight ? 0 : from - (tabs.clientWidth - tab.offsetWidth) / 2;
+  }).observe(tabs);
+}
+
 // A page that held a secret does not come back out of the browser's memory.
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();

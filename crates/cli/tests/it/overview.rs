@@ -56,7 +56,7 @@ fn a_request_has_a_page_with_everything_written_down_and_the_way_to_the_fix() {
     assert!(fact(&page, "Request id").contains(denied.header("x-request-id").expect("an id")), "{page}");
     assert!(fact(&page, "Key id").contains(&key.key_id) && fact(&page, "From").contains("127.0.0.1"));
     assert_eq!((fact(&page, "Scheme"), fact(&page, "Mode")), ("basic", "Test"));
-    assert!(fact(&page, "Latency").contains("s <small>") && fact(&page, "Time").contains("Z</time>"));
+    assert!(fact(&page, "Latency").contains("s <small>") && fact(&page, "Time").contains(" UTC</time>"));
     assert!(page.contains("<code>GET /v1/orders</code>") && page.contains("<span class=\"status\">401</span>"));
     assert!(page.contains("Denied: wrong secret") && page.contains("Compare the secret"));
     let keys = format!("/apps/{}/keys?mode=test", key.app_id);

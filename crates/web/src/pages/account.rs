@@ -109,12 +109,27 @@ pub async fn sign_up(
             let (id, email) = (challenge.id.to_string(), challenge.sent_to);
             return page(StatusCode::OK, &sign_up_code(&id, &email, ""));
         }
-        Err(OpError::Field { field, problem }) => (StatusCode::UNPROCESSABLE_ENTITY, field, problem),
+        Err(OpError::Field { field, problem }) => {
+            let problem = say!("common-field-wrong", label = label(field), problem = problem);
+            (StatusCode::UNPROCESSABLE_ENTITY, field, problem)
+        }
         Err(OpError::TooMany) => (StatusCode::TOO_MANY_REQUESTS, "", too_many().to_owned()),
         Err(other) => return Err(other.into()),
     };
     let SignUpForm { name, business, email, country, phone, .. } = form;
     page(status, &SignUpPage { name, business, email, country, phone, is_invited, field, problem })
+}
+
+/// What a field of the sign-up is called in what is said about it.
+fn label(field: &str) -> &'static str {
+    match field {
+        "name" => say!("sign-up-your-name"),
+        "business" => say!("sign-up-business-name"),
+        "country" => say!("common-country"),
+        "phone" => say!("common-phone"),
+        "password" => say!("common-password"),
+        _ => say!("common-email"),
+    }
 }
 
 fn sign_up_code<'a>(challenge: &'a str, email: &'a str, problem: &'a str) -> CodePage<'a> {

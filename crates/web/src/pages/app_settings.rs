@@ -34,6 +34,7 @@ struct SettingsPage {
     is_enabled: bool,
     product: String,
     created_at: String,
+    created_on: String,
     fields: Vec<Field>,
     has_logo: bool,
     logo_error: String,
@@ -69,6 +70,7 @@ async fn shown(app: &App, visitor: &Visitor, row: AppRow, said: Said) -> Result<
         actor.require(Act::ManageApps).is_ok() && !matches!(actor.require(manage), Err(OpError::Forbidden));
     let listed = domains::list(app, actor, row.id).await?;
     let product = app.products.find(&row.product);
+    let created_on = super::second_utc(row.created_at);
     let shown = line(app, row, &logos(app, actor, membership.merchant_id).await?);
     let view = SettingsPage {
         frame: Frame::new(visitor, membership, "apps"),
@@ -80,6 +82,7 @@ async fn shown(app: &App, visitor: &Visitor, row: AppRow, said: Said) -> Result<
         is_enabled: shown.is_enabled,
         product: shown.product,
         created_at: shown.created_at,
+        created_on,
         fields,
         has_logo: !shown.logo.is_empty(),
         logo_error,

@@ -83,19 +83,23 @@ pub fn state_words(state: KeyState) -> &'static str {
     }
 }
 
-fn line(view: View) -> KeyLine {
-    let tone = match view.state {
+/// The colour of a key's state.
+pub fn tone(state: KeyState) -> &'static str {
+    match state {
         KeyState::Active => "good",
         KeyState::Retiring => "warn",
         KeyState::Revoked | KeyState::Expired => "bad",
-    };
+    }
+}
+
+fn line(view: View) -> KeyLine {
     let (ends_at, ends_on) = match &view.credential.status {
         Status::Retiring { ends_at } => (rfc3339(*ends_at), minute(*ends_at)),
         Status::Active | Status::Revoked { .. } => (String::new(), String::new()),
     };
     KeyLine {
         status: state_words(view.state),
-        tone,
+        tone: tone(view.state),
         is_alive: matches!(view.state, KeyState::Active | KeyState::Retiring),
         is_retiring: view.state == KeyState::Retiring,
         ends_at,

@@ -6,10 +6,12 @@ use axum::response::Response;
 use http::StatusCode;
 use keymint_app::App;
 use keymint_app::ops::requests;
+use keymint_app::say;
 use keymint_domain::mode::Mode;
 
 use super::advice::{Fix, advice, fix, spaced, words};
 use super::keys::own;
+use super::moments::written;
 use super::session::SignedIn;
 use super::{Frame, Problem, page};
 use crate::api::extract::rfc3339;
@@ -23,6 +25,7 @@ struct EntryPage {
     tab: &'static str,
     may_see_logs: bool,
     at: String,
+    at_on: String,
     mode: &'static str,
     denied: String,
     advice: &'static str,
@@ -65,6 +68,7 @@ pub async fn show(
         tab: "logs",
         may_see_logs: true,
         at: rfc3339(entry.at),
+        at_on: say!("moments-utc", moment = written(entry.at, "%-d %b %Y, %H:%M:%S%.3f")),
         mode,
         denied: entry.reason.as_deref().map(words).unwrap_or_default(),
         advice: entry.reason.as_deref().map_or("", advice),

@@ -138,6 +138,14 @@ fn said(action: &str) -> &'static str {
         "token.made" => say!("audit-token-made"),
         "token.revoked" => say!("audit-token-revoked"),
         "user.made" => say!("audit-user-made"),
+        "webhook.changed" => say!("audit-webhook-changed"),
+        "webhook.deleted" => say!("audit-webhook-deleted"),
+        "webhook.disabled" => say!("audit-webhook-disabled"),
+        "webhook.event_given_up" => say!("audit-webhook-event-given-up"),
+        "webhook.made" => say!("audit-webhook-made"),
+        "webhook.resent" => say!("audit-webhook-resent"),
+        "webhook.secret_rolled" => say!("audit-webhook-secret-rolled"),
+        "webhook.tested" => say!("audit-webhook-tested"),
         _ => "",
     }
 }

@@ -372,6 +372,11 @@ fn second(at: UnixMs) -> String {
     crate::api::extract::rfc3339(at).chars().take(19).collect::<String>().replace('T', " ")
 }
 
+/// A moment to the second where it stands alone, `2026-11-21 15:28:07 UTC`.
+fn second_utc(at: UnixMs) -> String {
+    say!("moments-utc", moment = second(at))
+}
+
 /// A moment to the minute, `2026-11-21 15:28 UTC`.
 fn minute(at: UnixMs) -> String {
     say!("moments-utc", moment = second(at).chars().take(16).collect::<String>())

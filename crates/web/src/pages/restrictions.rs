@@ -13,7 +13,7 @@ use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
 use serde::Deserialize;
 
-use super::keys::{gate, own_key, state_words};
+use super::keys::{gate, own_key, state_words, tone};
 use super::proof::{Given, Waiting};
 use super::session::{SignedIn, Visitor};
 use super::{Frame, Problem, day, in_form, page};
@@ -26,6 +26,7 @@ struct RestrictionsPage {
     key_id: String,
     mode: &'static str,
     status: &'static str,
+    tone: &'static str,
     may_manage: bool,
     form: RestrictionsForm,
     field: &'static str,
@@ -104,6 +105,7 @@ fn shown(
         key_id: credential.key_id.clone(),
         mode: credential.mode.as_str(),
         status: state_words(view.state),
+        tone: tone(view.state),
         may_manage: !matches!(manage, Err(OpError::Forbidden)),
         form,
         field,

@@ -26,7 +26,9 @@ struct SessionLine {
     id: String,
     client: String,
     since: String,
+    since_on: String,
     seen: String,
+    seen_on: String,
     is_this: bool,
 }
 
@@ -104,7 +106,9 @@ pub async fn shown(app: &App, visitor: &Visitor, wrong: Wrong, asked: &SecurityQ
         id: session.id.to_string(),
         client: session.client.unwrap_or_default(),
         since: rfc3339(session.created_at),
+        since_on: super::second(session.created_at),
         seen: rfc3339(session.seen_at),
+        seen_on: super::second(session.seen_at),
     };
     let notice = match asked.done.as_str() {
         "password" => say!("security-done-password"),
