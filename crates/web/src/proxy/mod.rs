@@ -24,14 +24,13 @@ use hyper::upgrade::OnUpgrade;
 use keymint_app::App;
 use keymint_app::products::Product;
 use keymint_app::upstream::Upstream;
-use keymint_domain::id::RequestId;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 
 pub use download::Download;
 pub use flights::Heard;
-pub use headers::asks_for_websocket;
+pub use headers::{Introduction, asks_for_websocket};
 
 use crate::gateway::BODY_DEADLINE_MS;
 use crate::listener::Peer;
@@ -88,7 +87,7 @@ pub struct Call<'a> {
     /// The connection it came on.
     pub peer: &'a Rc<Peer>,
     /// Its id.
-    pub request_id: RequestId,
+    pub request_id: HeaderValue,
     /// The connection as a tunnel, when a WebSocket is asked for.
     pub upgrade: Option<OnUpgrade>,
 }
@@ -203,10 +202,14 @@ fn head(
     let (prefix, inside) = whole.split_at_checked(call.route_at).ok_or(DenyReason::Internal)?;
     let takes_off = !config.keep_prefix && !prefix.is_empty();
     let uri = if takes_off { inside_uri(inside).ok_or(DenyReason::AmbiguousRequest)? } else { call.uri.clone() };
+    let mut introduced = call.peer.introduction.borrow_mut();
+    let introduction = match &mut *introduced {
+        Some(known) if known.is_of(call.candidate) => known,
+        other => other.insert(Introduction::new(call.candidate, call.peer.address)),
+    };
     let told = Told {
-        candidate: call.candidate,
-        client_ip: call.peer.address,
-        request_id: call.request_id,
+        introduction,
+        request_id: call.request_id.clone(),
         prefix: takes_off.then_some(prefix),
         identity,
         keep_host: config.keep_host,
