@@ -90,28 +90,31 @@ impl Introduction {
     }
 }
 
-/// Makes the client's head into the one that goes upstream.
+/// The head that goes upstream, made out of the client's. A new one: what is sent again is made out of the same.
 ///
 /// # Errors
 /// `Ambiguous`.
-pub fn to_upstream(headers: &mut HeaderMap, dialect: &Dialect, told: Told<'_>) -> Result<(), Ambiguous> {
-    let options = connection_options(headers)?;
+pub fn to_upstream(client: &HeaderMap, dialect: &Dialect, told: Told<'_>) -> Result<HeaderMap, Ambiguous> {
+    let options = connection_options(client)?;
     if options.iter().any(|option| is_meaning(option)) {
         return Err(Ambiguous);
     }
-    let is_dropped = |name: &str| is_dropped(name, dialect) || options.iter().any(|option| option == name);
-    let dropped: Vec<HeaderName> = headers.keys().filter(|name| is_dropped(name.as_str())).cloned().collect();
-    for name in dropped {
-        headers.remove(name);
+    let mut headers = HeaderMap::with_capacity(client.len() + TOLD_MAX);
+    for name in client.keys() {
+        let text = name.as_str();
+        if text == HOST || is_dropped(text, dialect) || options.iter().any(|option| option == text) {
+            continue;
+        }
+        for value in client.get_all(name) {
+            headers.append(name, value.clone());
+        }
     }
-    headers.reserve(TOLD_MAX);
-    let host = if told.keep_host { headers.get(HOST).cloned() } else { headers.remove(HOST) };
-    tell(headers, told, host);
-    Ok(())
+    tell(&mut headers, told, client.get(HOST));
+    Ok(headers)
 }
 
-/// Adds the fields that are ours. `Host` is the pool's: it knows the address.
-fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<HeaderValue>) {
+/// Adds the fields that are ours. `Host` is the pool's, which knows the address, unless the client's goes on.
+fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<&HeaderValue>) {
     let Introduction { merchant, app, key, scopes, client_ip, mode, .. } = told.introduction;
     headers.insert(&MERCHANT, merchant.clone());
     headers.insert(&APP, app.clone());
@@ -122,7 +125,10 @@ fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<HeaderValue>) {
     headers.insert(&FORWARDED_PROTO, HeaderValue::from_static("http"));
     headers.insert(&REQUEST_ID, told.request_id);
     if let Some(host) = host {
-        headers.insert(&FORWARDED_HOST, host);
+        headers.insert(&FORWARDED_HOST, host.clone());
+        if told.keep_host {
+            headers.insert(HOST, host.clone());
+        }
     }
     if let Some(prefix) = told.prefix.and_then(|prefix| HeaderValue::from_str(prefix).ok()) {
         headers.insert(&FORWARDED_PREFIX, prefix);
@@ -226,7 +232,7 @@ fn is_dropped(name: &str, dialect: &Dialect) -> bool {
     // Most of what clients send, looked at first.
     if matches!(
         name,
-        "host" | "accept" | "accept-encoding" | "accept-language" | "content-type" | "cookie" | "origin" | "user-agent"
+        "accept" | "accept-encoding" | "accept-language" | "content-type" | "cookie" | "origin" | "user-agent"
     ) {
         return false;
     }
