@@ -194,7 +194,7 @@ impl App {
     pub async fn start(parts: Parts<'_>) -> Result<Self, StartError> {
         wait_for_predecessor(&parts.db).await?;
         check_keyring(&parts.db, &parts.keyring).await?;
-        let metrics = Metrics::new(parts.products.iter().map(|product| &product.name));
+        let metrics = Metrics::new(parts.products.iter().map(|product| &product.name), parts.products.upstreams());
         let runtime = tokio::runtime::Handle::current();
         let log = if parts.request_log.enabled {
             let lost = metrics.log_lost.clone();

@@ -7,7 +7,10 @@ use keymint_domain::reason::DenyReason;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use crate::upstream::{Address, Upstream};
 
 type Labels = Vec<(String, String)>;
 
@@ -17,6 +20,8 @@ pub struct Metrics {
     decisions: BTreeMap<Arc<str>, PerProduct>,
     /// Decisions that did not reach the request log.
     pub log_lost: Counter,
+    /// Whether each address of an upstream is well; set when the text is asked for.
+    addresses: Vec<(Arc<Upstream>, Vec<Gauge>)>,
 }
 
 struct PerProduct {
@@ -25,8 +30,8 @@ struct PerProduct {
 }
 
 impl Metrics {
-    /// Counters for these products.
-    pub fn new<'a>(products: impl Iterator<Item = &'a Arc<str>>) -> Self {
+    /// Counters for these products and upstreams.
+    pub fn new<'a>(products: impl Iterator<Item = &'a Arc<str>>, upstreams: &[Arc<Upstream>]) -> Self {
         let mut registry = Registry::with_prefix("keymint");
         let family = Family::<Labels, Counter>::default();
         let help = "Decisions about requests, by product and outcome (allow, or the reason of the denial)";
@@ -44,7 +49,8 @@ impl Metrics {
                 (Arc::clone(product), per_product)
             })
             .collect();
-        Self { registry, decisions, log_lost }
+        let addresses = addresses(&mut registry, upstreams);
+        Self { registry, decisions, log_lost, addresses }
     }
 
     /// Counts a decision.
@@ -64,10 +70,35 @@ impl Metrics {
 
     /// The text that Prometheus reads (OpenMetrics 1.0).
     pub fn text(&self) -> String {
+        for (upstream, gauges) in &self.addresses {
+            for (address, gauge) in upstream.addresses.iter().zip(gauges) {
+                gauge.set(i64::from(address.is_well()));
+            }
+        }
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             tracing::error!("the metrics could not be written");
         }
         text
     }
+}
+
+/// A gauge for each address. They are the operator's own, so the number of series is bounded.
+fn addresses(registry: &mut Registry, upstreams: &[Arc<Upstream>]) -> Vec<(Arc<Upstream>, Vec<Gauge>)> {
+    let family = Family::<Labels, Gauge>::default();
+    let help = "Whether an address of an upstream is well (1) or gets no requests (0)";
+    registry.register("upstream_address_well", help, family.clone());
+    let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let gauges = |upstream: &Upstream| {
+        let of = |address: &Address| {
+            let labels = vec![
+                label("product", &upstream.product),
+                label("mode", upstream.mode.as_str()),
+                label("address", &address.authority),
+            ];
+            family.get_or_create_owned(&labels)
+        };
+        upstream.addresses.iter().map(of).collect()
+    };
+    upstreams.iter().map(|upstream| (Arc::clone(upstream), gauges(upstream))).collect()
 }

@@ -197,8 +197,8 @@ impl Products {
             sandbox: config.sandbox.as_deref().unwrap_or(&dialect.sandbox).into(),
             dialect,
             secret_style: config.secret_style.clone(),
-            upstream_test: self.add_upstream(&config.name, config.upstream_test.as_ref()),
-            upstream_live: self.add_upstream(&config.name, config.upstream_live.as_ref()),
+            upstream_test: self.add_upstream((&config.name, Mode::Test), config.upstream_test.as_ref()),
+            upstream_live: self.add_upstream((&config.name, Mode::Live), config.upstream_live.as_ref()),
         });
         for (mode, hosts) in [(Mode::Test, &config.hosts_test), (Mode::Live, &config.hosts_live)] {
             for host in hosts {
@@ -214,8 +214,8 @@ impl Products {
         }
     }
 
-    fn add_upstream(&mut self, product: &str, config: Option<&UpstreamConfig>) -> Option<Arc<Upstream>> {
-        let upstream = Arc::new(Upstream::new(product, config?, self.upstreams.len()));
+    fn add_upstream(&mut self, whose: (&str, Mode), config: Option<&UpstreamConfig>) -> Option<Arc<Upstream>> {
+        let upstream = Arc::new(Upstream::new(whose, config?, self.upstreams.len()));
         self.upstreams.push(Arc::clone(&upstream));
         Some(upstream)
     }

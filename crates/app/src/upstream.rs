@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use keymint_domain::mode::Mode;
 use serde::Deserialize;
 
 /// Most addresses of one upstream: each is looked at with every request.
@@ -140,6 +141,10 @@ impl Address {
 pub struct Upstream {
     /// Its place among all upstreams.
     pub index: usize,
+    /// The product that it is behind.
+    pub product: Box<str>,
+    /// For which credentials.
+    pub mode: Mode,
     /// Where it listens. Never empty.
     pub addresses: Box<[Address]>,
     /// What `Host` says; the address's own when absent.
@@ -152,7 +157,7 @@ pub struct Upstream {
 
 impl Upstream {
     /// From settings that `check` found right. `index` is its place among all upstreams.
-    pub fn new(product: &str, config: &UpstreamConfig, index: usize) -> Self {
+    pub fn new((product, mode): (&str, Mode), config: &UpstreamConfig, index: usize) -> Self {
         let parsed = config.addresses.iter().filter_map(|text| parse(text).ok());
         let addresses = parsed.map(|(host, port, authority)| {
             let is_well = AtomicBool::new(true);
@@ -160,6 +165,8 @@ impl Upstream {
         });
         Self {
             index,
+            product: product.into(),
+            mode,
             addresses: addresses.collect(),
             host: config.host.as_deref().map(Into::into),
             audience: config.audience.as_deref().unwrap_or(product).into(),
@@ -381,7 +388,7 @@ mod tests {
     #[test]
     fn news_of_an_address_are_told_once() {
         let config: UpstreamConfig = toml::from_str("addresses = [\"http://127.0.0.1:9000\"]").expect("a config");
-        let upstream = Upstream::new("a", &config, 0);
+        let upstream = Upstream::new(("a", Mode::Test), &config, 0);
         let address = upstream.addresses.first().expect("an address");
         assert!(address.is_well() && address.note(false) && !address.note(false) && !address.is_well());
         assert!(address.note(true) && address.is_well());

@@ -1,6 +1,6 @@
 //! Listeners: one single-threaded runtime per thread with `SO_REUSEPORT`, so that a payment never waits behind a page.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::deadline::{Deadlines, deadlines};
 use crate::gateway::wire::{Fault, Watched};
+use crate::proxy::Introduction;
 use crate::reply::Response;
 
 /// How long a head may take to arrive (T70).
@@ -41,6 +42,8 @@ pub struct Peer {
     pub fault: Fault,
     /// Where the deadline of a body is noted.
     pub deadlines: Deadlines,
+    /// How the proxy introduced the last of its requests.
+    pub introduction: RefCell<Option<Introduction>>,
     is_cut: Cell<bool>,
     /// As long as anything knows the peer, its connection counts as open.
     _open: Open,
@@ -203,7 +206,8 @@ async fn serve<S: Service>(
     let _ = stream.set_nodelay(true);
     let (watched, fault) = Watched::new(stream);
     let (deadlines, mut watch) = deadlines(HEAD_DEADLINE);
-    let peer = Rc::new(Peer { address, fault, deadlines: deadlines.clone(), is_cut: Cell::new(false), _open: open });
+    let (is_cut, introduction) = (Cell::new(false), RefCell::default());
+    let peer = Rc::new(Peer { address, fault, deadlines: deadlines.clone(), introduction, is_cut, _open: open });
     let seen = Rc::clone(&peer);
     let answer = service_fn(move |request| {
         let (service, peer) = (Rc::clone(&service), Rc::clone(&peer));

@@ -99,7 +99,7 @@ enum Step<'a> {
 struct Arrived {
     parts: http::request::Parts,
     body: Incoming,
-    request_id: RequestId,
+    request_id: HeaderValue,
     upgrade: Option<OnUpgrade>,
 }
 
@@ -128,7 +128,7 @@ impl Gateway {
         Some(Addressed { product, route_at: end + 1, host_mode: None })
     }
 
-    /// Decides about a request, and has it answered. What of it is logged is left in `parts`.
+    /// Decides about a request, and has it answered. Gives what the log says of its head, too.
     async fn answered(&self, addressed: &Addressed<'_>, arrived: Arrived, peer: &Rc<Peer>) -> (Outcome, Logged) {
         let Arrived { parts, body, request_id, upgrade } = arrived;
         let heard = self.proxy.heard();
@@ -325,15 +325,15 @@ impl Service for Gateway {
         };
         let at = self.app.clock.now();
         let request_id = self.next_id(at);
-        let arrived = Arrived { parts, body, request_id, upgrade };
+        let id = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&request_id.to_bytes()));
+        let id = id.unwrap_or(HeaderValue::from_static(""));
+        let arrived = Arrived { parts, body, request_id: id.clone(), upgrade };
         let (outcome, logged) = self.answered(&addressed, arrived, peer).await;
         let Outcome { mut response, candidate, scheme, reason, rate } = outcome;
         if let Some(rate) = rate {
             reply::tell_rate(&mut response, addressed.product, rate, reason);
         }
-        if let Ok(value) = HeaderValue::from_bytes(&request_id.to_bytes()) {
-            response.headers_mut().insert(&REQUEST_ID, value);
-        }
+        response.headers_mut().insert(&REQUEST_ID, id);
         let noted = Noted {
             at,
             request_id,

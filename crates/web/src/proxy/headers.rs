@@ -4,19 +4,22 @@
 //! A name that holds anything but letters, digits and `-` does not go either: CGI and its heirs read `X_Keymint_Key`,
 //! `X.Keymint.Key` and `X-Keymint-Key` as one (T88).
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::{Arc, Weak};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderValue};
 use keymint_domain::dialect::Dialect;
 use keymint_domain::gate::CREDENTIAL_HEADERS;
-use keymint_domain::id::RequestId;
+use keymint_domain::mode::Mode;
 use keymint_domain::verify::Candidate;
 
 /// Most names in `Connection`.
 const CONNECTION_OPTIONS_MAX: usize = 16;
+
+/// Most fields that we add, `Host` included.
+const TOLD_MAX: usize = 13;
 
 static MERCHANT: HeaderName = HeaderName::from_static("x-keymint-merchant");
 static APP: HeaderName = HeaderName::from_static("x-keymint-app");
@@ -40,12 +43,10 @@ pub struct Ambiguous;
 
 /// What we tell the upstream about a request.
 pub struct Told<'a> {
-    /// Whose it is.
-    pub candidate: &'a Candidate,
-    /// The client.
-    pub client_ip: IpAddr,
+    /// Whose it is, and who the client is.
+    pub introduction: &'a Introduction,
     /// The request.
-    pub request_id: RequestId,
+    pub request_id: HeaderValue,
     /// What was taken off the front of the path: `/` and the product's name, if anything.
     pub prefix: Option<&'a str>,
     /// The identity token.
@@ -54,66 +55,80 @@ pub struct Told<'a> {
     pub keep_host: bool,
 }
 
-/// Makes the client's head into the one that goes upstream.
+/// The values that are the same for each request of one credential on one connection. Made once: most connections carry
+/// one credential's requests.
+#[derive(Clone)]
+pub struct Introduction {
+    /// Weak, so that nothing of a changed record is kept alive.
+    candidate: Weak<Candidate>,
+    merchant: HeaderValue,
+    app: HeaderValue,
+    key: HeaderValue,
+    scopes: HeaderValue,
+    client_ip: HeaderValue,
+    mode: Mode,
+}
+
+impl Introduction {
+    /// For a credential and a client.
+    pub fn new(candidate: &Arc<Candidate>, client_ip: IpAddr) -> Self {
+        let scopes = candidate.restrictions.as_deref().map_or(String::new(), |found| found.scopes.join(" "));
+        Self {
+            candidate: Arc::downgrade(candidate),
+            merchant: value(candidate.merchant_id.to_string().into()),
+            app: value(candidate.app_id.to_string().into()),
+            key: value(Bytes::copy_from_slice(candidate.key_id.as_bytes())),
+            scopes: value(scopes.into()),
+            client_ip: value(client_ip.to_string().into()),
+            mode: candidate.mode,
+        }
+    }
+
+    /// Whether it is for this record: not only this key id, since scopes change.
+    pub fn is_of(&self, candidate: &Arc<Candidate>) -> bool {
+        std::ptr::eq(self.candidate.as_ptr(), Arc::as_ptr(candidate))
+    }
+}
+
+/// The head that goes upstream, made out of the client's. A new one: what is sent again is made out of the same.
 ///
 /// # Errors
 /// `Ambiguous`.
-pub fn to_upstream(headers: &mut HeaderMap, dialect: &Dialect, told: Told<'_>) -> Result<(), Ambiguous> {
-    let options = connection_options(headers)?;
+pub fn to_upstream(client: &HeaderMap, dialect: &Dialect, told: Told<'_>) -> Result<HeaderMap, Ambiguous> {
+    let options = connection_options(client)?;
     if options.iter().any(|option| is_meaning(option)) {
         return Err(Ambiguous);
     }
-    let is_dropped = |name: &str| is_dropped(name, dialect) || options.iter().any(|option| option == name);
-    let dropped: Vec<HeaderName> = headers.keys().filter(|name| is_dropped(name.as_str())).cloned().collect();
-    for name in dropped {
-        headers.remove(name);
+    let mut headers = HeaderMap::with_capacity(client.len() + TOLD_MAX);
+    for name in client.keys() {
+        let text = name.as_str();
+        if text == HOST || is_dropped(text, dialect) || options.iter().any(|option| option == text) {
+            continue;
+        }
+        for value in client.get_all(name) {
+            headers.append(name, value.clone());
+        }
     }
-    let host = headers.get(HOST).cloned();
-    if !told.keep_host {
-        // The pool sets the address's own.
-        headers.remove(HOST);
-    }
-    tell(headers, told, host);
-    Ok(())
+    tell(&mut headers, told, client.get(HOST));
+    Ok(headers)
 }
 
-/// Adds the fields that are ours. One allocation holds all their values.
-fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<HeaderValue>) {
-    let Candidate { merchant_id, app_id, key_id, mode, restrictions, .. } = told.candidate;
-    let mut text = BytesMut::with_capacity(256);
-    let mut ends = [0_usize; 6];
-    let mut parts = ends.iter_mut();
-    let mut end = |text: &BytesMut| {
-        if let Some(end) = parts.next() {
-            *end = text.len();
-        }
-    };
-    // Writing to a buffer in memory never fails.
-    let _ = write!(text, "{merchant_id}");
-    end(&text);
-    let _ = write!(text, "{app_id}");
-    end(&text);
-    text.extend_from_slice(key_id.as_bytes());
-    end(&text);
-    for (index, scope) in restrictions.iter().flat_map(|restrictions| &restrictions.scopes).enumerate() {
-        text.extend_from_slice(if index > 0 { b" " } else { b"" });
-        text.extend_from_slice(scope.as_bytes());
-    }
-    end(&text);
-    let _ = write!(text, "{}", told.client_ip);
-    end(&text);
-    text.extend_from_slice(&told.request_id.to_bytes());
-    end(&text);
-    let text = text.freeze();
-    let mut begin = 0;
-    for (name, end) in [&MERCHANT, &APP, &KEY, &SCOPES, &FORWARDED_FOR, &REQUEST_ID].into_iter().zip(ends) {
-        headers.insert(name, value(text.slice(begin..end)));
-        begin = end;
-    }
+/// Adds the fields that are ours. `Host` is the pool's, which knows the address, unless the client's goes on.
+fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<&HeaderValue>) {
+    let Introduction { merchant, app, key, scopes, client_ip, mode, .. } = told.introduction;
+    headers.insert(&MERCHANT, merchant.clone());
+    headers.insert(&APP, app.clone());
+    headers.insert(&KEY, key.clone());
     headers.insert(&MODE, HeaderValue::from_static(mode.as_str()));
+    headers.insert(&SCOPES, scopes.clone());
+    headers.insert(&FORWARDED_FOR, client_ip.clone());
     headers.insert(&FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(&REQUEST_ID, told.request_id);
     if let Some(host) = host {
-        headers.insert(&FORWARDED_HOST, host);
+        headers.insert(&FORWARDED_HOST, host.clone());
+        if told.keep_host {
+            headers.insert(HOST, host.clone());
+        }
     }
     if let Some(prefix) = told.prefix.and_then(|prefix| HeaderValue::from_str(prefix).ok()) {
         headers.insert(&FORWARDED_PREFIX, prefix);
@@ -211,6 +226,16 @@ fn is_meaning(name: &str) -> bool {
 }
 
 fn is_dropped(name: &str, dialect: &Dialect) -> bool {
+    if dialect.extra_credential_headers.iter().any(|header| **header == *name) {
+        return true;
+    }
+    // Most of what clients send, looked at first.
+    if matches!(
+        name,
+        "accept" | "accept-encoding" | "accept-language" | "content-type" | "cookie" | "origin" | "user-agent"
+    ) {
+        return false;
+    }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return true;
     }
@@ -219,7 +244,6 @@ fn is_dropped(name: &str, dialect: &Dialect) -> bool {
         || matches!(name, "content-length" | "expect")
         || is_about_the_client(name)
         || CREDENTIAL_HEADERS.contains(&name)
-        || dialect.extra_credential_headers.iter().any(|header| **header == *name)
 }
 
 fn is_hop_by_hop(name: &str) -> bool {

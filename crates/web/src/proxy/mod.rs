@@ -24,14 +24,13 @@ use hyper::upgrade::OnUpgrade;
 use keymint_app::App;
 use keymint_app::products::Product;
 use keymint_app::upstream::Upstream;
-use keymint_domain::id::RequestId;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 
 pub use download::Download;
 pub use flights::Heard;
-pub use headers::asks_for_websocket;
+pub use headers::{Introduction, asks_for_websocket};
 
 use crate::gateway::BODY_DEADLINE_MS;
 use crate::listener::Peer;
@@ -88,7 +87,7 @@ pub struct Call<'a> {
     /// The connection it came on.
     pub peer: &'a Rc<Peer>,
     /// Its id.
-    pub request_id: RequestId,
+    pub request_id: HeaderValue,
     /// The connection as a tunnel, when a WebSocket is asked for.
     pub upgrade: Option<OnUpgrade>,
 }
@@ -146,11 +145,12 @@ impl Proxy {
         }
         let upgrade = call.upgrade.take().filter(|_| config.websockets);
         let identity = side.vouchers.as_ref().map(|vouchers| vouchers.token(&self.app, call.candidate));
-        let request = head(&mut call, identity, upgrade.is_some())?;
+        let request = head(&call, identity.clone(), upgrade.is_some())?;
         let flight = self.flights.begin(call.candidate, call.token_ends_at, call.heard);
         let (answer, idle) = (Ticks::of_ms(config.answer_timeout_ms), Ticks::of_ms(config.idle_timeout_ms));
         flight.allow(answer);
-        let (body, progress) = match call.body {
+        let inbound = std::mem::replace(&mut call.body, Inbound::Whole(Bytes::new()));
+        let (body, progress) = match inbound {
             Inbound::Whole(bytes) => {
                 flight.sent();
                 (Upload::Whole(bytes), None)
@@ -163,7 +163,12 @@ impl Proxy {
             }
         };
         let wanted = if upgrade.is_some() { Wanted::Tunnel } else { Wanted::Plain };
-        let sent = side.pool.send(request.map(|()| body), wanted, &flight).await;
+        let is_repeatable = body.is_end_stream() && matches!(call.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        let again = || match is_repeatable {
+            true => head(&call, identity.clone(), upgrade.is_some()).ok().map(|head| head.map(|()| Upload::empty())),
+            false => None,
+        };
+        let sent = side.pool.send(request.map(|()| body), &again, wanted, &flight).await;
         let (response, lease) = sent.map_err(|reason| refused(reason, progress.as_deref()))?;
         flight.answered();
         let (mut parts, body) = response.into_parts();
@@ -193,26 +198,26 @@ impl Proxy {
 }
 
 /// The head that goes upstream.
-fn head(
-    call: &mut Call<'_>,
-    identity: Option<HeaderValue>,
-    is_websocket: bool,
-) -> Result<http::Request<()>, DenyReason> {
+fn head(call: &Call<'_>, identity: Option<HeaderValue>, is_websocket: bool) -> Result<http::Request<()>, DenyReason> {
     let config = &call.upstream.config;
     let whole = call.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let (prefix, inside) = whole.split_at_checked(call.route_at).ok_or(DenyReason::Internal)?;
     let takes_off = !config.keep_prefix && !prefix.is_empty();
     let uri = if takes_off { inside_uri(inside).ok_or(DenyReason::AmbiguousRequest)? } else { call.uri.clone() };
+    let mut introduced = call.peer.introduction.borrow_mut();
+    let introduction = match &mut *introduced {
+        Some(known) if known.is_of(call.candidate) => known,
+        other => other.insert(Introduction::new(call.candidate, call.peer.address)),
+    };
     let told = Told {
-        candidate: call.candidate,
-        client_ip: call.peer.address,
-        request_id: call.request_id,
+        introduction,
+        request_id: call.request_id.clone(),
         prefix: takes_off.then_some(prefix),
         identity,
         keep_host: config.keep_host,
     };
-    let mut headers = std::mem::take(&mut call.headers);
-    headers::to_upstream(&mut headers, &call.product.dialect, told).map_err(|_| DenyReason::AmbiguousRequest)?;
+    let headers = headers::to_upstream(&call.headers, &call.product.dialect, told);
+    let mut headers = headers.map_err(|_| DenyReason::AmbiguousRequest)?;
     if is_websocket {
         headers::upgrade(&mut headers);
     }

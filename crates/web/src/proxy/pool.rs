@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use http::header::HOST;
 use http::{HeaderValue, Request};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use keymint_app::upstream::{Address, Host, Upstream};
@@ -94,13 +94,14 @@ impl Pool {
         }
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer. `again` makes it anew, if it may be sent twice.
     ///
     /// # Errors
     /// What went wrong, as the caller is told.
     pub async fn send(
         self: &Rc<Self>,
         mut request: Request<Upload>,
+        again: &dyn Fn() -> Option<Request<Upload>>,
         wanted: Wanted,
         flight: &Flight,
     ) -> Result<(http::Response<Incoming>, Lease), DenyReason> {
@@ -118,7 +119,6 @@ impl Pool {
             if !self.upstream.config.keep_host {
                 request.headers_mut().insert(HOST, lease.host());
             }
-            let spare = spare(&request);
             let Some(sender) = &mut lease.sender else { return Err(DenyReason::Internal) };
             let answering = sender.try_send_request(request);
             let mut answering = std::pin::pin!(answering);
@@ -130,14 +130,14 @@ impl Pool {
                 Ok(response) => return Ok((response, lease)),
                 Err(error) => error,
             };
-            let Some(again) = error.take_message().or(spare) else {
+            let Some(next) = error.take_message().or_else(again) else {
                 tracing::debug!(error = %error.into_error(), "the upstream broke off");
                 return Err(DenyReason::UpstreamFailed);
             };
             if !lease.is_reused {
                 tried |= bit(place);
             }
-            (request, last) = (again, DenyReason::UpstreamFailed);
+            (request, last) = (next, DenyReason::UpstreamFailed);
         }
         Err(last)
     }
@@ -218,18 +218,6 @@ fn reason(end: End) -> DenyReason {
 
 fn bit(place: usize) -> u32 {
     u32::try_from(place).ok().and_then(|place| 1_u32.checked_shl(place)).unwrap_or(0)
-}
-
-/// A second copy of a request that may be sent again.
-fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
-    if !matches!(request.method().as_str(), "GET" | "HEAD" | "OPTIONS") || !request.body().is_end_stream() {
-        return None;
-    }
-    let mut spare = Request::new(Upload::empty());
-    spare.method_mut().clone_from(request.method());
-    spare.uri_mut().clone_from(request.uri());
-    spare.headers_mut().clone_from(request.headers());
-    Some(spare)
 }
 
 async fn open(address: &Address, wanted: Wanted) -> Result<Sender, Box<dyn std::error::Error + Send + Sync>> {

@@ -191,6 +191,13 @@ fn an_address_that_is_away_is_skipped_and_comes_back() {
         assert_eq!(get(&dev, &key, "/v1/orders").status, 200, "{number}");
         assert_eq!(call(&key, "POST", "/v1/orders").body("{}").send(dev.gateway).status, 200, "{number}");
     }
+    let is_well = |address: std::net::SocketAddr| {
+        let text = keymint_testkit::Request::new("GET", "/metrics").send(dev.internal).body;
+        let name =
+            format!("keymint_upstream_address_well{{product=\"razorpay\",mode=\"test\",address=\"{address}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&name)).map(str::to_owned)
+    };
+    assert_eq!((is_well(one.address).as_deref(), is_well(away).as_deref()), (Some("1"), Some("0")));
     let two = Upstream::at(away, serve);
     let begun = Instant::now();
     while two.seen().is_empty() {

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod desync;
 mod heads;
 mod identity;
 mod paths;
