@@ -2,7 +2,7 @@
 // the accessibility tests and Lighthouse go through this table, so a new page is one line here and nothing else.
 
 import { serve } from "./elsewhere.mjs";
-import { addPasskey, beginMailCodes, beginPasskey, codeTo, fresh, PASSWORD, setUpAuthenticator, signUp, withPasskeys } from "./person.mjs";
+import { addPasskey, beginMailCodes, beginPasskey, codeTo, fresh, PASSWORD, setUpAuthenticator, signUp, totp, withPasskeys } from "./person.mjs";
 
 /** What most pages are shown with. Everything is made over the management API and the gateway, as it would be. */
 export async function furnish(keymint) {
@@ -116,6 +116,32 @@ const settingUp = async (visitor, { keymint }) => {
   await visitor.press("Set up an authenticator app");
 };
 
+/** The codes that stand in for a lost authenticator, shown once. */
+const recoveryCodes = async (visitor) => {
+  await signUp(visitor, fresh("recovery"));
+  await setUpAuthenticator(visitor);
+};
+const confirmingPhone = async (visitor) => {
+  await signUp(visitor, fresh("phone"));
+  await visitor.goto("/security");
+  await visitor.page.locator("form[action='/security/phone'] input[name=phone]").fill("+919876500077");
+  await visitor.page.locator("form[action='/security/phone'] input[name=password]").fill(PASSWORD);
+  await visitor.page.locator("form[action='/security/phone'] button").click();
+  await visitor.page.getByRole("heading", { name: "Confirm your phone" }).waitFor();
+};
+/** A role of a merchant's own, about to be changed. */
+const changingRole = async (visitor) => {
+  const merchant = await signUp(visitor, fresh("role"));
+  const secret = await setUpAuthenticator(visitor);
+  await visitor.goto(`/merchants/${merchant}/roles?copy=developer`);
+  await visitor.page.locator("form.stack input[name=name]").fill("Support on call in the evening and at night");
+  await visitor.press("Make the role");
+  await visitor.page.locator("input[name=code]").fill(totp(secret));
+  await visitor.page.locator("form input[name=code] ~ button, form button.primary").first().click();
+  await visitor.page.getByText("The role is there.").waitFor();
+  await visitor.page.locator("table.matrix thead a").click();
+};
+
 const turningMailCodesOn = (visitor, { keymint }) => beginMailCodes(visitor, keymint.user("admin").password);
 /** A password that was set anew by mail, where codes by mail are all there is. */
 const afterReset = async (visitor) => {
@@ -213,6 +239,7 @@ export const PAGES = [
   page("team-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/team`),
   page("roles", "owner", ({ merchant }) => `/merchants/${merchant}/roles?copy=developer`),
   page("roles-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/roles`),
+  page("role", undefined, () => "/sign-in", changingRole),
   page("activation", "owner", ({ merchant }) => `/merchants/${merchant}/activation`),
   page("audit", "owner", ({ merchant }) => `/merchants/${merchant}/audit`),
   page("invitations", "viewer", () => "/invitations"),
@@ -224,6 +251,8 @@ export const PAGES = [
   named("passkey-second", undefined, () => "/sign-in", enteringByPasskey),
   page("mail-codes", "admin", () => "/security", turningMailCodesOn),
   page("security-after-reset", undefined, () => "/sign-in", afterReset),
+  page("recovery-codes", undefined, () => "/sign-in", recoveryCodes),
+  page("phone", undefined, () => "/sign-in", confirmingPhone),
   page("authenticator", "admin", () => "/security", settingUp),
   page("keys", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`),
   page("keys-change", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`, openMenu),
