@@ -139,7 +139,7 @@ scenarioWithAndWithoutScripts("a phone proves with a code, and a team is invited
   await owner.press("Invite");
   await owner.page.getByLabel("Code").fill(await codeTo(owner, phone, 6));
   await owner.press("Invite");
-  assert.match(await owner.row(invited).innerText(), /viewer/ii);
+  assert.match(await owner.row(invited).innerText(), /viewer/i);
 
   const bob = await visit();
   await signUp(bob, invited);
