@@ -135,6 +135,12 @@ impl House {
                 "\n[[product]]\nname = \"{product}\"\ndialect = \"{product}\"\nsandbox = \"accept\"\n\
                  hosts_test = [\"sandbox.{product}.localhost\"]\n"
             );
+            if product == "kpay" {
+                // Counted as the vendor does, and never full.
+                text.push_str(
+                    "[[product.limit]]\nname = \"default\"\nper = \"key\"\nrequests = 100000000\nwindow_seconds = 60\n",
+                );
+            }
             if let Some(upstream) = setting.upstream {
                 let _ = write!(text, "[product.upstream_test]\naddresses = [\"http://{upstream}\"]\n");
             }
