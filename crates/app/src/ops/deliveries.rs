@@ -7,7 +7,7 @@ use keymint_domain::role::Act;
 use keymint_domain::time::UnixMs;
 use keymint_domain::webhook::Webhooks;
 use keymint_store::db::Conn;
-use keymint_store::deliveries::{self, Attempt, Delivery, DeliveryState, Event};
+use keymint_store::deliveries::{self, Attempt, Delivery, Event};
 use keymint_store::webhooks::{self, Endpoint, EndpointState};
 use serde_json::json;
 
@@ -215,9 +215,4 @@ pub async fn resend_since(app: &App, actor: Actor, id: EndpointId, since: UnixMs
     change.commit(saying, Vec::new()).await?;
     app.webhooks.wake();
     Ok(count)
-}
-
-/// Whether a delivery is at its end.
-pub fn is_over(state: DeliveryState) -> bool {
-    state != DeliveryState::Waiting
 }
