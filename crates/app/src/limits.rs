@@ -106,39 +106,57 @@ impl Rates {
     /// # Errors
     /// Where the rule stands that has no room left; of several, the one that takes longest.
     fn count(&self, product: &Product, view: &RequestView<'_>, who: &Who<'_>) -> Result<Option<Rate>, Rate> {
+        let mut covering = product.limits.iter().enumerate().filter_map(|(rule, limit)| {
+            let subject = self.subject(limit.per, view, who)?;
+            limit.covers(view).then_some(Rule { rule, limit, subject })
+        });
+        let Some(first) = covering.next() else { return Ok(None) };
         let now_ms = self.begun.elapsed_ms();
-        let windows: Vec<(usize, &Limit, Arc<Mutex<Window>>)> = product
-            .limits
-            .iter()
-            .enumerate()
-            .filter_map(|(rule, limit)| {
-                let subject = self.subject(limit.per, view, who)?;
-                if !limit.covers(view) {
-                    return None;
-                }
-                let key = (product.first_rule.saturating_add(u32::try_from(rule).ok()?), subject);
-                let fresh = || Ok::<_, Infallible>(Arc::default());
-                let kept =
-                    self.counts(limit.per).get_or_insert_with(&key, fresh).unwrap_or_else(|never| match never {});
-                Some((rule, limit, kept))
-            })
-            .collect();
-        let mut held: Vec<(usize, &Limit, MutexGuard<'_, Window>)> = windows
-            .iter()
-            .map(|(rule, limit, window)| (*rule, *limit, window.lock().unwrap_or_else(PoisonError::into_inner)))
-            .collect();
-        let full = held.iter_mut().filter_map(|(rule, limit, window)| {
-            let (has_room, standing) = window.look(limit, now_ms);
-            (!has_room).then_some(Rate { rule: *rule, standing })
+        // Mostly there is one, and nothing to be held together.
+        let Some(second) = covering.next() else {
+            let window = self.window(product, &first);
+            let mut window = held(&window);
+            if !window.has_room(first.limit, now_ms) {
+                return Err(first.at(window.standing(first.limit, now_ms)));
+            }
+            return Ok(Some(first.at(window.take(first.limit, now_ms))));
+        };
+        let rules: Vec<Rule<'_>> = [first, second].into_iter().chain(covering).collect();
+        let windows: Vec<Arc<Mutex<Window>>> = rules.iter().map(|rule| self.window(product, rule)).collect();
+        let mut counts: Vec<_> = rules.iter().zip(windows.iter().map(|window| held(window))).collect();
+        let full = counts.iter_mut().filter_map(|(rule, window)| {
+            (!window.has_room(rule.limit, now_ms)).then(|| rule.at(window.standing(rule.limit, now_ms)))
         });
         if let Some(fullest) = full.max_by_key(|rate| rate.standing.reset_seconds) {
             return Err(fullest);
         }
-        let standings = held
-            .iter_mut()
-            .map(|(rule, limit, window)| Some(Rate { rule: *rule, standing: window.take(limit, now_ms) }));
-        Ok(standings.fold(None, Rate::tighter))
+        let rates = counts.iter_mut().map(|(rule, window)| Some(rule.at(window.take(rule.limit, now_ms))));
+        Ok(rates.fold(None, Rate::tighter))
     }
+
+    fn window(&self, product: &Product, rule: &Rule<'_>) -> Arc<Mutex<Window>> {
+        let number = product.first_rule.saturating_add(u32::try_from(rule.rule).unwrap_or(u32::MAX));
+        let fresh = || Ok::<_, Infallible>(Arc::default());
+        let kept = self.counts(rule.limit.per).get_or_insert_with(&(number, rule.subject), fresh);
+        kept.unwrap_or_else(|never| match never {})
+    }
+}
+
+/// A rule that covers a request, and whom it counts.
+struct Rule<'a> {
+    rule: usize,
+    limit: &'a Limit,
+    subject: u128,
+}
+
+impl Rule<'_> {
+    fn at(&self, standing: Standing) -> Rate {
+        Rate { rule: self.rule, standing }
+    }
+}
+
+fn held(window: &Mutex<Window>) -> MutexGuard<'_, Window> {
+    window.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn denied(rate: Rate) -> Denied {

@@ -38,6 +38,8 @@ pub struct Limit {
     pub name: Box<str>,
     /// What is counted together.
     pub per: Per,
+    /// What headers say of it: its name, quota and window (draft-ietf-httpapi-ratelimit-headers-10 section 2).
+    pub policy: Box<str>,
     /// Requests in a window.
     pub requests: u32,
     /// The window. Seconds.
@@ -87,21 +89,28 @@ pub struct Window {
     total: u32,
     /// The number of the part under way.
     newest: i64,
+    /// The number of the oldest part that counted anything; `newest` when none did.
+    oldest: i64,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { counts: [0; KEPT], total: 0, newest: i64::MIN }
+        Self { counts: [0; KEPT], total: 0, newest: i64::MIN, oldest: i64::MIN }
     }
 }
 
 impl Window {
-    /// Whether one more may come, and where the count stands as it is: nothing is counted. `now_ms` never goes back for
-    /// long: a clock that does, finds what was counted later still there.
-    pub fn look(&mut self, limit: &Limit, now_ms: i64) -> (bool, Standing) {
+    /// Whether one more may come; nothing is counted. `now_ms` never goes back for long: a clock that does, finds what was
+    /// counted later still there.
+    pub fn has_room(&mut self, limit: &Limit, now_ms: i64) -> bool {
         self.move_to(limit, now_ms);
+        self.total < limit.requests
+    }
+
+    /// Where the count stands.
+    pub fn standing(&self, limit: &Limit, now_ms: i64) -> Standing {
         let remaining = limit.requests.saturating_sub(self.total);
-        (remaining > 0, Standing { remaining, reset_seconds: self.reset_seconds(limit, now_ms) })
+        Standing { remaining, reset_seconds: self.reset_seconds(limit, now_ms) }
     }
 
     /// Counts one.
@@ -111,8 +120,7 @@ impl Window {
             *count = count.saturating_add(1);
             self.total = self.total.saturating_add(1);
         }
-        let remaining = limit.requests.saturating_sub(self.total);
-        Standing { remaining, reset_seconds: self.reset_seconds(limit, now_ms) }
+        self.standing(limit, now_ms)
     }
 
     fn move_to(&mut self, limit: &Limit, now_ms: i64) {
@@ -121,7 +129,7 @@ impl Window {
             return;
         }
         if part.saturating_sub(self.newest) >= KEPT as i64 {
-            *self = Self { newest: part, ..Self::default() };
+            *self = Self { newest: part, oldest: part, ..Self::default() };
             return;
         }
         while self.newest < part {
@@ -131,13 +139,20 @@ impl Window {
                 *count = 0;
             }
         }
+        while self.oldest < part && (self.oldest <= part - KEPT as i64 || self.count(self.oldest) == 0) {
+            self.oldest += 1;
+        }
+    }
+
+    fn count(&self, part: i64) -> u32 {
+        self.counts.get(place(part)).copied().unwrap_or(0)
     }
 
     /// After how long enough of the oldest counts are gone for one more to come; for the first to go where there is room.
     fn reset_seconds(&self, limit: &Limit, now_ms: i64) -> u32 {
         let mut over = i64::from(self.total) - i64::from(limit.requests) + 1;
-        for part in self.newest.saturating_sub(PARTS as i64)..=self.newest {
-            let count = self.counts.get(place(part)).copied().unwrap_or(0);
+        for part in self.oldest..=self.newest {
+            let count = self.count(part);
             over -= i64::from(count);
             if count > 0 && over <= 0 {
                 let gone_ms = (part + KEPT as i64).saturating_mul(part_ms(limit));

@@ -1,10 +1,11 @@
 //! Answers: ours are small, whole and never cached; those of an upstream come as they come.
 
+use std::fmt::Write as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use hyper::body::{Frame, SizeHint};
 use keymint_app::limits::Rate;
@@ -98,11 +99,18 @@ pub fn closing(mut response: Response) -> Response {
     response
 }
 
+/// draft-ietf-httpapi-ratelimit-headers-10 section 3.
+static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// A rule's name of 32 characters, and two numbers. Bytes.
+const STANDING_LENGTH_MAX: usize = 64;
+/// The same, section 2.
+static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
 /// Says where a caller stands with the rates (draft-ietf-httpapi-ratelimit-headers-10), and to one that has no room left
 /// when to come again (RFC 9110 section 10.2.3).
 pub fn tell_rate(response: &mut Response, product: &Product, rate: Rate, reason: Option<DenyReason>) {
     for (name, value) in rate_headers(product, rate, reason) {
-        if let Ok(value) = HeaderValue::from_str(&value) {
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
             response.headers_mut().insert(name, value);
         }
     }
@@ -113,13 +121,13 @@ pub fn rate_headers(
     product: &Product,
     rate: Rate,
     reason: Option<DenyReason>,
-) -> impl Iterator<Item = (&'static str, String)> {
+) -> impl Iterator<Item = (&'static HeaderName, String)> {
     let Standing { remaining, reset_seconds } = rate.standing;
     let told = product.limits.get(rate.rule).map(|limit| {
-        let policy = format!("\"{}\";q={};w={}", limit.name, limit.requests, limit.window_seconds);
-        let standing = format!("\"{}\";r={remaining};t={reset_seconds}", limit.name);
-        [("ratelimit-policy", policy), ("ratelimit", standing)]
+        let mut standing = String::with_capacity(STANDING_LENGTH_MAX);
+        let _ = write!(standing, "\"{}\";r={remaining};t={reset_seconds}", limit.name);
+        [(&RATELIMIT_POLICY, limit.policy.to_string()), (&RATELIMIT, standing)]
     });
     let is_over = reason == Some(DenyReason::RateLimited);
-    told.into_iter().flatten().chain(is_over.then(|| ("retry-after", reset_seconds.to_string())))
+    told.into_iter().flatten().chain(is_over.then(|| (&RETRY_AFTER, reset_seconds.to_string())))
 }

@@ -10,6 +10,7 @@ use crate::fixture::SeededEntropy;
 fn limit(requests: u32, window_seconds: u32) -> Limit {
     Limit {
         name: "l".into(),
+        policy: format!("\"l\";q={requests};w={window_seconds}").into(),
         per: Per::Key,
         requests,
         window_seconds,
@@ -21,7 +22,7 @@ fn limit(requests: u32, window_seconds: u32) -> Limit {
 
 /// Counts one where there is room; whether there was.
 fn try_one(window: &mut Window, limit: &Limit, now_ms: i64) -> bool {
-    let (has_room, _) = window.look(limit, now_ms);
+    let has_room = window.has_room(limit, now_ms);
     if has_room {
         window.take(limit, now_ms);
     }
@@ -35,10 +36,10 @@ fn the_hundredth_call_of_a_minute_is_let_in_the_next_one_is_not_and_a_minute_lat
         for call in 0..100_i64 {
             assert!(try_one(&mut window, &limit, begin + call * 590), "{call}");
         }
-        let (has_room, standing) = window.look(&limit, begin + 59_000);
-        assert!(!has_room && standing.remaining == 0);
+        assert!(!window.has_room(&limit, begin + 59_000));
+        assert_eq!(window.standing(&limit, begin + 59_000).remaining, 0);
         assert!(!try_one(&mut window, &limit, begin + 59_999), "59.999 seconds after the first");
-        let wait = i64::from(window.look(&limit, begin + 59_999).1.reset_seconds) * 1000;
+        let wait = i64::from(window.standing(&limit, begin + 59_999).reset_seconds) * 1000;
         assert!((1..=2_000).contains(&wait), "{wait}");
         assert!(try_one(&mut window, &limit, begin + 59_999 + wait), "as long as it was told to wait");
         assert!(try_one(&mut window, &limit, begin + 61_000 + 59_000), "and later all the more");
@@ -77,8 +78,8 @@ fn what_is_told_is_true_and_a_clock_that_steps_back_opens_nothing() {
     assert!(try_one(&mut window, &limit, 71_000), "the first is a minute and a part old");
     assert!(!try_one(&mut window, &limit, 80_999), "the second is not yet");
     assert!(try_one(&mut window, &limit, 81_000));
-    let (has_room, standing) = window.look(&limit, i64::MAX / 2);
-    assert!(has_room && standing.remaining == 2, "long after, nothing of it is left");
+    assert!(window.has_room(&limit, i64::MAX / 2));
+    assert_eq!(window.standing(&limit, i64::MAX / 2).remaining, 2, "long after, nothing of it is left");
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn an_address_counts_by_itself_and_one_of_ipv6_with_its_56() {
 fn a_rule_that_is_none_says_what_would_be_right() {
     let good = "name = \"a\"\nper = \"key\"\nrequests = 1\nwindow_seconds = 1\n";
     let checked = |text: &str| toml::from_str::<RawLimit>(text).map_err(|error| error.to_string())?.checked();
-    assert_eq!(checked(good), Ok(Limit { name: "a".into(), ..limit(1, 1) }));
+    assert_eq!(checked(good), Ok(Limit { name: "a".into(), policy: "\"a\";q=1;w=1".into(), ..limit(1, 1) }));
     for (from, to, says) in [
         ("name = \"a\"", "name = \"A b\"", "limit.name"),
         ("requests = 1", "requests = 0", "limit.requests"),

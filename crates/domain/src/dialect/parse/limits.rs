@@ -65,6 +65,7 @@ fn check(at: &str, raw: &RawLimit) -> Result<Limit, Problem> {
     }
     Ok(Limit {
         name: raw.name.as_str().into(),
+        policy: format!("\"{}\";q={};w={}", raw.name, raw.requests, raw.window_seconds).into(),
         per: raw.per,
         requests: raw.requests,
         window_seconds: raw.window_seconds,
