@@ -147,11 +147,18 @@ pub struct LimitsConfig {
     pub replay_entries_per_key_max: usize,
     /// Open connections of one listener.
     pub connections_max: usize,
+    /// Requests of one merchant and mode that may be on their way upstream at once; above, 429.
+    pub merchant_requests_at_once_max: usize,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { cached_credentials_max: 250_000, replay_entries_per_key_max: 100_000, connections_max: 16_384 }
+        Self {
+            cached_credentials_max: 250_000,
+            replay_entries_per_key_max: 100_000,
+            connections_max: 16_384,
+            merchant_requests_at_once_max: 4_096,
+        }
     }
 }
 

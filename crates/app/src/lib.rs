@@ -63,6 +63,7 @@ use tokio::sync::broadcast;
 
 use crate::config::{LimitsConfig, RequestLogConfig};
 use crate::limits::Rates;
+use crate::limits::at_once::AtOnce;
 use crate::logo::Logos;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
@@ -110,6 +111,8 @@ pub struct Shared {
     pub views: Tries,
     /// Counts of requests, where a product has rates.
     pub rates: Rates,
+    /// What each merchant has on its way upstream.
+    pub at_once: AtOnce,
     /// Where mail and text messages go.
     pub post: PostOffice,
     /// The way to addresses that merchants chose.
@@ -220,6 +223,7 @@ impl App {
             confirmations: Tries::default(),
             views: Tries::default(),
             rates: Rates::default(),
+            at_once: AtOnce::new(parts.limits.merchant_requests_at_once_max),
             post: parts.post,
             outbound: parts.outbound,
             webhooks: Carrier::default(),
@@ -231,6 +235,7 @@ impl App {
             is_serving: AtomicBool::new(true),
         }));
         app.watch_ownership();
+        app.keep_quotas().await?;
         app.carry_letters();
         app.carry_webhooks();
         Ok(app)
@@ -264,6 +269,7 @@ impl App {
     pub async fn close(&self) {
         self.is_serving.store(false, Ordering::SeqCst);
         self.log.flush().await;
+        self.write_quotas().await;
         if let Err(error) = self.replay.close() {
             tracing::error!(%error, "the journal of spent signatures could not be synchronised");
         }

@@ -20,6 +20,8 @@ pub struct Metrics {
     decisions: BTreeMap<Arc<str>, PerProduct>,
     /// Decisions that did not reach the request log.
     pub log_lost: Counter,
+    /// Counts under quotas that were written down.
+    pub quotas_written: Counter,
     /// Whether each address of an upstream is well; set when the text is asked for.
     addresses: Vec<(Arc<Upstream>, Vec<Gauge>)>,
 }
@@ -38,6 +40,8 @@ impl Metrics {
         registry.register("decisions", help, family.clone());
         let log_lost = Counter::default();
         registry.register("request_log_lost", "Decisions that did not reach the request log", log_lost.clone());
+        let quotas_written = Counter::default();
+        registry.register("quota_counts_written", "Counts under quotas, written down", quotas_written.clone());
         let counter = |product: &Arc<str>, outcome: &str| {
             let labels = vec![("product".to_owned(), product.to_string()), ("outcome".to_owned(), outcome.to_owned())];
             family.get_or_create_owned(&labels)
@@ -50,7 +54,7 @@ impl Metrics {
             })
             .collect();
         let addresses = addresses(&mut registry, upstreams);
-        Self { registry, decisions, log_lost, addresses }
+        Self { registry, decisions, log_lost, quotas_written, addresses }
     }
 
     /// Counts a decision.

@@ -35,6 +35,11 @@ pub struct Product {
 }
 
 impl Product {
+    /// The number of one of its rules among those of all products.
+    pub fn number_of(&self, rule: usize) -> u32 {
+        self.first_rule.saturating_add(u32::try_from(rule).unwrap_or(u32::MAX))
+    }
+
     /// The secret style that new credentials get.
     pub fn style(&self) -> &SecretStyle {
         let chosen = self.dialect.secret_style(self.secret_style.as_deref());

@@ -1,14 +1,20 @@
-//! Rates: how many requests may come in a while, counted for a key, an app, a merchant, an address or a whole product. Pure
-//! counting over a clock that is given; who keeps the counts is `app`.
+//! Rates and quotas: how many requests may come in a while, counted for a key, an app, a merchant, an address or a whole
+//! product. Pure counting over clocks that are given; who keeps the counts is `app`.
 //!
-//! A window slides. It is counted in sixty parts and the one under way, so never more than the quota pass in any span of the
+//! A quota is of a day or a month of the calendar, in UTC, and begins anew with it. A rate is of a window:
+//! it slides. It is counted in sixty parts and the one under way, so never more than the quota pass in any span of the
 //! window's length, and whoever kept to it waits a sixtieth longer at the most.
 
 use std::net::IpAddr;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
 use crate::dialect::route::Route;
 use crate::json::Document;
 use crate::request::RequestView;
+use crate::time::UnixMs;
 
 /// Parts of a window.
 const PARTS: usize = 60;
@@ -31,6 +37,44 @@ pub enum Per {
     Product,
 }
 
+/// The time in which a rule counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// A rate: a window that slides. Seconds.
+    Sliding(u32),
+    /// A quota: a period of the calendar.
+    Calendar(Period),
+}
+
+/// A period of the calendar, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// From midnight to midnight.
+    Day,
+    /// From the first to the first.
+    Month,
+}
+
+impl Period {
+    /// The period that a moment is in: its beginning, and that of the next. A moment that no calendar has is a period for
+    /// ever.
+    fn around(self, now: UnixMs) -> (UnixMs, UnixMs) {
+        let ever = (UnixMs(i64::MIN), UnixMs(i64::MAX));
+        let Ok(at) = Timestamp::from_millisecond(now.0) else { return ever };
+        let today = TimeZone::UTC.to_datetime(at).date();
+        let (begin, length) = match self {
+            Self::Day => (today, 1.day()),
+            Self::Month => (today.first_of_month(), 1.month()),
+        };
+        let moment = |day: Date| day.to_zoned(TimeZone::UTC).map(|day| UnixMs(day.timestamp().as_millisecond()));
+        match (moment(begin), begin.checked_add(length).and_then(moment)) {
+            (Ok(begins_at), Ok(ends_at)) => (begins_at, ends_at),
+            _ => ever,
+        }
+    }
+}
+
 /// A rule: so many requests in so long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -40,10 +84,10 @@ pub struct Limit {
     pub per: Per,
     /// What headers say of it: its name, quota and window (draft-ietf-httpapi-ratelimit-headers-10 section 2).
     pub policy: Box<str>,
-    /// Requests in a window.
+    /// Requests in that time.
     pub requests: u32,
-    /// The window. Seconds.
-    pub window_seconds: u32,
+    /// The time.
+    pub span: Span,
     /// The calls that are counted; none: all of them.
     pub routes: Vec<Route>,
     /// Calls of these routes that are not counted all the same.
@@ -82,9 +126,114 @@ pub struct Standing {
     pub reset_seconds: u32,
 }
 
+/// A moment, of two clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Of one that never goes back for long, for rates. Milliseconds since whenever.
+    pub ticks_ms: i64,
+    /// The time of day, for quotas.
+    pub now: UnixMs,
+}
+
 /// One subject's count under one rule.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are windows, and each lies behind a pointer already")]
+pub enum Count {
+    /// Under a rate.
+    Window(Window),
+    /// Under a quota.
+    Tally(Tally),
+}
+
+impl Count {
+    /// Nothing was counted yet.
+    pub fn new(span: Span) -> Self {
+        match span {
+            Span::Sliding(seconds) => Self::Window(Window::new(seconds)),
+            Span::Calendar(period) => Self::Tally(Tally::new(period, UnixMs(i64::MIN), 0)),
+        }
+    }
+
+    /// Whether one more may come; nothing is counted.
+    pub fn has_room(&mut self, limit: &Limit, moment: Moment) -> bool {
+        match self {
+            Self::Window(window) => window.has_room(limit.requests, moment.ticks_ms),
+            Self::Tally(tally) => tally.has_room(limit.requests, moment.now),
+        }
+    }
+
+    /// Where the count stands.
+    pub fn standing(&self, limit: &Limit, moment: Moment) -> Standing {
+        match self {
+            Self::Window(window) => window.standing(limit.requests, moment.ticks_ms),
+            Self::Tally(tally) => tally.standing(limit.requests, moment.now),
+        }
+    }
+
+    /// Counts one.
+    pub fn take(&mut self, limit: &Limit, moment: Moment) -> Standing {
+        match self {
+            Self::Window(window) => window.take(limit.requests, moment.ticks_ms),
+            Self::Tally(tally) => tally.take(limit.requests, moment.now),
+        }
+    }
+}
+
+/// A count in a period of the calendar. A clock that goes back reopens nothing: the period stays.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    period: Period,
+    begins_at: UnixMs,
+    ends_at: UnixMs,
+    requests: u32,
+}
+
+impl Tally {
+    /// So many in the period that began then.
+    pub fn new(period: Period, begins_at: UnixMs, requests: u32) -> Self {
+        let (begins_at, ends_at) = period.around(begins_at);
+        // What never began is over at the first look.
+        let ends_at = if begins_at.0 == i64::MIN { begins_at } else { ends_at };
+        Self { period, begins_at, ends_at, requests }
+    }
+
+    /// When the period began, and how many were counted since.
+    pub fn counted(&self) -> (UnixMs, u32) {
+        (self.begins_at, self.requests)
+    }
+
+    /// Whether one more may come; nothing is counted.
+    pub fn has_room(&mut self, quota: u32, now: UnixMs) -> bool {
+        self.move_to(now);
+        self.requests < quota
+    }
+
+    /// Where the count stands.
+    pub fn standing(&self, quota: u32, now: UnixMs) -> Standing {
+        let left_ms = self.ends_at.0.saturating_sub(now.0).clamp(1, i64::from(u32::MAX) * 1000);
+        Standing { remaining: quota.saturating_sub(self.requests), reset_seconds: seconds_up(left_ms) }
+    }
+
+    /// Counts one.
+    pub fn take(&mut self, quota: u32, now: UnixMs) -> Standing {
+        self.move_to(now);
+        self.requests = self.requests.saturating_add(1);
+        self.standing(quota, now)
+    }
+
+    fn move_to(&mut self, now: UnixMs) {
+        if now >= self.ends_at {
+            let (begins_at, ends_at) = self.period.around(now);
+            *self = Self { period: self.period, begins_at, ends_at, requests: 0 };
+        }
+    }
+}
+
+/// A count in a window that slides.
+#[derive(Clone, Debug)]
 pub struct Window {
+    /// The length of a part. Milliseconds.
+    part_ms: i64,
     counts: [u32; KEPT],
     total: u32,
     /// The number of the part under way.
@@ -93,43 +242,43 @@ pub struct Window {
     oldest: i64,
 }
 
-impl Default for Window {
-    fn default() -> Self {
-        Self { counts: [0; KEPT], total: 0, newest: i64::MIN, oldest: i64::MIN }
-    }
-}
-
 impl Window {
+    /// Nothing was counted yet, of a window of so many seconds. A part is rounded up: sixty are no less than the window.
+    pub fn new(seconds: u32) -> Self {
+        let part_ms = (i64::from(seconds) * 1000 + PARTS as i64 - 1) / PARTS as i64;
+        Self { part_ms: part_ms.max(1), counts: [0; KEPT], total: 0, newest: i64::MIN, oldest: i64::MIN }
+    }
+
     /// Whether one more may come; nothing is counted. `now_ms` never goes back for long: a clock that does, finds what was
     /// counted later still there.
-    pub fn has_room(&mut self, limit: &Limit, now_ms: i64) -> bool {
-        self.move_to(limit, now_ms);
-        self.total < limit.requests
+    pub fn has_room(&mut self, quota: u32, now_ms: i64) -> bool {
+        self.move_to(now_ms);
+        self.total < quota
     }
 
     /// Where the count stands.
-    pub fn standing(&self, limit: &Limit, now_ms: i64) -> Standing {
-        let remaining = limit.requests.saturating_sub(self.total);
-        Standing { remaining, reset_seconds: self.reset_seconds(limit, now_ms) }
+    pub fn standing(&self, quota: u32, now_ms: i64) -> Standing {
+        let remaining = quota.saturating_sub(self.total);
+        Standing { remaining, reset_seconds: self.reset_seconds(quota, now_ms) }
     }
 
     /// Counts one.
-    pub fn take(&mut self, limit: &Limit, now_ms: i64) -> Standing {
-        self.move_to(limit, now_ms);
+    pub fn take(&mut self, quota: u32, now_ms: i64) -> Standing {
+        self.move_to(now_ms);
         if let Some(count) = self.counts.get_mut(place(self.newest)) {
             *count = count.saturating_add(1);
             self.total = self.total.saturating_add(1);
         }
-        self.standing(limit, now_ms)
+        self.standing(quota, now_ms)
     }
 
-    fn move_to(&mut self, limit: &Limit, now_ms: i64) {
-        let part = now_ms.div_euclid(part_ms(limit));
+    fn move_to(&mut self, now_ms: i64) {
+        let part = now_ms.div_euclid(self.part_ms);
         if part <= self.newest {
             return;
         }
         if part.saturating_sub(self.newest) >= KEPT as i64 {
-            *self = Self { newest: part, oldest: part, ..Self::default() };
+            *self = Self { part_ms: self.part_ms, counts: [0; KEPT], total: 0, newest: part, oldest: part };
             return;
         }
         while self.newest < part {
@@ -149,15 +298,15 @@ impl Window {
     }
 
     /// After how long enough of the oldest counts are gone for one more to come; for the first to go where there is room.
-    fn reset_seconds(&self, limit: &Limit, now_ms: i64) -> u32 {
-        let mut over = i64::from(self.total) - i64::from(limit.requests) + 1;
+    fn reset_seconds(&self, quota: u32, now_ms: i64) -> u32 {
+        let mut over = i64::from(self.total) - i64::from(quota) + 1;
         for part in self.oldest..=self.newest {
             let count = self.count(part);
             over -= i64::from(count);
             if count > 0 && over <= 0 {
-                let gone_ms = (part + KEPT as i64).saturating_mul(part_ms(limit));
+                let gone_ms = (part + KEPT as i64).saturating_mul(self.part_ms);
                 let wait = gone_ms.saturating_sub(now_ms).clamp(1, i64::from(u32::MAX) * 1000);
-                return u32::try_from((wait + 999) / 1000).unwrap_or(u32::MAX);
+                return seconds_up(wait);
             }
         }
         1
@@ -168,7 +317,6 @@ fn place(part: i64) -> usize {
     usize::try_from(part.rem_euclid(KEPT as i64)).unwrap_or(0)
 }
 
-/// The length of a part, rounded up: sixty are no less than the window. Milliseconds.
-fn part_ms(limit: &Limit) -> i64 {
-    (i64::from(limit.window_seconds) * 1000 + PARTS as i64 - 1) / PARTS as i64
+fn seconds_up(ms: i64) -> u32 {
+    u32::try_from((ms + 999) / 1000).unwrap_or(u32::MAX)
 }

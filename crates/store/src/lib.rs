@@ -23,6 +23,7 @@ mod migrate;
 pub mod passkeys;
 pub mod people;
 mod postgres;
+pub mod quotas;
 pub mod request_log;
 pub mod roles;
 pub mod rollup;
@@ -37,7 +38,7 @@ pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 25] = [
+    let lists: [&[&sql::Stmt]; 26] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -53,6 +54,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &merchants::ALL,
         &passkeys::ALL,
         &people::ALL,
+        &quotas::ALL,
         &request_log::ALL,
         &roles::ALL,
         &rollup::ALL,

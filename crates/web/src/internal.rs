@@ -173,9 +173,7 @@ impl Internal {
             Decision::Allow(allowed) => identified(&allowed.candidate),
             Decision::Deny(Denied { reason, scheme, rate, .. }) => {
                 let mut response = reply::denial(product, reason, scheme);
-                if let Some(rate) = rate {
-                    reply::tell_rate(&mut response, product, rate, Some(reason));
-                }
+                reply::tell_rate(&mut response, product, rate, Some(reason));
                 response
             }
         }

@@ -107,8 +107,14 @@ const STANDING_LENGTH_MAX: usize = 64;
 static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// Says where a caller stands with the rates (draft-ietf-httpapi-ratelimit-headers-10), and to one that has no room left
-/// when to come again (RFC 9110 section 10.2.3).
-pub fn tell_rate(response: &mut Response, product: &Product, rate: Rate, reason: Option<DenyReason>) {
+/// when to come again (RFC 9110 section 10.2.3): in a second, where no rate says more.
+pub fn tell_rate(response: &mut Response, product: &Product, rate: Option<Rate>, reason: Option<DenyReason>) {
+    let Some(rate) = rate else {
+        if reason == Some(DenyReason::RateLimited) {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        return;
+    };
     for (name, value) in rate_headers(product, rate, reason) {
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
             response.headers_mut().insert(name, value);

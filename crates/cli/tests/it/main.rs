@@ -18,6 +18,7 @@ mod management;
 mod overview;
 mod people;
 mod proxy;
+mod quotas;
 mod rates;
 mod sandboxes;
 mod team;

@@ -70,6 +70,7 @@ keymint_testkit::on_both! {
         settings_are_stored_once,
         whoever_asks_for_a_nul_finds_nothing,
         answers_are_remembered_until_they_are_pruned,
+        counts_under_quotas_are_those_of_the_last_write_until_they_are_old,
         the_same_key_of_another_actor_is_another,
         tokens_live_until_they_are_revoked,
         sandbox_objects_come_back_as_they_went_in,

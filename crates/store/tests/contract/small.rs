@@ -4,6 +4,7 @@ use keymint_domain::time::UnixMs;
 use keymint_store::db::Db;
 use keymint_store::error::StoreError;
 use keymint_store::idempotency::{self, Remembered};
+use keymint_store::quotas::{self, QuotaCount};
 use keymint_store::sandbox::{self, Facts, Kind, SandboxObject, Window};
 use keymint_store::settings;
 use keymint_store::tokens::{self, Token};
@@ -183,4 +184,34 @@ pub async fn sandbox_objects_are_listed_newest_first_and_then_by_bytes(it: TestD
     assert_eq!(list(3, 2).await, wanted[2..5]);
     assert!(list(0, 0).await.is_empty());
     assert!(list(10, 8).await.is_empty());
+}
+
+pub async fn counts_under_quotas_are_those_of_the_last_write_until_they_are_old(it: TestDb) {
+    let count = |subject: &str, begins_at: i64, requests| QuotaCount {
+        product: "kpay".to_owned(),
+        rule: "month".to_owned(),
+        subject: subject.to_owned(),
+        begins_at: UnixMs(begins_at),
+        requests,
+    };
+    let mut tx = it.db.write().await.expect("it begins");
+    for one in [count("a", 10, 1), count("b", 20, 4_294_967_295), count("a", 30, 2), count(HARD_TEXT, 40, 0)] {
+        quotas::write(tx.conn(), &one).await.expect("it is written");
+    }
+    tx.commit().await.expect("it commits");
+    let kept = |rows: Vec<QuotaCount>| {
+        let mut rows = rows;
+        rows.sort_by_key(|row| row.begins_at);
+        rows
+    };
+    let mut conn = it.db.read().await.expect("a connection");
+    let all = kept(quotas::since(&mut conn, UnixMs(20)).await.expect("it reads"));
+    assert_eq!(all, [count("b", 20, 4_294_967_295), count("a", 30, 2), count(HARD_TEXT, 40, 0)]);
+    drop(conn);
+    let mut tx = it.db.write().await.expect("it begins");
+    assert_eq!(quotas::prune(tx.conn(), UnixMs(30)).await.expect("it deletes"), 1);
+    tx.commit().await.expect("it commits");
+    let mut conn = it.db.read().await.expect("a connection");
+    let rest = kept(quotas::since(&mut conn, UnixMs(0)).await.expect("it reads"));
+    assert_eq!(rest, [count("a", 30, 2), count(HARD_TEXT, 40, 0)]);
 }

@@ -158,6 +158,8 @@ impl Gateway {
                 match forwarded {
                     Ok(response) => Outcome { response, candidate, scheme: Some(scheme), reason: None, rate },
                     Err(Refused { reason, is_unread }) => {
+                        // Where too much is on its way at once, what the rates have left says nothing.
+                        let rate = rate.filter(|_| reason != DenyReason::RateLimited);
                         let denied = Denied { candidate, rate, ..Denied::early(reason) };
                         let outcome = Outcome { scheme: Some(scheme), ..Outcome::denied(addressed.product, denied) };
                         if is_unread { outcome.closing() } else { outcome }
@@ -330,9 +332,7 @@ impl Service for Gateway {
         let arrived = Arrived { parts, body, request_id: id.clone(), upgrade };
         let (outcome, logged) = self.answered(&addressed, arrived, peer).await;
         let Outcome { mut response, candidate, scheme, reason, rate } = outcome;
-        if let Some(rate) = rate {
-            reply::tell_rate(&mut response, addressed.product, rate, reason);
-        }
+        reply::tell_rate(&mut response, addressed.product, rate, reason);
         response.headers_mut().insert(&REQUEST_ID, id);
         let noted = Noted {
             at,

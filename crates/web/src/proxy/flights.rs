@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use keymint_app::App;
+use keymint_app::limits::at_once::Place;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::time::UnixMs;
 use keymint_domain::verify::{Candidate, check_still};
@@ -79,6 +80,8 @@ struct Slot {
     is_last: bool,
     waker: Option<Waker>,
     peer: Option<Rc<Peer>>,
+    /// The merchant's place among those that it may have at once.
+    _place: Place,
 }
 
 impl Slot {
@@ -151,7 +154,16 @@ impl Flights {
     }
 
     /// Begins a flight. A change that was heard while its decision was under way is looked at now.
-    pub fn begin(&self, candidate: &Arc<Candidate>, token_ends_at: Option<UnixMs>, heard: Heard) -> Flight {
+    ///
+    /// # Errors
+    /// When the merchant has as much on its way as it may.
+    pub fn begin(
+        &self,
+        candidate: &Arc<Candidate>,
+        token_ends_at: Option<UnixMs>,
+        heard: Heard,
+    ) -> Result<Flight, DenyReason> {
+        let place = self.0.app.at_once.enter(candidate).ok_or(DenyReason::RateLimited)?;
         let serial = self.0.serial.get().wrapping_add(1);
         self.0.serial.set(serial);
         let ends_at = earlier(candidate.ends_at(), token_ends_at);
@@ -168,6 +180,7 @@ impl Flights {
             is_last: false,
             waker: None,
             peer: None,
+            _place: place,
         };
         let mut slots = self.0.slots.borrow_mut();
         if slots.is_empty() {
@@ -178,7 +191,7 @@ impl Flights {
             let flights = self.clone();
             tokio::task::spawn_local(async move { flights.look_again(&key_id).await });
         }
-        Flight { flights: self.clone(), key }
+        Ok(Flight { flights: self.clone(), key })
     }
 
     async fn tick(&self) {

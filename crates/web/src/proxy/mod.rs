@@ -146,7 +146,7 @@ impl Proxy {
         let upgrade = call.upgrade.take().filter(|_| config.websockets);
         let identity = side.vouchers.as_ref().map(|vouchers| vouchers.token(&self.app, call.candidate));
         let request = head(&call, identity.clone(), upgrade.is_some())?;
-        let flight = self.flights.begin(call.candidate, call.token_ends_at, call.heard);
+        let flight = self.flights.begin(call.candidate, call.token_ends_at, call.heard)?;
         let (answer, idle) = (Ticks::of_ms(config.answer_timeout_ms), Ticks::of_ms(config.idle_timeout_ms));
         flight.allow(answer);
         let inbound = std::mem::replace(&mut call.body, Inbound::Whole(Bytes::new()));

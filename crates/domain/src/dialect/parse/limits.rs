@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Problem, check_routes, problem};
-use crate::limit::{Limit, Per};
+use crate::limit::{Limit, Per, Period, Span};
 
 /// Most rules of a dialect.
 const LIMITS_MAX: usize = 16;
@@ -19,7 +19,8 @@ pub struct RawLimit {
     name: String,
     per: Per,
     requests: u32,
-    window_seconds: u32,
+    window_seconds: Option<u32>,
+    period: Option<Period>,
     #[serde(default)]
     routes: Vec<String>,
     #[serde(default)]
@@ -60,17 +61,38 @@ fn check(at: &str, raw: &RawLimit) -> Result<Limit, Problem> {
     if raw.requests == 0 || raw.requests > REQUESTS_MAX {
         return problem(format!("{at}.requests"), format!("must be 1 to {REQUESTS_MAX}"));
     }
-    if raw.window_seconds == 0 || raw.window_seconds > WINDOW_SECONDS_MAX {
-        return problem(format!("{at}.window_seconds"), format!("must be 1 to {WINDOW_SECONDS_MAX} (a day)"));
-    }
+    let span = check_span(at, raw)?;
     Ok(Limit {
         name: raw.name.as_str().into(),
-        policy: format!("\"{}\";q={};w={}", raw.name, raw.requests, raw.window_seconds).into(),
+        policy: policy(raw, span).into(),
         per: raw.per,
         requests: raw.requests,
-        window_seconds: raw.window_seconds,
+        span,
         routes: check_routes(&format!("{at}.routes"), &raw.routes)?,
         except: check_routes(&format!("{at}.except"), &raw.except)?,
         body_member: raw.body_member.as_deref().map(Into::into),
     })
+}
+
+fn check_span(at: &str, raw: &RawLimit) -> Result<Span, Problem> {
+    let (field, says) = match (raw.window_seconds, raw.period) {
+        (Some(seconds @ 1..=WINDOW_SECONDS_MAX), None) => return Ok(Span::Sliding(seconds)),
+        (None, Some(_)) if raw.per == Per::Address => {
+            ("per", "must be `key`, `app`, `merchant` or `product` for a quota")
+        }
+        (None, Some(period)) => return Ok(Span::Calendar(period)),
+        (Some(_), None) => ("window_seconds", "must be 1 to 86400 (a day)"),
+        _ => ("window_seconds", "must stand there, or `period` (`day` or `month`), and not both"),
+    };
+    problem(format!("{at}.{field}"), says)
+}
+
+/// draft-ietf-httpapi-ratelimit-headers-10 section 2. Months are of different lengths, so theirs is not told.
+fn policy(raw: &RawLimit, span: Span) -> String {
+    let quota = format!("\"{}\";q={}", raw.name, raw.requests);
+    match span {
+        Span::Sliding(seconds) => format!("{quota};w={seconds}"),
+        Span::Calendar(Period::Day) => format!("{quota};w=86400"),
+        Span::Calendar(Period::Month) => quota,
+    }
 }

@@ -1,21 +1,26 @@
-//! Rates: the counts behind `keymint_domain::limit`, for this process. Exact whatever happens at once: all rules of a request
+//! Rates and quotas: the counts behind `keymint_domain::limit`, for this process. Exact whatever happens at once: all rules of a request
 //! are looked at under their locks before any of them counts it, and the locks are taken in the order of the rules.
 //!
 //! Bounded: counts of addresses, which strangers can make up, are kept apart from those of keys, and what falls out begins
 //! anew. Time is that of a clock that never goes back (T30).
+
+pub mod at_once;
+mod quotas;
 
 use std::convert::Infallible;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
-use keymint_domain::limit::{Limit, Per, Standing, Window, network};
+use keymint_domain::limit::{Count, Limit, Moment, Per, Span, Standing, network};
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::RequestView;
+use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 use quick_cache::sync::Cache;
 
+use self::quotas::Quotas;
 use crate::App;
 use crate::clock::Stopwatch;
 use crate::products::Product;
@@ -47,12 +52,15 @@ impl Rate {
 
 /// Whose count: a rule, and who is counted under it.
 type Subject = (u32, u128);
-type Counts = Cache<Subject, Arc<Mutex<Window>>>;
+type Counts = Cache<Subject, Arc<Counter>>;
+/// A count.
+type Counter = Mutex<Count>;
 
 /// All counts of this process.
 pub struct Rates {
     subjects: Counts,
     addresses: Counts,
+    quotas: Quotas,
     hashers: [RandomState; 2],
     begun: Stopwatch,
 }
@@ -62,6 +70,7 @@ impl Default for Rates {
         Self {
             subjects: Cache::new(SUBJECTS_MAX),
             addresses: Cache::new(ADDRESSES_MAX),
+            quotas: Quotas::default(),
             hashers: [RandomState::default(), RandomState::default()],
             begun: Stopwatch::start(),
         }
@@ -105,39 +114,52 @@ impl Rates {
     ///
     /// # Errors
     /// Where the rule stands that has no room left; of several, the one that takes longest.
-    fn count(&self, product: &Product, view: &RequestView<'_>, who: &Who<'_>) -> Result<Option<Rate>, Rate> {
+    fn count(
+        &self,
+        product: &Product,
+        view: &RequestView<'_>,
+        who: &Who<'_>,
+        now: UnixMs,
+    ) -> Result<Option<Rate>, Rate> {
         let mut covering = product.limits.iter().enumerate().filter_map(|(rule, limit)| {
             let subject = self.subject(limit.per, view, who)?;
             limit.covers(view).then_some(Rule { rule, limit, subject })
         });
         let Some(first) = covering.next() else { return Ok(None) };
-        let now_ms = self.begun.elapsed_ms();
+        let moment = Moment { ticks_ms: self.begun.elapsed_ms(), now };
         // Mostly there is one, and nothing to be held together.
         let Some(second) = covering.next() else {
-            let window = self.window(product, &first);
-            let mut window = held(&window);
-            if !window.has_room(first.limit, now_ms) {
-                return Err(first.at(window.standing(first.limit, now_ms)));
+            let counter = self.counter(product, &first, who);
+            let mut count = held(&counter);
+            if !count.has_room(first.limit, moment) {
+                return Err(first.at(count.standing(first.limit, moment)));
             }
-            return Ok(Some(first.at(window.take(first.limit, now_ms))));
+            return Ok(Some(first.at(count.take(first.limit, moment))));
         };
         let rules: Vec<Rule<'_>> = [first, second].into_iter().chain(covering).collect();
-        let windows: Vec<Arc<Mutex<Window>>> = rules.iter().map(|rule| self.window(product, rule)).collect();
-        let mut counts: Vec<_> = rules.iter().zip(windows.iter().map(|window| held(window))).collect();
-        let full = counts.iter_mut().filter_map(|(rule, window)| {
-            (!window.has_room(rule.limit, now_ms)).then(|| rule.at(window.standing(rule.limit, now_ms)))
+        let counters: Vec<Arc<Counter>> = rules.iter().map(|rule| self.counter(product, rule, who)).collect();
+        let mut counts: Vec<_> = rules.iter().zip(counters.iter().map(|counter| held(counter))).collect();
+        let full = counts.iter_mut().filter_map(|(rule, count)| {
+            (!count.has_room(rule.limit, moment)).then(|| rule.at(count.standing(rule.limit, moment)))
         });
         if let Some(fullest) = full.max_by_key(|rate| rate.standing.reset_seconds) {
             return Err(fullest);
         }
-        let rates = counts.iter_mut().map(|(rule, window)| Some(rule.at(window.take(rule.limit, now_ms))));
+        let rates = counts.iter_mut().map(|(rule, count)| Some(rule.at(count.take(rule.limit, moment))));
         Ok(rates.fold(None, Rate::tighter))
     }
 
-    fn window(&self, product: &Product, rule: &Rule<'_>) -> Arc<Mutex<Window>> {
-        let number = product.first_rule.saturating_add(u32::try_from(rule.rule).unwrap_or(u32::MAX));
-        let fresh = || Ok::<_, Infallible>(Arc::default());
-        let kept = self.counts(rule.limit.per).get_or_insert_with(&(number, rule.subject), fresh);
+    fn counter(&self, product: &Product, rule: &Rule<'_>, who: &Who<'_>) -> Arc<Counter> {
+        if let Span::Calendar(_) = rule.limit.span {
+            let known = match who {
+                Who::Stranger => None,
+                Who::Known(candidate) => Some(*candidate),
+            };
+            return self.quotas.counter(product, rule, known);
+        }
+        let fresh = || Ok::<_, Infallible>(Arc::new(Mutex::new(Count::new(rule.limit.span))));
+        let key = (product.number_of(rule.rule), rule.subject);
+        let kept = self.counts(rule.limit.per).get_or_insert_with(&key, fresh);
         kept.unwrap_or_else(|never| match never {})
     }
 }
@@ -155,8 +177,8 @@ impl Rule<'_> {
     }
 }
 
-fn held(window: &Mutex<Window>) -> MutexGuard<'_, Window> {
-    window.lock().unwrap_or_else(PoisonError::into_inner)
+fn held(counter: &Counter) -> MutexGuard<'_, Count> {
+    counter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn denied(rate: Rate) -> Denied {
@@ -172,7 +194,7 @@ impl App {
         if product.limits.is_empty() {
             return Ok(None);
         }
-        self.rates.count(product, view, &Who::Stranger).map_err(denied)
+        self.rates.count(product, view, &Who::Stranger, self.clock.now()).map_err(denied)
     }
 
     /// Counts a request of a caller that proved who it is.
@@ -188,6 +210,6 @@ impl App {
         if product.limits.is_empty() {
             return Ok(None);
         }
-        self.rates.count(product, view, &Who::Known(candidate))
+        self.rates.count(product, view, &Who::Known(candidate), self.clock.now())
     }
 }
