@@ -129,11 +129,17 @@ pub struct RequestLogConfig {
     pub enabled: bool,
     /// Decisions that may wait to be written; above this they are counted as lost.
     pub waiting_max: usize,
+    /// How long decisions are kept. Days.
+    pub keep_days: u32,
+    /// How many decisions are kept at the most, whoever's; the oldest go first.
+    pub entries_max: i64,
+    /// A file that gets them, too, as JSON lines.
+    pub export_file: Option<PathBuf>,
 }
 
 impl Default for RequestLogConfig {
     fn default() -> Self {
-        Self { enabled: true, waiting_max: 65_536 }
+        Self { enabled: true, waiting_max: 65_536, keep_days: 30, entries_max: 50_000_000, export_file: None }
     }
 }
 
@@ -249,6 +255,9 @@ impl Config {
         self.check_upstreams()?;
         if self.limits.cached_credentials_max == 0 || self.limits.replay_entries_per_key_max == 0 {
             return wrong("limits", "must be at least 1 each");
+        }
+        if self.request_log.keep_days == 0 || self.request_log.entries_max < 1 {
+            return wrong("request_log", "`keep_days` and `entries_max` must be at least 1");
         }
         Ok(())
     }

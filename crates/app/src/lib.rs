@@ -40,7 +40,7 @@ pub mod store_types {
     pub use keymint_store::people::Membership;
     pub use keymint_store::request_log::{Entry, Filter};
     pub use keymint_store::roles::{NamedRole, TeamRole};
-    pub use keymint_store::rollup::{Counts, HOUR_MS};
+    pub use keymint_store::rollup::{Counts, Grain};
     pub use keymint_store::sessions::Session;
     pub use keymint_store::team::{Invitation, Member};
     pub use keymint_store::transactions::{Query as TransactionQuery, Transaction};
@@ -200,10 +200,9 @@ impl App {
         let metrics = Metrics::new(parts.products.iter().map(|product| &product.name), parts.products.upstreams());
         let runtime = tokio::runtime::Handle::current();
         let log = if parts.request_log.enabled {
-            let lost = metrics.log_lost.clone();
-            RequestLog::start(parts.db.clone(), runtime.clone(), parts.request_log.waiting_max, lost)?
+            RequestLog::start(parts.db.clone(), runtime.clone(), parts.request_log, metrics.log.clone())?
         } else {
-            RequestLog::closed(metrics.log_lost.clone())
+            RequestLog::closed(metrics.log.clone())
         };
         let passwords = Passwords::new(&*parts.entropy).map_err(|_| StartError::Entropy)?;
         let now = parts.clock.now();
@@ -236,6 +235,7 @@ impl App {
         }));
         app.watch_ownership();
         app.keep_quotas().await?;
+        app.keep_log_short(parts.request_log);
         app.carry_letters();
         app.carry_webhooks();
         Ok(app)

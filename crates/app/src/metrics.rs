@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::request_log::Counters as LogCounters;
 use crate::upstream::{Address, Upstream};
 
 type Labels = Vec<(String, String)>;
@@ -18,8 +19,8 @@ type Labels = Vec<(String, String)>;
 pub struct Metrics {
     registry: Registry,
     decisions: BTreeMap<Arc<str>, PerProduct>,
-    /// Decisions that did not reach the request log.
-    pub log_lost: Counter,
+    /// Of the request log itself.
+    pub log: LogCounters,
     /// Counts under quotas that were written down.
     pub quotas_written: Counter,
     /// Whether each address of an upstream is well; set when the text is asked for.
@@ -38,8 +39,11 @@ impl Metrics {
         let family = Family::<Labels, Counter>::default();
         let help = "Decisions about requests, by product and outcome (allow, or the reason of the denial)";
         registry.register("decisions", help, family.clone());
-        let log_lost = Counter::default();
-        registry.register("request_log_lost", "Decisions that did not reach the request log", log_lost.clone());
+        let log = LogCounters::default();
+        registry.register("request_log_written", "Decisions that were written to the request log", log.written.clone());
+        registry.register("request_log_lost", "Decisions that did not reach the request log", log.lost.clone());
+        let help = "Decisions that did not reach the file of the request log";
+        registry.register("request_log_not_exported", help, log.not_exported.clone());
         let quotas_written = Counter::default();
         registry.register("quota_counts_written", "Counts under quotas, written down", quotas_written.clone());
         let counter = |product: &Arc<str>, outcome: &str| {
@@ -54,7 +58,7 @@ impl Metrics {
             })
             .collect();
         let addresses = addresses(&mut registry, upstreams);
-        Self { registry, decisions, log_lost, quotas_written, addresses }
+        Self { registry, decisions, log, quotas_written, addresses }
     }
 
     /// Counts a decision.

@@ -293,9 +293,11 @@ overview-chart = Requests over the last { $span }; the table below has the same 
 overview-bar = { $time } UTC: { $allowed } allowed, { $denied } denied
 overview-kept = last { $span }
 overview-kept-newest = last { $span }, the newest { $most }
+overview-hour = 1 hour
 overview-day = 24 hours
 overview-week = 7 days
 overview-month = 30 days
+overview-year = 12 months
 # $delta: such as +12 %.
 overview-against = { $delta } against the { $span } before
 # $rate: such as 99.2 %.

@@ -59,9 +59,15 @@ static CHUNKS_OF_APP: Stmt = Stmt::both(
        AND last_at >= $4 AND first_at < $5 AND denied >= $6 AND batch >= $7",
 );
 
+static PRUNE: Stmt = Stmt::both(
+    "request_log.prune",
+    "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log ORDER BY id LIMIT $1)
+       AND (last_at < $2 OR batch < $3)",
+);
+
 /// The statements of this file.
-pub static ALL: [&Stmt; 7] =
-    [&NUMBER, &HEAD, &INSERT, &BATCHES_OF_KEY, &BATCHES_OF_APP, &CHUNKS_OF_KEY, &CHUNKS_OF_APP];
+pub static ALL: [&Stmt; 8] =
+    [&NUMBER, &HEAD, &INSERT, &BATCHES_OF_KEY, &BATCHES_OF_APP, &CHUNKS_OF_KEY, &CHUNKS_OF_APP, &PRUNE];
 
 /// Most batches that a list reads at once; it begins with one, because one may hold thousands of decisions.
 const BATCHES_MAX: i64 = 32;
@@ -295,6 +301,15 @@ impl Chunk {
 pub async fn head(conn: &mut Conn) -> Result<i64, StoreError> {
     let row = conn.row(&HEAD, &[]).await?;
     row.map_or(Ok(0), |row| row.int("last_number"))
+}
+
+/// Of the oldest `count` chunks, deletes those whose decisions are all from before a moment, or have a number up to one.
+/// How many those were.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn prune(conn: &mut Conn, count: i64, before: UnixMs, number: i64) -> Result<u64, StoreError> {
+    conn.execute(&PRUNE, &[Val::Int(count), Val::Int(before.0), Val::Int(number)]).await
 }
 
 /// Decisions about a key, newest first.

@@ -1,5 +1,5 @@
-//! The request log, counted by the hour: written with each batch of it, in the same transaction, and read instead of it
-//! wherever a number is enough.
+//! The request log, counted by the minute, the hour and the day: written with each batch of it, in the same transaction, and
+//! read instead of it wherever a number is enough. Reasons and durations are counted by the hour alone.
 
 use std::collections::BTreeMap;
 
@@ -18,16 +18,49 @@ static ADD: Stmt = Stmt::both(
      ON CONFLICT (app_id, mode, hour_at) DO UPDATE SET allowed = request_rollup.allowed + excluded.allowed,
        denied = request_rollup.denied + excluded.denied, failed = request_rollup.failed + excluded.failed",
 );
+static ADD_TO_MINUTE: Stmt = Stmt::both(
+    "request_rollup_minute.add",
+    "INSERT INTO request_rollup_minute (app_id, mode, begins_at, allowed, denied, failed) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (app_id, mode, begins_at) DO UPDATE SET allowed = request_rollup_minute.allowed + excluded.allowed,
+       denied = request_rollup_minute.denied + excluded.denied, failed = request_rollup_minute.failed + excluded.failed",
+);
+static ADD_TO_DAY: Stmt = Stmt::both(
+    "request_rollup_day.add",
+    "INSERT INTO request_rollup_day (app_id, mode, begins_at, allowed, denied, failed) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (app_id, mode, begins_at) DO UPDATE SET allowed = request_rollup_day.allowed + excluded.allowed,
+       denied = request_rollup_day.denied + excluded.denied, failed = request_rollup_day.failed + excluded.failed",
+);
 static ADD_PART: Stmt = Stmt::both(
     "request_rollup_part.add",
     "INSERT INTO request_rollup_part (app_id, mode, hour_at, kind, name, total) VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (app_id, mode, hour_at, kind, name) DO UPDATE SET total = request_rollup_part.total + excluded.total",
 );
+static MINUTES: Stmt = Stmt::both(
+    "request_rollup_minute.counts",
+    "SELECT begins_at, allowed, denied, failed FROM request_rollup_minute
+     WHERE app_id = $1 AND mode = $2 AND begins_at >= $3 AND begins_at < $4 ORDER BY begins_at",
+);
 static HOURS: Stmt = Stmt::both(
-    "request_rollup.hours",
-    "SELECT hour_at, allowed, denied, failed FROM request_rollup
+    "request_rollup.counts",
+    "SELECT hour_at AS begins_at, allowed, denied, failed FROM request_rollup
      WHERE app_id = $1 AND mode = $2 AND hour_at >= $3 AND hour_at < $4 ORDER BY hour_at",
 );
+static DAYS: Stmt = Stmt::both(
+    "request_rollup_day.counts",
+    "SELECT begins_at, allowed, denied, failed FROM request_rollup_day
+     WHERE app_id = $1 AND mode = $2 AND begins_at >= $3 AND begins_at < $4 ORDER BY begins_at",
+);
+static PRUNE_MINUTES: Stmt = Stmt::both(
+    "request_rollup_minute.prune",
+    "DELETE FROM request_rollup_minute WHERE begins_at >= $1 AND begins_at < $2",
+);
+static PRUNE_HOURS: Stmt =
+    Stmt::both("request_rollup.prune", "DELETE FROM request_rollup WHERE hour_at >= $1 AND hour_at < $2");
+static PRUNE_PARTS: Stmt =
+    Stmt::both("request_rollup_part.prune", "DELETE FROM request_rollup_part WHERE hour_at >= $1 AND hour_at < $2");
+static OLDEST_MINUTE: Stmt =
+    Stmt::both("request_rollup_minute.oldest", "SELECT MIN(begins_at) AS begins_at FROM request_rollup_minute");
+static OLDEST_HOUR: Stmt = Stmt::both("request_rollup.oldest", "SELECT MIN(hour_at) AS begins_at FROM request_rollup");
 static PARTS: Stmt = Stmt::both(
     "request_rollup_part.sums",
     "SELECT kind, name, CAST(SUM(total) AS BIGINT) AS total FROM request_rollup_part
@@ -35,10 +68,51 @@ static PARTS: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 4] = [&ADD, &ADD_PART, &HOURS, &PARTS];
+pub static ALL: [&Stmt; 13] = [
+    &ADD,
+    &ADD_TO_MINUTE,
+    &ADD_TO_DAY,
+    &ADD_PART,
+    &MINUTES,
+    &HOURS,
+    &DAYS,
+    &PARTS,
+    &PRUNE_MINUTES,
+    &PRUNE_HOURS,
+    &PRUNE_PARTS,
+    &OLDEST_MINUTE,
+    &OLDEST_HOUR,
+];
 
 /// An hour in milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;
+
+/// What is counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// A day, UTC.
+    Day,
+}
+
+impl Grain {
+    /// Its length. Milliseconds.
+    pub const fn ms(self) -> i64 {
+        match self {
+            Self::Minute => 60_000,
+            Self::Hour => HOUR_MS,
+            Self::Day => 24 * HOUR_MS,
+        }
+    }
+
+    /// The beginning of the one that a moment is in.
+    fn of(self, at: UnixMs) -> i64 {
+        at.0.saturating_sub(at.0.rem_euclid(self.ms()))
+    }
+}
 /// From this status on an answer is no success.
 const FAILURE_FROM: u16 = 400;
 const REASON: &str = "reason";
@@ -78,16 +152,16 @@ impl std::ops::AddAssign for Counts {
     }
 }
 
-/// Whose requests, in which mode, from when (included) to when (not included). Whole hours.
+/// Whose requests, in which mode, from when (included) to when (not included). In whole grains of what is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
     /// The app.
     pub app: AppId,
     /// The mode.
     pub mode: Mode,
-    /// The first hour.
+    /// The beginning of the first.
     pub since: UnixMs,
-    /// The hour after the last.
+    /// The end of the last.
     pub until: UnixMs,
 }
 
@@ -110,27 +184,28 @@ struct Hour {
     steps: [u32; STEPS_US.len() + 1],
 }
 
-/// What a batch adds to the hours of one key's app. Nearly always one hour: whoever counts looks at the last one first,
-/// because this is done for every decision.
+/// What a batch adds to the counts of one key's app. Nearly always one hour and one minute: whoever counts looks at the last
+/// one first, because this is done for every decision.
 #[derive(Default)]
-pub struct Tally(Vec<Hour>);
+pub struct Tally {
+    hours: Vec<Hour>,
+    minutes: Vec<(i64, Counts)>,
+}
 
 impl Tally {
     /// Counts a decision.
     pub fn add(&mut self, line: &Line<'_>) {
-        let hour = self.hour(line.at.0.saturating_sub(line.at.0.rem_euclid(HOUR_MS)));
-        match line.reason.as_deref() {
-            Some(reason) => {
-                hour.counts.denied += 1;
-                if let Some(count) = hour.reasons.get_mut(reason) {
-                    *count += 1;
-                } else {
-                    hour.reasons.insert(reason.into(), 1);
-                }
-            }
-            None => {
-                hour.counts.allowed += 1;
-                hour.counts.failed += i64::from(line.status >= FAILURE_FROM);
+        let one = match line.reason {
+            Some(_) => Counts { denied: 1, ..Counts::default() },
+            None => Counts { allowed: 1, failed: i64::from(line.status >= FAILURE_FROM), ..Counts::default() },
+        };
+        self.add_to_minute(Grain::Minute.of(line.at), one);
+        let hour = self.hour(Grain::Hour.of(line.at));
+        hour.counts += one;
+        if let Some(reason) = line.reason.as_deref() {
+            match hour.reasons.get_mut(reason) {
+                Some(count) => *count += 1,
+                None => drop(hour.reasons.insert(reason.into(), 1)),
             }
         }
         let step = STEPS_US.iter().position(|step| line.duration_us <= *step).unwrap_or(STEPS_US.len());
@@ -139,26 +214,38 @@ impl Tally {
         }
     }
 
-    fn hour(&mut self, hour_at: i64) -> &mut Hour {
-        let known = self.0.iter().rposition(|hour| hour.hour_at == hour_at);
-        let place = known.unwrap_or_else(|| {
-            self.0.push(Hour { hour_at, ..Hour::default() });
-            self.0.len() - 1
-        });
-        self.0.get_mut(place).expect("it was found or put there")
+    fn add_to_minute(&mut self, minute_at: i64, one: Counts) {
+        match self.minutes.iter_mut().rfind(|(begins_at, _)| *begins_at == minute_at) {
+            Some((_, counts)) => *counts += one,
+            None => self.minutes.push((minute_at, one)),
+        }
     }
 
-    /// Adds what was counted to the hours of an app.
+    fn hour(&mut self, hour_at: i64) -> &mut Hour {
+        let known = self.hours.iter().rposition(|hour| hour.hour_at == hour_at);
+        let place = known.unwrap_or_else(|| {
+            self.hours.push(Hour { hour_at, ..Hour::default() });
+            self.hours.len() - 1
+        });
+        self.hours.get_mut(place).expect("it was found or put there")
+    }
+
+    /// Adds what was counted to the minutes, hours and days of an app.
     ///
     /// # Errors
     /// `StoreError` as the database answers.
     pub async fn write(&self, conn: &mut Conn, app: &str, mode: Mode) -> Result<(), StoreError> {
-        let mode = Val::Text(mode.as_str());
-        for hour in &self.0 {
-            let (app, hour_at) = (Val::Text(app), Val::Int(hour.hour_at));
-            let Counts { allowed, denied, failed } = hour.counts;
-            let values = [app, mode, hour_at, Val::Int(allowed), Val::Int(denied), Val::Int(failed)];
-            conn.execute(&ADD, &values).await?;
+        let mut days: BTreeMap<i64, Counts> = BTreeMap::new();
+        for (minute_at, counts) in &self.minutes {
+            add(conn, &ADD_TO_MINUTE, (app, mode), *minute_at, *counts).await?;
+            *days.entry(Grain::Day.of(UnixMs(*minute_at))).or_default() += *counts;
+        }
+        for (day_at, counts) in days {
+            add(conn, &ADD_TO_DAY, (app, mode), day_at, counts).await?;
+        }
+        for hour in &self.hours {
+            add(conn, &ADD, (app, mode), hour.hour_at, hour.counts).await?;
+            let (app, mode, hour_at) = (Val::Text(app), Val::Text(mode.as_str()), Val::Int(hour.hour_at));
             for (reason, count) in &hour.reasons {
                 let values = [app, mode, hour_at, Val::Text(REASON), Val::Text(reason), Val::Int(*count)];
                 conn.execute(&ADD_PART, &values).await?;
@@ -174,17 +261,41 @@ impl Tally {
     }
 }
 
-/// The hours of a span that had requests, the first one first.
+async fn add(
+    conn: &mut Conn,
+    stmt: &'static Stmt,
+    (app, mode): (&str, Mode),
+    begins_at: i64,
+    counts: Counts,
+) -> Result<(), StoreError> {
+    let Counts { allowed, denied, failed } = counts;
+    let values = [
+        Val::Text(app),
+        Val::Text(mode.as_str()),
+        Val::Int(begins_at),
+        Val::Int(allowed),
+        Val::Int(denied),
+        Val::Int(failed),
+    ];
+    conn.execute(stmt, &values).await.map(|_| ())
+}
+
+/// The minutes, hours or days of a span that had requests, the first one first.
 ///
 /// # Errors
 /// `StoreError` as the database answers.
-pub async fn hours(conn: &mut Conn, span: Span) -> Result<Vec<(UnixMs, Counts)>, StoreError> {
+pub async fn counts(conn: &mut Conn, grain: Grain, span: Span) -> Result<Vec<(UnixMs, Counts)>, StoreError> {
     let app = span.app.to_string();
     let values = [Val::Text(&app), Val::Text(span.mode.as_str()), Val::Int(span.since.0), Val::Int(span.until.0)];
-    let rows = conn.rows(&HOURS, &values).await?;
+    let stmt = match grain {
+        Grain::Minute => &MINUTES,
+        Grain::Hour => &HOURS,
+        Grain::Day => &DAYS,
+    };
+    let rows = conn.rows(stmt, &values).await?;
     let counted = rows.iter().map(|row| {
         let counts = Counts { allowed: row.int("allowed")?, denied: row.int("denied")?, failed: row.int("failed")? };
-        Ok((UnixMs(row.int("hour_at")?), counts))
+        Ok((UnixMs(row.int("begins_at")?), counts))
     });
     counted.collect()
 }
@@ -207,4 +318,25 @@ pub async fn parts(conn: &mut Conn, span: Span) -> Result<Parts, StoreError> {
     }
     parts.durations.sort_unstable();
     Ok(parts)
+}
+
+/// Deletes the oldest day's worth of minutes from before a moment, or of hours with their reasons and durations; whether
+/// there was any. Days stay.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn prune(conn: &mut Conn, grain: Grain, before: UnixMs) -> Result<bool, StoreError> {
+    let (oldest, prunes): (&'static Stmt, &[&'static Stmt]) = match grain {
+        Grain::Minute => (&OLDEST_MINUTE, &[&PRUNE_MINUTES]),
+        Grain::Hour => (&OLDEST_HOUR, &[&PRUNE_HOURS, &PRUNE_PARTS]),
+        Grain::Day => return Ok(false),
+    };
+    let row = conn.row(oldest, &[]).await?;
+    let begins_at = row.map_or(Ok(None), |row| row.opt_int("begins_at"))?;
+    let Some(begins_at) = begins_at.filter(|begins_at| *begins_at < before.0) else { return Ok(false) };
+    let ends_at = before.0.min(begins_at.saturating_add(Grain::Day.ms()));
+    for stmt in prunes {
+        conn.execute(stmt, &[Val::Int(begins_at), Val::Int(ends_at)]).await?;
+    }
+    Ok(true)
 }

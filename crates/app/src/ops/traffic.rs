@@ -1,11 +1,11 @@
-//! An app's traffic as numbers: requests by the hour, why they were denied, how long they took; and what its sandbox
+//! An app's traffic as numbers: requests by the minute, hour or day, why they were denied, how long they took; and what its sandbox
 //! keeps. No request by itself: those are in `requests`.
 
 use keymint_domain::id::AppId;
 use keymint_domain::mode::Mode;
 use keymint_domain::role::Act;
 use keymint_domain::time::UnixMs;
-use keymint_store::rollup::{self, Counts, HOUR_MS, Span};
+use keymint_store::rollup::{self, Counts, Grain, Span};
 use keymint_store::sandbox;
 
 use crate::App;
@@ -16,14 +16,16 @@ use crate::ops::{Actor, OpError, apps};
 pub struct Window {
     /// How many steps; the last one is under way.
     pub steps: i64,
-    /// The length of each. Hours, a divisor of 24: steps begin at midnight UTC and multiples of it.
-    pub step_hours: i64,
+    /// What counts are read.
+    pub grain: Grain,
+    /// How many of them make a step.
+    pub grains: i64,
 }
 
 impl Window {
     /// A step's length. Milliseconds.
     pub fn step_ms(self) -> i64 {
-        self.step_hours.saturating_mul(HOUR_MS).max(1)
+        self.grains.saturating_mul(self.grain.ms()).max(1)
     }
 
     fn span_ms(self) -> i64 {
@@ -62,8 +64,10 @@ pub async fn of_app(app: &App, actor: Actor, id: AppId, mode: Mode, window: Wind
     let earlier = UnixMs(since.0.saturating_sub(window.span_ms()));
     let span = Span { app: id, mode, since, until: UnixMs(until) };
     let mut conn = app.db.read().await?;
-    let hours = rollup::hours(&mut conn, Span { since: earlier, ..span }).await?;
-    let mut parts = rollup::parts(&mut conn, span).await?;
+    let counted = rollup::counts(&mut conn, window.grain, Span { since: earlier, ..span }).await?;
+    // Kept by the hour: of the last hour, those of the hours that it touches.
+    let whole_hours = UnixMs(since.0.saturating_sub(since.0.rem_euclid(Grain::Hour.ms())));
+    let mut parts = rollup::parts(&mut conn, Span { since: whole_hours, ..span }).await?;
     parts.reasons.sort_by(|(name, count), (other, others)| others.cmp(count).then_with(|| name.cmp(other)));
     let at = |percent| percentile(&parts.durations, percent);
     let percentiles_us = at(50).zip(at(95));
@@ -75,8 +79,8 @@ pub async fn of_app(app: &App, actor: Actor, id: AppId, mode: Mode, window: Wind
         reasons: parts.reasons,
         percentiles_us,
     };
-    for (hour_at, counts) in hours {
-        let step = (hour_at.0 - since.0).div_euclid(window.step_ms());
+    for (begins_at, counts) in counted {
+        let step = (begins_at.0 - since.0).div_euclid(window.step_ms());
         match usize::try_from(step).ok().and_then(|step| traffic.steps.get_mut(step)) {
             Some(step) => {
                 *step += counts;

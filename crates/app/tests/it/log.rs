@@ -65,15 +65,16 @@ pub async fn decisions_arrive_with_whose_they_were(it: TestDb) {
     // Only what was accepted counts as a use.
     let seen = credentials::find(&house.app, OPERATOR, &key.key_id).await.expect("it is there");
     assert_eq!(seen.last_used_at, Some(UnixMs(START.0 + 2499)));
-    assert_eq!(house.app.metrics.log_lost.get(), 0);
+    assert_eq!(house.app.metrics.log.lost.get(), 0);
 }
 
 pub async fn what_does_not_fit_is_counted_exactly(it: TestDb) {
-    let plan = Plan { request_log: RequestLogConfig { enabled: true, waiting_max: 10 }, ..Plan::default() };
+    let plan =
+        Plan { request_log: RequestLogConfig { waiting_max: 10, ..RequestLogConfig::default() }, ..Plan::default() };
     let house = House::planned(it, &plan).await;
     let key = house.key("keymint", "overflow").await;
     let candidate = house.app.candidate(&key.key_id).await.expect("it reads");
-    let lost = || house.app.metrics.log_lost.get();
+    let lost = || house.app.metrics.log.lost.get();
     // While nobody can write, the log's thread waits with what it has, and what it does not take piles up.
     let writer = house.app.db.write().await.expect("it begins");
     let mut readers = Vec::new();
@@ -214,4 +215,66 @@ async fn no_secret_of_ours_stays_in_a_path() {
     let token = token.expect("it is shown");
     let text = token.expose().split('_').next_back().expect("one").to_owned();
     assert!(!redact(&format!("/{}", token.expose())).contains(&text));
+}
+
+pub async fn what_is_older_than_its_days_goes_and_what_is_above_the_number_goes_first(it: TestDb) {
+    let config = RequestLogConfig { keep_days: 2, ..RequestLogConfig::default() };
+    let house = House::planned(it, &Plan { request_log: config.clone(), ..Plan::default() }).await;
+    let key = house.key("keymint", "old").await;
+    let candidate = house.app.candidate(&key.key_id).await.expect("it reads");
+    let days = |days: i64| days * 86_400_000;
+    for n in [0, days(1), days(2), days(3)] {
+        house.app.log.push(record(n, candidate.clone()));
+        house.app.log.flush().await;
+    }
+    let list = async || {
+        let found = requests::of_credential(&house.app, OPERATOR, &key.key_id, &all()).await.expect("it reads");
+        found.iter().map(|entry| entry.at.0 - START.0).collect::<Vec<_>>()
+    };
+    house.clock.pass_ms(days(3));
+    house.app.prune_log(&config).await.expect("it prunes");
+    assert_eq!(list().await, [days(3), days(2), days(1)], "to the millisecond: two days are kept");
+    house.clock.pass_ms(1);
+    house.app.prune_log(&config).await.expect("it prunes");
+    assert_eq!(list().await, [days(3), days(2)]);
+    house.app.prune_log(&RequestLogConfig { entries_max: 1, ..config }).await.expect("it prunes");
+    assert_eq!(list().await, [days(3)]);
+}
+
+pub async fn a_file_gets_every_decision_as_a_line_and_may_be_moved_away(it: TestDb) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("requests.jsonl");
+    let request_log = RequestLogConfig { export_file: Some(path.clone()), ..RequestLogConfig::default() };
+    let house = House::planned(it, &Plan { request_log, ..Plan::default() }).await;
+    let key = house.key("keymint", "export").await;
+    let candidate = house.app.candidate(&key.key_id).await.expect("it reads");
+    let lines = |path: &std::path::Path| -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(path).expect("a file");
+        assert!(text.ends_with('\n') && !text.contains(&key.secret), "whole lines, without a secret: {text}");
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    for n in 0..2_500 {
+        house.app.log.push(record(n, candidate.clone()));
+    }
+    house.app.log.push(Record { reason: Some(DenyReason::UnknownKey), status: 401, ..record(9_000, None) });
+    house.app.log.flush().await;
+    let written = lines(&path);
+    assert_eq!(written.len(), 2_501);
+    let (first, last) = (written.first().expect("one"), written.last().expect("one"));
+    assert_eq!((&first["key_id"], &first["decision"]), (&key.key_id.as_str().into(), &"allow".into()));
+    assert_eq!((&last["reason"], &last["status"], &last["key_id"]), (&"unknown_key".into(), &401.into(), &().into()));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).expect("a file").permissions());
+    assert_eq!(mode & 0o777, 0o600, "for its owner alone");
+    let moved = folder.path().join("requests.1.jsonl");
+    std::fs::rename(&path, &moved).expect("it is moved");
+    house.app.log.push(record(2_501, candidate.clone()));
+    house.app.log.flush().await;
+    assert_eq!((lines(&moved).len(), lines(&path).len()), (2_501, 1));
+    std::fs::remove_file(&path).expect("it goes");
+    std::fs::create_dir(&path).expect("a folder in its place");
+    house.app.log.push(record(2_502, candidate));
+    house.app.log.flush().await;
+    assert_eq!(house.app.metrics.log.not_exported.get(), 1, "what cannot be written is counted");
+    let found = requests::of_credential(&house.app, OPERATOR, &key.key_id, &all()).await.expect("it reads");
+    assert_eq!(found.len(), 2_502, "and stands in the log all the same");
 }

@@ -127,7 +127,9 @@ keymint_testkit::on_both! {
         decisions_arrive_with_whose_they_were,
         what_does_not_fit_is_counted_exactly,
         a_decision_does_not_wait_for_a_crowd,
-        nobody_elses_decisions_are_shown,;
+        nobody_elses_decisions_are_shown,
+        what_is_older_than_its_days_goes_and_what_is_above_the_number_goes_first,
+        a_file_gets_every_decision_as_a_line_and_may_be_moved_away,;
     webhooks:
         razorpays_endpoint_is_tried_for_a_day_then_disabled_and_its_owner_gets_a_mail,
         an_event_is_sent_once_more_for_fifteen_days_and_not_a_millisecond_longer,

@@ -326,7 +326,7 @@ fn the_overview_counts_what_was_sent_and_says_what_to_do_next() {
     assert_eq!((orders(&dev, &key).status, orders(&dev, &wrong(&key)).status), (200, 401));
     let missing = Request::new("GET", "/razorpay/v1/orders/order_00000000000000").header("Authorization", &key.basic());
     assert_eq!(missing.send(dev.gateway).status, 400);
-    for range in ["24h", "7d", "30d", "nothing"] {
+    for range in ["1h", "24h", "7d", "30d", "12m", "nothing"] {
         let page = owner.get(&format!("{app}?range={range}&mode=test")).body;
         assert_eq!((stat(&page, "Requests"), stat(&page, "Denied")), ("6".to_owned(), "1".to_owned()), "{range}");
         assert_eq!(stat(&page, "Success rate"), "66.6 %");

@@ -11,7 +11,7 @@ use keymint_store::credentials;
 use keymint_store::db::Db;
 use keymint_store::error::StoreError;
 use keymint_store::request_log::{self, Batch, Entry, Filter, Line};
-use keymint_store::rollup::{self, Counts, HOUR_MS, Span};
+use keymint_store::rollup::{self, Counts, Grain, HOUR_MS, Span};
 use keymint_testkit::TestDb;
 
 use crate::sample::{HARD_TEXT, NOW, ids, store_credential, store_owner};
@@ -244,7 +244,7 @@ pub async fn hours_count_what_was_logged_and_nothing_else(it: TestDb) {
     store(&it.db, [(Some(&live), at(0, 0)), (Some(&foreign), at(0, 0)), (Some(&test), at(0, 2))]).await;
     let span = Span { app: ids(1).app, mode: Mode::Test, since: UnixMs(hour), until: UnixMs(hour + 2 * HOUR_MS) };
     let mut conn = it.db.read().await.expect("a connection");
-    let hours = rollup::hours(&mut conn, span).await.expect("it reads");
+    let hours = rollup::counts(&mut conn, Grain::Hour, span).await.expect("it reads");
     let counts = |allowed, denied, failed| Counts { allowed, denied, failed };
     let wanted = [(UnixMs(hour), counts(3, 1, 1)), (UnixMs(hour + HOUR_MS), counts(0, 1, 0))];
     assert_eq!(hours, wanted, "the hour that begins at the end is not in it");
@@ -252,7 +252,51 @@ pub async fn hours_count_what_was_logged_and_nothing_else(it: TestDb) {
     assert_eq!(parts.reasons, [("expired".to_owned(), 1), ("revoked".to_owned(), 1)]);
     assert_eq!(parts.durations, [(10, 5)], "0, 1, 2, 4 and 0 microseconds are in the first step");
     let none = Span { app: ids(3).app, ..span };
-    assert!(rollup::hours(&mut conn, none).await.expect("it reads").is_empty());
+    assert!(rollup::counts(&mut conn, Grain::Hour, none).await.expect("it reads").is_empty());
     let other = Span { mode: Mode::Live, ..span };
-    assert_eq!(rollup::hours(&mut conn, other).await.expect("it reads"), [(UnixMs(hour), counts(1, 0, 0))]);
+    let live = rollup::counts(&mut conn, Grain::Hour, other).await.expect("it reads");
+    assert_eq!(live, [(UnixMs(hour), counts(1, 0, 0))]);
+    let minutes = rollup::counts(&mut conn, Grain::Minute, span).await.expect("it reads");
+    let last = hour + HOUR_MS - Grain::Minute.ms();
+    let wanted =
+        [(UnixMs(hour), counts(2, 1, 1)), (UnixMs(last), counts(1, 0, 0)), (UnixMs(hour + HOUR_MS), counts(0, 1, 0))];
+    assert_eq!(minutes, wanted);
+    let day = hour - hour.rem_euclid(Grain::Day.ms());
+    let days = Span { since: UnixMs(day), until: UnixMs(day + 2 * Grain::Day.ms()), ..span };
+    let found = rollup::counts(&mut conn, Grain::Day, days).await.expect("it reads");
+    let sum = found.iter().fold(Counts::default(), |mut sum, (_, counts)| {
+        sum += *counts;
+        sum
+    });
+    assert_eq!(sum, counts(4, 2, 1), "{found:?}");
+    assert!(found.iter().all(|(begins_at, _)| begins_at.0.rem_euclid(Grain::Day.ms()) == 0));
+}
+
+pub async fn what_is_old_goes_piece_by_piece_and_nothing_else(it: TestDb) {
+    let test = candidate(1, 1, Mode::Test);
+    let at = |hours: i64| Line { at: UnixMs(NOW.0 + hours * HOUR_MS), ..line(1) };
+    for hours in [-50, -49, -1, 0] {
+        store(&it.db, [(Some(&test), at(hours))]).await;
+    }
+    let mut tx = it.db.write().await.expect("it begins");
+    let before = UnixMs(NOW.0 - 48 * HOUR_MS);
+    assert_eq!(request_log::prune(tx.conn(), 1, before, 0).await.expect("it deletes"), 1, "one at a time");
+    assert_eq!(request_log::prune(tx.conn(), 10, before, 0).await.expect("it deletes"), 1);
+    assert_eq!(request_log::prune(tx.conn(), 10, before, 0).await.expect("it deletes"), 0);
+    assert_eq!(request_log::prune(tx.conn(), 10, before, 3).await.expect("it deletes"), 1, "above the number kept");
+    for grain in [Grain::Minute, Grain::Hour] {
+        while rollup::prune(tx.conn(), grain, before).await.expect("it deletes") {}
+    }
+    tx.commit().await.expect("it commits");
+    let mut conn = it.db.read().await.expect("a connection");
+    let left = request_log::list_of_key(&mut conn, "km_test_1", &all()).await.expect("it reads");
+    assert_eq!(left.iter().map(|entry| entry.at).collect::<Vec<_>>(), [NOW]);
+    let span = Span { app: ids(1).app, mode: Mode::Test, since: UnixMs(0), until: UnixMs(i64::MAX) };
+    for (grain, count) in [(Grain::Minute, 2), (Grain::Hour, 2)] {
+        let kept = rollup::counts(&mut conn, grain, span).await.expect("it reads");
+        assert_eq!(kept.len(), count, "{grain:?}: {kept:?}");
+    }
+    let days = rollup::counts(&mut conn, Grain::Day, span).await.expect("it reads");
+    assert_eq!(days.iter().map(|(_, counts)| counts.requests()).sum::<i64>(), 4, "days stay");
+    assert_eq!(rollup::parts(&mut conn, span).await.expect("it reads").reasons.iter().map(|(_, n)| n).sum::<i64>(), 2);
 }

@@ -60,6 +60,7 @@ keymint_testkit::on_both! {
         a_quiet_key_is_found_among_busy_ones,
         only_what_was_allowed_is_a_use,
         hours_count_what_was_logged_and_nothing_else,
+        what_is_old_goes_piece_by_piece_and_nothing_else,
         a_line_that_cannot_be_read_is_corrupt_and_not_absent,;
     people:
         accounts_come_back_and_an_address_has_one,

@@ -9,7 +9,7 @@ use keymint_app::ops::credentials::View;
 use keymint_app::ops::traffic::{self, Traffic, Window};
 use keymint_app::ops::{Actor, OpError, credentials};
 use keymint_app::say;
-use keymint_app::store_types::{AppRow, Counts};
+use keymint_app::store_types::{AppRow, Counts, Grain};
 use keymint_domain::credential::State as KeyState;
 use keymint_domain::id::AppId;
 use keymint_domain::mode::Mode;
@@ -41,18 +41,34 @@ struct Range {
     forms: (&'static str, &'static str),
 }
 
-const DAY: Range =
-    Range { name: "24h", window: Window { steps: 24, step_hours: 1 }, forms: ("%-d %b, %H:%M", "%H:%M") };
-const WEEK: Range =
-    Range { name: "7d", window: Window { steps: 28, step_hours: 6 }, forms: ("%-d %b, %H:%M", "%-d %b") };
-const MONTH: Range = Range { name: "30d", window: Window { steps: 30, step_hours: 24 }, forms: ("%-d %b", "%-d %b") };
+const HOUR: Range = Range {
+    name: "1h",
+    window: Window { steps: 30, grain: Grain::Minute, grains: 2 },
+    forms: ("%-d %b, %H:%M", "%H:%M"),
+};
+const DAY: Range = Range {
+    name: "24h",
+    window: Window { steps: 24, grain: Grain::Hour, grains: 1 },
+    forms: ("%-d %b, %H:%M", "%H:%M"),
+};
+const WEEK: Range = Range {
+    name: "7d",
+    window: Window { steps: 28, grain: Grain::Hour, grains: 6 },
+    forms: ("%-d %b, %H:%M", "%-d %b"),
+};
+const MONTH: Range =
+    Range { name: "30d", window: Window { steps: 30, grain: Grain::Day, grains: 1 }, forms: ("%-d %b", "%-d %b") };
+const YEAR: Range =
+    Range { name: "12m", window: Window { steps: 52, grain: Grain::Day, grains: 7 }, forms: ("%-d %b %Y", "%-d %b") };
 
 impl Range {
     /// `24 hours`.
     fn words(&self) -> &'static str {
         match self.name {
+            "1h" => say!("overview-hour"),
             "7d" => say!("overview-week"),
             "30d" => say!("overview-month"),
+            "12m" => say!("overview-year"),
             _ => say!("overview-day"),
         }
     }
@@ -203,7 +219,7 @@ fn reasons(traffic: &Traffic, app_id: &str, mode: &str) -> Vec<Reason> {
     let reason = |(name, count): &(String, i64)| Reason {
         words: words(name),
         count: grouped(*count),
-        share: count.saturating_mul(100) / traffic.total.denied.max(1),
+        share: (count.saturating_mul(100) / traffic.total.denied.max(1)).min(100),
         advice: advice(name),
         href: format!("/apps/{app_id}/logs?mode={mode}&reason={name}&from={from}"),
     };
@@ -246,7 +262,7 @@ pub async fn show(
     let (row, actor) = own(&app, &visitor, &id).await?;
     let (membership, _) = visitor.at(row.merchant_id)?;
     let mode = Mode::parse(&asked.mode).unwrap_or(Mode::Test);
-    let ranges = [DAY, WEEK, MONTH];
+    let ranges = [HOUR, DAY, WEEK, MONTH, YEAR];
     let range = ranges.iter().find(|range| range.name == asked.range).unwrap_or(&DAY);
     let AppRow { id, name, product, is_enabled, .. } = row;
     let app_id = id.to_string();

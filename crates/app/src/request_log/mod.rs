@@ -1,6 +1,9 @@
 //! The request log: every decision, handed over without waiting and written in batches. Bounded: what does not fit is
 //! counted as lost, never waited for (T80).
 
+mod export;
+mod retention;
+
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,6 +18,9 @@ use keymint_store::error::StoreError;
 use keymint_store::request_log::{Batch, Line};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
+
+use self::export::Export;
+use crate::config::RequestLogConfig;
 
 /// Decisions written in one transaction: so long do other changes wait for this one.
 const BATCH_MAX: usize = 2000;
@@ -116,28 +122,44 @@ impl Drop for Writer {
 #[derive(Clone)]
 pub struct RequestLog {
     writer: Option<Arc<Writer>>,
-    lost: Counter,
+    counters: Counters,
+}
+
+/// What is counted of the log itself.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// Decisions that were written.
+    pub written: Counter,
+    /// Decisions that did not reach the log.
+    pub lost: Counter,
+    /// Decisions that did not reach the file for whoever collects logs.
+    pub not_exported: Counter,
 }
 
 impl RequestLog {
     /// A log that keeps nothing.
-    pub fn closed(lost: Counter) -> Self {
-        Self { writer: None, lost }
+    pub fn closed(counters: Counters) -> Self {
+        Self { writer: None, counters }
     }
 
     /// Starts the thread that writes.
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn start(db: Db, runtime: tokio::runtime::Handle, waiting_max: usize, lost: Counter) -> std::io::Result<Self> {
-        let waiting_max = waiting_max.max(1);
+    pub fn start(
+        db: Db,
+        runtime: tokio::runtime::Handle,
+        config: &RequestLogConfig,
+        counters: Counters,
+    ) -> std::io::Result<Self> {
+        let waiting_max = config.waiting_max.max(1);
         let crowd = CROWD.min(waiting_max.div_ceil(2));
         let queue = Arc::new(Queue { waiting: Mutex::default(), news: Condvar::new(), waiting_max, crowd });
-        let (counter, shared) = (lost.clone(), Arc::clone(&queue));
-        std::thread::Builder::new()
-            .name("request-log".to_owned())
-            .spawn(move || write_batches(&shared, &db, &runtime, &counter))?;
-        Ok(Self { writer: Some(Arc::new(Writer(queue))), lost })
+        let shared = Arc::clone(&queue);
+        let keeper =
+            Keeper { db, runtime, counters: counters.clone(), export: config.export_file.as_deref().map(Export::new) };
+        std::thread::Builder::new().name("request-log".to_owned()).spawn(move || keeper.run(&shared))?;
+        Ok(Self { writer: Some(Arc::new(Writer(queue))), counters })
     }
 
     /// Whether decisions are kept; when not, the caller need not make a record.
@@ -152,7 +174,7 @@ impl RequestLog {
         let mut waiting = queue.lock();
         let count = waiting.records.len() + 1;
         if count > queue.waiting_max {
-            self.lost.inc();
+            self.counters.lost.inc();
             return;
         }
         waiting.records.push(record);
@@ -172,17 +194,38 @@ impl RequestLog {
     }
 }
 
-fn write_batches(queue: &Queue, db: &Db, runtime: &tokio::runtime::Handle, lost: &Counter) {
-    while let Some(Waiting { records, flushes, .. }) = queue.take() {
-        for batch in records.chunks(BATCH_MAX) {
-            let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-            if let Err(error) = runtime.block_on(write(db, batch)) {
-                tracing::error!(%error, count, "decisions could not be logged and are lost");
-                lost.inc_by(count);
+/// The thread that writes.
+struct Keeper {
+    db: Db,
+    runtime: tokio::runtime::Handle,
+    counters: Counters,
+    export: Option<Export>,
+}
+
+impl Keeper {
+    fn run(mut self, queue: &Queue) {
+        while let Some(Waiting { records, flushes, .. }) = queue.take() {
+            for batch in records.chunks(BATCH_MAX) {
+                self.keep(batch);
+            }
+            for flush in flushes {
+                let _ = flush.send(());
             }
         }
-        for flush in flushes {
-            let _ = flush.send(());
+    }
+
+    fn keep(&mut self, batch: &[Record]) {
+        let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        match self.runtime.block_on(write(&self.db, batch)) {
+            Ok(()) => drop(self.counters.written.inc_by(count)),
+            Err(error) => {
+                tracing::error!(%error, count, "decisions could not be logged and are lost");
+                self.counters.lost.inc_by(count);
+            }
+        }
+        if let Some(Err(error)) = self.export.as_mut().map(|export| export.add(batch)) {
+            tracing::error!(%error, count, "decisions could not be added to the file `request_log.export_file`");
+            self.counters.not_exported.inc_by(count);
         }
     }
 }
