@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::master_key::MasterKeySource;
 use crate::outbound::WebhooksConfig;
 use crate::post::{MailConfig, SmsConfig};
+use crate::telemetry::TelemetryConfig;
 use crate::upstream::UpstreamConfig;
 use crate::webauthn::Ceremonies;
 
@@ -45,6 +46,9 @@ pub struct Config {
     /// Webhooks to merchants.
     #[serde(default)]
     pub webhooks: WebhooksConfig,
+    /// What a collector is told.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
 }
 
 /// Where to listen.
@@ -251,6 +255,9 @@ impl Config {
         }
         if let Err(problem) = self.webhooks.check() {
             return wrong("webhooks.allowed_networks", &problem);
+        }
+        if let Err((setting, problem)) = self.telemetry.check() {
+            return wrong(&format!("telemetry.{setting}"), problem);
         }
         self.check_upstreams()?;
         if self.limits.cached_credentials_max == 0 || self.limits.replay_entries_per_key_max == 0 {

@@ -19,6 +19,7 @@ pub mod post;
 pub mod products;
 pub mod request_log;
 pub mod sandbox;
+pub mod telemetry;
 pub mod tries;
 pub mod upstream;
 pub mod verify;
@@ -71,6 +72,8 @@ use crate::password::Passwords;
 use crate::post::PostOffice;
 use crate::products::Products;
 use crate::request_log::RequestLog;
+use crate::telemetry::otlp::{Otlp, OtlpError};
+use crate::telemetry::{Sampler, TelemetryConfig};
 use crate::tries::Tries;
 use crate::verify::cache::CredentialCache;
 use crate::verify::replay::ReplayMemory;
@@ -107,6 +110,8 @@ pub struct Shared {
     pub sent_codes: Tries,
     /// Tries to confirm an authenticator app.
     pub confirmations: Tries,
+    /// Which requests are traced.
+    pub sampler: Sampler,
     /// Pages that viewers look at.
     pub views: Tries,
     /// Counts of requests, where a product has rates.
@@ -144,6 +149,8 @@ pub struct Parts<'a> {
     pub data: &'a Path,
     /// The request log's settings.
     pub request_log: &'a RequestLogConfig,
+    /// What a collector is told.
+    pub telemetry: &'a TelemetryConfig,
     /// Limits.
     pub limits: &'a LimitsConfig,
     /// Where mail and text messages go.
@@ -163,6 +170,9 @@ pub enum StartError {
     /// The folder for data.
     #[error("the folder for data cannot be used: {0}")]
     Data(#[from] std::io::Error),
+    /// Telemetry.
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
     /// No random bytes.
     #[error("the operating system gives no random bytes")]
     Entropy,
@@ -199,11 +209,10 @@ impl App {
         check_keyring(&parts.db, &parts.keyring).await?;
         let metrics = Metrics::new(parts.products.iter().map(|product| &product.name), parts.products.upstreams());
         let runtime = tokio::runtime::Handle::current();
-        let log = if parts.request_log.enabled {
-            RequestLog::start(parts.db.clone(), runtime.clone(), parts.request_log, metrics.log.clone())?
-        } else {
-            RequestLog::closed(metrics.log.clone())
-        };
+        let otlp = Otlp::start(parts.telemetry, &metrics.otlp)?;
+        let sinks = (parts.request_log, otlp);
+        let log = RequestLog::start(parts.db.clone(), runtime.clone(), sinks, metrics.log.clone())?;
+        let sampler = Sampler::new(parts.telemetry, &*parts.entropy).map_err(|_| StartError::Entropy)?;
         let passwords = Passwords::new(&*parts.entropy).map_err(|_| StartError::Entropy)?;
         let now = parts.clock.now();
         let replay = ReplayMemory::open(&parts.data.join("replay"), parts.limits.replay_entries_per_key_max, now)?;
@@ -216,6 +225,7 @@ impl App {
             metrics,
             log,
             passwords,
+            sampler,
             logos: Logos::default(),
             sign_ins: Tries::default(),
             sent_codes: Tries::default(),

@@ -8,12 +8,27 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
 
 use crate::request_log::Counters as LogCounters;
 use crate::upstream::{Address, Upstream};
 
 type Labels = Vec<(String, String)>;
+
+/// Upper ends of the steps in which durations are counted. Seconds.
+const DURATION_STEPS: [f64; 16] =
+    [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// What is counted of telemetry.
+#[derive(Debug, Default)]
+pub struct OtlpCounters {
+    /// Spans and log records that the collector took.
+    pub sent: Counter,
+    /// Those that it did not.
+    pub lost: Counter,
+}
 
 /// Every counter.
 pub struct Metrics {
@@ -21,10 +36,44 @@ pub struct Metrics {
     decisions: BTreeMap<Arc<str>, PerProduct>,
     /// Of the request log itself.
     pub log: LogCounters,
+    /// Of telemetry.
+    pub otlp: Arc<OtlpCounters>,
+    process: ProcessGauges,
     /// Counts under quotas that were written down.
     pub quotas_written: Counter,
     /// Whether each address of an upstream is well; set when the text is asked for.
     addresses: Vec<(Arc<Upstream>, Vec<Gauge>)>,
+}
+
+/// What the operating system says of this process; asked when the text is.
+#[derive(Default)]
+struct ProcessGauges {
+    resident_bytes: Gauge,
+    open_files: Gauge,
+}
+
+impl ProcessGauges {
+    fn registered(registry: &mut Registry) -> Self {
+        let gauges = Self::default();
+        registry.register("process_resident_memory_bytes", "Memory in use", gauges.resident_bytes.clone());
+        registry.register("process_open_files", "Open files and connections", gauges.open_files.clone());
+        let version = Info::new([("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
+        registry.register("build", "What is running", version);
+        gauges
+    }
+
+    /// What cannot be read stays as it was.
+    fn look(&self) {
+        let pages = std::fs::read_to_string("/proc/self/statm").ok();
+        let resident = pages.and_then(|text| text.split_ascii_whitespace().nth(1)?.parse::<i64>().ok());
+        if let Some(pages) = resident {
+            let page = i64::try_from(rustix::param::page_size()).unwrap_or(4096);
+            self.resident_bytes.set(pages.saturating_mul(page));
+        }
+        if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
+            self.open_files.set(i64::try_from(files.count()).unwrap_or(i64::MAX));
+        }
+    }
 }
 
 struct PerProduct {
@@ -34,16 +83,20 @@ struct PerProduct {
 
 impl Metrics {
     /// Counters for these products and upstreams.
-    pub fn new<'a>(products: impl Iterator<Item = &'a Arc<str>>, upstreams: &[Arc<Upstream>]) -> Self {
+    pub fn new<'a>(products: impl Iterator<Item = &'a Arc<str>> + Clone, upstreams: &[Arc<Upstream>]) -> Self {
         let mut registry = Registry::with_prefix("keymint");
         let family = Family::<Labels, Counter>::default();
         let help = "Decisions about requests, by product and outcome (allow, or the reason of the denial)";
         registry.register("decisions", help, family.clone());
-        let log = LogCounters::default();
+        let durations = durations(&mut registry, products.clone());
+        let log = LogCounters { durations: Arc::new(durations), ..LogCounters::default() };
         registry.register("request_log_written", "Decisions that were written to the request log", log.written.clone());
         registry.register("request_log_lost", "Decisions that did not reach the request log", log.lost.clone());
         let help = "Decisions that did not reach the file of the request log";
         registry.register("request_log_not_exported", help, log.not_exported.clone());
+        let otlp = Arc::new(OtlpCounters::default());
+        registry.register("otlp_sent", "Spans and log records that the collector took", otlp.sent.clone());
+        registry.register("otlp_lost", "Spans and log records that the collector did not take", otlp.lost.clone());
         let quotas_written = Counter::default();
         registry.register("quota_counts_written", "Counts under quotas, written down", quotas_written.clone());
         let counter = |product: &Arc<str>, outcome: &str| {
@@ -58,7 +111,8 @@ impl Metrics {
             })
             .collect();
         let addresses = addresses(&mut registry, upstreams);
-        Self { registry, decisions, log, quotas_written, addresses }
+        let process = ProcessGauges::registered(&mut registry);
+        Self { registry, decisions, log, otlp, process, quotas_written, addresses }
     }
 
     /// Counts a decision.
@@ -83,12 +137,25 @@ impl Metrics {
                 gauge.set(i64::from(address.is_well()));
             }
         }
+        self.process.look();
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             tracing::error!("the metrics could not be written");
         }
         text
     }
+}
+
+/// How long requests of each product took; observed off their path, with the request log.
+fn durations<'a>(
+    registry: &mut Registry,
+    products: impl Iterator<Item = &'a Arc<str>>,
+) -> BTreeMap<Arc<str>, Histogram> {
+    let family = Family::<Labels, Histogram>::new_with_constructor(|| Histogram::new(DURATION_STEPS));
+    let help = "From a request's head to the head of its answer, an upstream's included";
+    registry.register_with_unit("request_duration", help, Unit::Seconds, family.clone());
+    let of = |product: &Arc<str>| family.get_or_create_owned(&vec![("product".to_owned(), product.to_string())]);
+    products.map(|product| (Arc::clone(product), of(product))).collect()
 }
 
 /// A gauge for each address. They are the operator's own, so the number of series is bounded.

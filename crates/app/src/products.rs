@@ -249,7 +249,7 @@ impl Products {
     }
 
     /// All products, by name.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Product>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Product>> + Clone {
         self.by_name.values()
     }
 

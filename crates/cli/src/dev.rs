@@ -21,6 +21,7 @@ use keymint_app::ops::people::{self, NewPerson};
 use keymint_app::ops::{Actor, credentials, tokens};
 use keymint_app::outbound::WebhooksConfig;
 use keymint_app::post::PostOffice;
+use keymint_app::telemetry::TelemetryConfig;
 use keymint_domain::credential::State;
 use keymint_domain::entropy::draw_text;
 use keymint_domain::id::{AppId, MerchantId};
@@ -89,6 +90,7 @@ fn config(arguments: &DevArguments) -> Config {
         sms: None,
         // A developer's own receiver is on this machine.
         webhooks: WebhooksConfig::for_this_machine(),
+        telemetry: TelemetryConfig::default(),
     }
 }
 

@@ -80,6 +80,7 @@ pub async fn open_with(config: &Config, post: PostOffice) -> Result<App> {
         data: &config.data,
         request_log: &config.request_log,
         limits: &config.limits,
+        telemetry: &config.telemetry,
         post,
         outbound: Outbound::new(&config.webhooks).context("making the client for webhooks")?,
         console_url: config.listen.console_url.as_deref(),

@@ -65,6 +65,7 @@ async fn open(path: &Path) -> App {
         data: &config.data,
         request_log: &config.request_log,
         limits: &config.limits,
+        telemetry: &config.telemetry,
         post: keymint_app::post::PostOffice::keeping(),
         outbound: keymint_app::outbound::Outbound::new(&config.webhooks).expect("a client"),
         console_url: None,

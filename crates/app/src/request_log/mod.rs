@@ -4,6 +4,7 @@
 mod export;
 mod retention;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,10 +18,13 @@ use keymint_store::db::Db;
 use keymint_store::error::StoreError;
 use keymint_store::request_log::{Batch, Line};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::oneshot;
 
 use self::export::Export;
 use crate::config::RequestLogConfig;
+use crate::telemetry::Trace;
+use crate::telemetry::otlp::Otlp;
 
 /// Decisions written in one transaction: so long do other changes wait for this one.
 const BATCH_MAX: usize = 2000;
@@ -58,6 +62,8 @@ pub struct Record {
     pub client_ip: IpAddr,
     /// From the end of the request's head to the head of its answer, an upstream's included. Microseconds.
     pub duration_us: u32,
+    /// Its span, where it is traced.
+    pub trace: Option<Trace>,
 }
 
 /// What waits to be written.
@@ -134,30 +140,35 @@ pub struct Counters {
     pub lost: Counter,
     /// Decisions that did not reach the file for whoever collects logs.
     pub not_exported: Counter,
+    /// How long requests took, by product.
+    pub durations: Arc<BTreeMap<Arc<str>, Histogram>>,
 }
 
 impl RequestLog {
-    /// A log that keeps nothing.
-    pub fn closed(counters: Counters) -> Self {
-        Self { writer: None, counters }
-    }
-
-    /// Starts the thread that writes.
+    /// Starts the thread that writes: to the store where the log is enabled, and to a collector where there is one.
     ///
     /// # Errors
     /// When there is no thread to be had.
     pub fn start(
         db: Db,
         runtime: tokio::runtime::Handle,
-        config: &RequestLogConfig,
+        (config, otlp): (&RequestLogConfig, Option<Otlp>),
         counters: Counters,
     ) -> std::io::Result<Self> {
+        if !config.enabled && otlp.is_none() {
+            return Ok(Self { writer: None, counters });
+        }
         let waiting_max = config.waiting_max.max(1);
         let crowd = CROWD.min(waiting_max.div_ceil(2));
         let queue = Arc::new(Queue { waiting: Mutex::default(), news: Condvar::new(), waiting_max, crowd });
         let shared = Arc::clone(&queue);
-        let keeper =
-            Keeper { db, runtime, counters: counters.clone(), export: config.export_file.as_deref().map(Export::new) };
+        let keeper = Keeper {
+            db: config.enabled.then_some(db),
+            otlp,
+            runtime,
+            counters: counters.clone(),
+            export: config.export_file.as_deref().filter(|_| config.enabled).map(Export::new),
+        };
         std::thread::Builder::new().name("request-log".to_owned()).spawn(move || keeper.run(&shared))?;
         Ok(Self { writer: Some(Arc::new(Writer(queue))), counters })
     }
@@ -196,9 +207,11 @@ impl RequestLog {
 
 /// The thread that writes.
 struct Keeper {
-    db: Db,
+    /// Nothing where the log is not enabled.
+    db: Option<Db>,
     runtime: tokio::runtime::Handle,
     counters: Counters,
+    otlp: Option<Otlp>,
     export: Option<Export>,
 }
 
@@ -216,12 +229,21 @@ impl Keeper {
 
     fn keep(&mut self, batch: &[Record]) {
         let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        match self.runtime.block_on(write(&self.db, batch)) {
-            Ok(()) => drop(self.counters.written.inc_by(count)),
-            Err(error) => {
+        match self.db.as_ref().map(|db| self.runtime.block_on(write(db, batch))) {
+            None => {}
+            Some(Ok(())) => drop(self.counters.written.inc_by(count)),
+            Some(Err(error)) => {
                 tracing::error!(%error, count, "decisions could not be logged and are lost");
                 self.counters.lost.inc_by(count);
             }
+        }
+        for record in batch {
+            if let Some(histogram) = self.counters.durations.get(&record.product) {
+                histogram.observe(f64::from(record.duration_us) / 1e6);
+            }
+        }
+        if let Some(otlp) = &self.otlp {
+            otlp.push(batch);
         }
         if let Some(Err(error)) = self.export.as_mut().map(|export| export.add(batch)) {
             tracing::error!(%error, count, "decisions could not be added to the file `request_log.export_file`");

@@ -14,6 +14,7 @@ use keymint_app::outbound::{Outbound, WebhooksConfig};
 use keymint_app::post::PostOffice;
 use keymint_app::products::{Products, load_dialects};
 use keymint_app::store_types::{Activation, Merchant};
+use keymint_app::telemetry::TelemetryConfig;
 use keymint_app::verify::Decision;
 use keymint_app::{App, Parts, StartError};
 use keymint_domain::credential::RevokeReason;
@@ -122,6 +123,7 @@ pub async fn start(
         data,
         request_log: &plan.request_log,
         limits: &plan.limits,
+        telemetry: &TelemetryConfig::default(),
         post: (plan.post)(),
         outbound: Outbound::new(&plan.webhooks).expect("a client"),
         console_url: plan.console_url,

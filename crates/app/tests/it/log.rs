@@ -42,6 +42,7 @@ fn record(n: i64, candidate: Option<Arc<Candidate>>) -> Record {
         reason: None,
         client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         duration_us: 1,
+        trace: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod kwikpaisa;
 mod letters;
 mod razorpay;
 mod rfc9421;
+mod telemetry;
 mod vectors;
 
 use std::io::{BufRead, BufReader, Write};

@@ -183,3 +183,29 @@ fn health_readiness_and_metrics_tell_the_truth() {
     assert!(metrics.contains(r#"keymint_decisions_total{product="razorpay",outcome="allow"} 1"#), "{metrics}");
     assert_eq!(get("/nothing").status, 404);
 }
+
+/// The names of metrics in a text: words that begin as ours do, without what a kind adds.
+fn metrics_in(text: &str) -> std::collections::BTreeSet<String> {
+    let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
+    let ours = words.filter(|word| word.starts_with("keymint_"));
+    let kinds = ["_total", "_bucket", "_count", "_sum", "_info"];
+    let base = |word: &str| kinds.iter().find_map(|kind| word.strip_suffix(kind)).unwrap_or(word).to_owned();
+    ours.map(base).collect()
+}
+
+#[test]
+fn each_metric_is_documented_and_the_dashboard_asks_for_none_that_is_not_there() {
+    let upstream = keymint_testkit::Upstream::plain();
+    let table = format!("[product.upstream_test]\naddresses = [\"{}\"]\n", upstream.url());
+    let dev = Dev::serve_products(env!("CARGO_BIN_EXE_keymint"), &[("razorpay", table)]);
+    let served = Request::new("GET", "/metrics").send(dev.internal).body;
+    let types: String =
+        served.lines().filter(|line| line.starts_with("# TYPE ")).map(|line| format!("{line}\n")).collect();
+    let there = metrics_in(&types);
+    assert!(there.len() > 8, "{types}");
+    let section = include_str!("../../../../docs/telemetry.md");
+    assert_eq!(metrics_in(section), there, "docs/telemetry.md lists each, and no other");
+    let asked = metrics_in(include_str!("../../../../deploy/grafana/keymint.json"));
+    assert!(asked.is_subset(&there), "{:?}", asked.difference(&there).collect::<Vec<_>>());
+    assert!(there.is_subset(&asked), "not on the dashboard: {:?}", there.difference(&asked).collect::<Vec<_>>());
+}

@@ -19,6 +19,7 @@ use keymint_app::clock::Stopwatch;
 use keymint_app::limits::Rate;
 use keymint_app::products::Product;
 use keymint_app::request_log::{Record, redact};
+use keymint_app::telemetry::Trace;
 use keymint_app::upstream::Upstream;
 use keymint_app::verify::{Allowed, Decision, Denied};
 use keymint_domain::dialect::answer::SchemeName;
@@ -48,6 +49,9 @@ const AMBIGUOUS: &str = r#"{"error":{"code":"ambiguous_request","message":"The r
 
 /// The id under which support finds a request.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// W3C Trace Context, section 3.2.
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The gateway's service; one for each thread.
 pub struct Gateway {
@@ -116,6 +120,15 @@ impl Gateway {
         let number = self.numbers.get().wrapping_add(1);
         self.numbers.set(number);
         RequestId::numbered(now, number)
+    }
+
+    /// The request's span, where it is traced: what is behind us hears of it in the place of the caller's.
+    fn trace(&self, headers: &mut HeaderMap) -> Option<Trace> {
+        let trace = self.app.sampler.begin(self.numbers.get(), headers.get(&TRACEPARENT).map(HeaderValue::as_bytes))?;
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(trace.traceparent())) {
+            headers.insert(&TRACEPARENT, value);
+        }
+        Some(trace)
     }
 
     fn address(&self, authority: &str, target: &str) -> Option<Addressed<'_>> {
@@ -287,6 +300,7 @@ impl Gateway {
             scheme: noted.scheme,
             client_ip: noted.client_ip,
             duration_us: noted.duration_us,
+            trace: noted.trace,
         });
     }
 }
@@ -307,6 +321,7 @@ struct Noted {
     status: u16,
     client_ip: std::net::IpAddr,
     duration_us: u32,
+    trace: Option<Trace>,
 }
 
 impl Service for Gateway {
@@ -315,7 +330,7 @@ impl Service for Gateway {
         let watch = self.app.log.is_open().then(Stopwatch::start);
         let asks_for_tunnel = request.headers().contains_key(UPGRADE);
         let on_upgrade = asks_for_tunnel.then(|| hyper::upgrade::on(&mut request));
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let upgrade = on_upgrade.filter(|_| body.is_end_stream() && proxy::asks_for_websocket(&parts));
         if parts.headers.get(EXPECT).is_some_and(|expect| !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
             return reply::closing(reply::empty(StatusCode::EXPECTATION_FAILED));
@@ -329,6 +344,7 @@ impl Service for Gateway {
         let request_id = self.next_id(at);
         let id = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&request_id.to_bytes()));
         let id = id.unwrap_or(HeaderValue::from_static(""));
+        let trace = self.trace(&mut parts.headers);
         let arrived = Arrived { parts, body, request_id: id.clone(), upgrade };
         let (outcome, logged) = self.answered(&addressed, arrived, peer).await;
         let Outcome { mut response, candidate, scheme, reason, rate } = outcome;
@@ -343,6 +359,7 @@ impl Service for Gateway {
             status: response.status().as_u16(),
             client_ip: peer.address,
             duration_us: watch.map_or(0, |watch| watch.elapsed_us()),
+            trace,
         };
         self.note(&addressed, &logged, noted);
         response
