@@ -1,5 +1,6 @@
 -- Builds each request from a template and one record of fixed width, so that no two requests need be alike.
--- Arguments: the template's file, the records' file or `-`, the widths of a record's fields, the order, the threads.
+-- Arguments: the template's file, the records' file or `-`, the widths of a record's fields, the order, the threads, and
+-- how many milliseconds a connection waits before each request.
 -- Orders: `walk` (each thread its own records, over and over), `once` (the same, and stop at the end), `random`.
 
 local threads_made = 0
@@ -19,6 +20,10 @@ end
 function init(arguments)
    local template, path, widths, order, threads =
       read(arguments[1]), arguments[2], arguments[3], arguments[4], tonumber(arguments[5])
+   local wait = tonumber(arguments[6] or "0")
+   if wait > 0 then
+      delay = function() return wait end
+   end
    if path == "-" then
       request = function() return template end
       return

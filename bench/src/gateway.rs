@@ -54,7 +54,8 @@ struct Cost {
 
 impl Side<'_> {
     fn cost(&self, requests: &Requests, seconds: u64) -> Result<Cost> {
-        let load = Load { connections: CONNECTIONS, threads: THREADS, seconds, expected: Expected::Accepted };
+        let load =
+            Load { connections: CONNECTIONS, threads: THREADS, seconds, wait_ms: 0, expected: Expected::Accepted };
         let spent = || -> Result<(u64, u64)> {
             let front = self.front.settled_cpu_ns()?;
             let behind = self.behind.iter().map(|server| server.settled_cpu_ns()).sum::<Result<u64>>()?;

@@ -26,6 +26,8 @@ pub struct Setting {
     pub upstream: Option<SocketAddr>,
     /// Whether decisions are logged.
     pub request_log: bool,
+    /// Decisions that the log keeps, where that is not as in the product.
+    pub log_entries_max: Option<i64>,
     /// Credentials kept ready.
     pub cached_credentials_max: usize,
     /// How much longer the disk takes to bring a file to rest.
@@ -34,7 +36,13 @@ pub struct Setting {
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { upstream: None, request_log: false, cached_credentials_max: 250_000, sync_delay: Duration::ZERO }
+        Self {
+            upstream: None,
+            request_log: false,
+            log_entries_max: None,
+            cached_credentials_max: 250_000,
+            sync_delay: Duration::ZERO,
+        }
     }
 }
 
@@ -121,9 +129,10 @@ impl House {
     fn config(&self, setting: Setting) -> String {
         let [console, gateway, internal] = self.addresses;
         let Setting { request_log, cached_credentials_max, .. } = setting;
+        let kept = setting.log_entries_max.map_or_else(String::new, |most| format!("entries_max = {most}\n"));
         let mut text = format!(
             "data = \"{}\"\n\n[listen]\nconsole = \"{console}\"\ngateway = \"{gateway}\"\ninternal = \"{internal}\"\n\n\
-             [database]\nsqlite = \"{}\"\n\n[master_key]\nfile = \"{}\"\n\n[request_log]\nenabled = {request_log}\n\n\
+             [database]\nsqlite = \"{}\"\n\n[master_key]\nfile = \"{}\"\n\n[request_log]\nenabled = {request_log}\n{kept}\n\
              [limits]\ncached_credentials_max = {cached_credentials_max}\n",
             self.path("data"),
             self.path("keymint.db"),

@@ -15,6 +15,7 @@ mod pace;
 mod pages;
 mod process;
 mod signing;
+mod soak;
 mod verify;
 mod wrk;
 
@@ -39,6 +40,8 @@ enum Command {
     Verify(verify::Options),
     /// The proxy beside nginx and HAProxy in front of one upstream: P7, P8, P17
     Gateway(gateway::Options),
+    /// A long run at a share of the peak: no error, nothing lost, memory flat
+    Soak(soak::Options),
     /// The console's pages at 100,000 logged requests and 1,000 keys
     Pages(pages::Options),
     /// A server that does next to nothing; `verify` starts it
@@ -50,6 +53,7 @@ fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
         Command::Verify(options) => verify::run(&options),
         Command::Gateway(options) => gateway::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::Pages(options) => pages::run(&options),
         Command::Bare(options) => bare::run(&options).map(|()| ExitCode::SUCCESS),
     }

@@ -46,6 +46,8 @@ pub struct Load {
     pub threads: usize,
     /// How long.
     pub seconds: u64,
+    /// How long a connection waits between an answer and its next request. Milliseconds.
+    pub wait_ms: u64,
     /// What must come back.
     pub expected: Expected,
 }
@@ -101,7 +103,7 @@ impl Requests {
             .arg("--")
             .arg(&self.template)
             .arg(self.records.as_deref().unwrap_or(Path::new("-")))
-            .args([widths.join(","), order.to_owned(), load.threads.to_string()])
+            .args([widths.join(","), order.to_owned(), load.threads.to_string(), load.wait_ms.to_string()])
             .output()
             .context("wrk could not be started; `cargo xtask bench` installs it")?;
         let text = String::from_utf8_lossy(&output.stdout);

@@ -60,7 +60,7 @@ fn issue(bench: &Bench, sync_delay: Duration) -> Result<Paired> {
         let records = write_records(bench, name, &apps)?;
         let width = apps.first().map_or(0, String::len);
         let requests = Requests::alike(&bench.folder, name, &template)?.varied(&records, &[width], Order::Once);
-        let load = Load { connections, threads: 1, seconds: bench.seconds, expected: Expected::Accepted };
+        let load = Load { connections, threads: 1, seconds: bench.seconds, wait_ms: 0, expected: Expected::Accepted };
         let answered = requests.send(running.console, load)?;
         Ok(answered.requests / answered.seconds)
     };

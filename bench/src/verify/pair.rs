@@ -27,7 +27,7 @@ pub struct Target<'a> {
 
 impl Target<'_> {
     fn load(&self, seconds: u64) -> Load {
-        Load { connections: CONNECTIONS, threads: THREADS, seconds, expected: self.expected }
+        Load { connections: CONNECTIONS, threads: THREADS, seconds, wait_ms: 0, expected: self.expected }
     }
 
     /// Sends requests whose cost does not count: caches and connections become what they are later.

@@ -115,7 +115,7 @@ fn cost(bench: &Bench, few: &Population, many: &Population) -> Result<Figure> {
     // Every credential is asked for once, so that both have all of theirs at hand.
     let seconds = u64::try_from(MILLION / WARM_PER_SECOND)?;
     println!("P16: {seconds} s of walking through all credentials");
-    let load = Load { connections: 64, threads: 2, seconds, expected: Expected::Accepted };
+    let load = Load { connections: 64, threads: 2, seconds, wait_ms: 0, expected: Expected::Accepted };
     many.requests(bench, Order::Walk)?.send(many_running.gateway, load)?;
     let target = |running: &crate::keymint::Running| running.gateway;
     let sides = [

@@ -47,8 +47,13 @@ fn per_request(bench: &Bench, stage: &Stage, requests: &Requests) -> Result<(f64
         ensure!(begun.elapsed() < ATTACH_DEADLINE, "strace did not attach");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let load =
-        Load { connections: CONNECTIONS, threads: THREADS, seconds: bench.seconds, expected: Expected::Accepted };
+    let load = Load {
+        connections: CONNECTIONS,
+        threads: THREADS,
+        seconds: bench.seconds,
+        wait_ms: 0,
+        expected: Expected::Accepted,
+    };
     let answered = requests.send(stage.quiet.gateway, load);
     let id = rustix::process::Pid::from_child(&strace);
     rustix::process::kill_process(id, rustix::process::Signal::INT)?;
