@@ -69,6 +69,10 @@ pub struct ListenConfig {
     /// Set when the internal listener's network is closed to all but the operator's services.
     #[serde(default)]
     pub internal_network_is_private: bool,
+    /// Where the proxies that ask by forward-auth name their client: `x-keymint-client-ip` with the configurations in
+    /// `deploy/`. Without it the client of such a request is the proxy itself. Each proxy must set it, whatever its
+    /// client sent (T89).
+    pub client_ip_header: Option<String>,
 }
 
 /// Which database: exactly one of the two.
@@ -220,6 +224,9 @@ impl Config {
                  set `internal_network_is_private = true` if only your services reach that network",
             );
         }
+        if self.listen.client_ip_header.as_deref().is_some_and(|name| !is_field_name(name)) {
+            return wrong("listen.client_ip_header", "must be the name of a header field, in small letters");
+        }
         if self.listen.gateway_url.as_deref().is_some_and(|url| !is_plain_url(url)) {
             return wrong(
                 "listen.gateway_url",
@@ -269,6 +276,11 @@ impl Config {
             (None, None, words) => MasterKeySource::Command(words.clone().unwrap_or_default()),
         }
     }
+}
+
+/// Whether a text is the name of a header field, in small letters, that no two programs read differently.
+fn is_field_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Whether a text is scheme and authority of an HTTP address and nothing more.

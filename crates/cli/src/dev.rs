@@ -78,6 +78,7 @@ fn config(arguments: &DevArguments) -> Config {
             internal: port(2),
             threads: 0,
             internal_network_is_private: false,
+            client_ip_header: None,
         },
         database: DatabaseConfig { sqlite: Some(arguments.data.join("keymint.db")), postgres_url_file: None },
         master_key: MasterKeyConfig { file: Some(arguments.data.join("master.key")), descriptor: None, command: None },

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::Extension;
+use http::HeaderName;
 use keymint_app::App;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,6 +26,19 @@ pub struct Addresses {
     pub internal: SocketAddr,
 }
 
+/// How they run.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Threads of the gateway, and of the internal listener.
+    pub threads: usize,
+    /// Open connections of one listener.
+    pub connections_max: usize,
+    /// Where merchants' servers reach the gateway, if that is told.
+    pub gateway_url: Option<String>,
+    /// Where the proxies that ask by forward-auth name their client, if that is believed.
+    pub client_ip_header: Option<HeaderName>,
+}
+
 /// The running listeners.
 pub struct Server {
     /// Where they listen: with the ports that were given for port 0.
@@ -35,17 +49,12 @@ pub struct Server {
     console: JoinHandle<()>,
 }
 
-/// Starts the listeners over an app. `gateway_url` is where merchants' servers reach the gateway, if that is told.
+/// Starts the listeners over an app.
 ///
 /// # Errors
 /// When an address cannot be bound, or a product names a sandbox that is not there.
-pub async fn start(
-    app: &App,
-    addresses: Addresses,
-    threads: usize,
-    connections_max: usize,
-    gateway_url: Option<&str>,
-) -> std::io::Result<Server> {
+pub async fn start(app: &App, addresses: Addresses, terms: Terms) -> std::io::Result<Server> {
+    let Terms { threads, connections_max, gateway_url, client_ip_header } = terms;
     for product in app.products.iter() {
         if !sandbox::NAMES.contains(&&*product.sandbox) {
             let problem = format!(
@@ -64,9 +73,10 @@ pub async fn start(
     let gateway = listener::start("gateway", addresses.gateway, &setting, move || Gateway::new(gateway_app.clone()))?;
     tokio::spawn(health::watch(app.products.upstreams().to_vec(), stopped.clone()));
     let internal_app = app.clone();
-    let internal =
-        listener::start("internal", addresses.internal, &setting, move || Internal::new(internal_app.clone()))?;
-    let place = GatewayPlace { address: gateway.address, url: gateway_url.map(str::to_owned) };
+    let internal = listener::start("internal", addresses.internal, &setting, move || {
+        Internal::new(internal_app.clone(), client_ip_header.clone())
+    })?;
+    let place = GatewayPlace { address: gateway.address, url: gateway_url };
     let router = api::router(app.clone()).layer(Extension(place));
     let console = tokio::spawn(console::serve(listener, router, stopped));
     let addresses = Addresses { console: console_address, gateway: gateway.address, internal: internal.address };
