@@ -137,9 +137,15 @@ fn asked_about<'p>(parts: &'p http::request::Parts, product: &str) -> Option<(&'
     let headers = &parts.headers;
     let has = |pair: [&str; 2]| pair.into_iter().any(|name| headers.contains_key(name));
     let (forwarded, original) = (["x-forwarded-method", "x-forwarded-uri"], ["x-original-method", "x-original-uri"]);
-    let own = parts.uri.path_and_query()?.as_str().get(PATH.len() + product.len()..)?;
+    // Some proxies leave the query of the request behind the path of the question: it is looked at in the field alone.
+    let own = parts.uri.path().get(PATH.len() + product.len()..)?;
     let [method, target] = match (own.is_empty(), has(forwarded), has(original)) {
-        (false, false, false) => return Some((parts.method.as_str(), own)),
+        (false, false, false) => {
+            return Some((
+                parts.method.as_str(),
+                parts.uri.path_and_query()?.as_str().get(PATH.len() + product.len()..)?,
+            ));
+        }
         (true, true, false) => forwarded,
         (true, false, true) => original,
         _ => return None,

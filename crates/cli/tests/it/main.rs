@@ -8,6 +8,7 @@ mod console;
 mod console_canaries;
 mod crash;
 mod endpoints;
+mod forward_auth;
 mod gate;
 mod gateway;
 mod interop;
