@@ -73,6 +73,8 @@ pub struct ListenConfig {
     /// `deploy/`. Without it the client of such a request is the proxy itself. Each proxy must set it, whatever its
     /// client sent (T89).
     pub client_ip_header: Option<String>,
+    /// Envoy's ext_authz over gRPC; without it there is no such listener. Has no authentication of its own.
+    pub ext_authz: Option<SocketAddr>,
 }
 
 /// Which database: exactly one of the two.
@@ -217,9 +219,11 @@ impl Config {
         if sources.into_iter().filter(|set| *set).count() != 1 {
             return wrong("master_key", "needs exactly one of `file`, `descriptor` and `command`");
         }
-        if !self.listen.internal.ip().is_loopback() && !self.listen.internal_network_is_private {
+        let internal = [("listen.internal", Some(self.listen.internal)), ("listen.ext_authz", self.listen.ext_authz)];
+        let is_open = |address: SocketAddr| !address.ip().is_loopback() && !self.listen.internal_network_is_private;
+        if let Some((setting, _)) = internal.into_iter().find(|(_, address)| address.is_some_and(is_open)) {
             return wrong(
-                "listen.internal",
+                setting,
                 "is not a loopback address: whoever reaches this listener can verify keys. Bind it to 127.0.0.1, or \
                  set `internal_network_is_private = true` if only your services reach that network",
             );
@@ -254,7 +258,9 @@ impl Config {
     }
 
     fn check_upstreams(&self) -> Result<(), (String, String)> {
-        let own = [self.listen.console, self.listen.gateway, self.listen.internal];
+        let listen = &self.listen;
+        let own = [Some(listen.console), Some(listen.gateway), Some(listen.internal), listen.ext_authz];
+        let own: Vec<SocketAddr> = own.into_iter().flatten().collect();
         for (index, product) in self.product.iter().enumerate() {
             for (table, upstream) in
                 [("upstream_test", &product.upstream_test), ("upstream_live", &product.upstream_live)]

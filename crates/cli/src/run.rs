@@ -124,7 +124,12 @@ fn threads(asked: usize) -> usize {
 /// When an address cannot be bound.
 pub async fn serve_until_told(app: App, config: &Config, ready: impl FnOnce(Addresses) -> Result<()>) -> Result<()> {
     let listen = &config.listen;
-    let addresses = Addresses { console: listen.console, gateway: listen.gateway, internal: listen.internal };
+    let addresses = Addresses {
+        console: listen.console,
+        gateway: listen.gateway,
+        internal: listen.internal,
+        ext_authz: listen.ext_authz,
+    };
     let terms = Terms {
         threads: threads(listen.threads),
         connections_max: config.limits.connections_max,

@@ -29,6 +29,8 @@ use crate::reply::{self, Response};
 
 /// Where proxies ask.
 pub const PATH: &str = "/v1/forward-auth/";
+/// Where Envoy says whether it cut a body off.
+pub const PARTIAL: &str = "x-envoy-auth-partial-body";
 
 /// Who asks, and over what.
 pub struct Asking<'a> {
@@ -42,9 +44,9 @@ pub struct Asking<'a> {
 
 /// What is known of the body of the request that is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen<'a> {
-    /// All of it; empty when there is none.
-    Whole(&'a [u8]),
+pub enum Seen {
+    /// All of it, or that there is none.
+    Whole,
     /// Nothing: the proxy did not hand it over.
     Nothing,
 }
@@ -57,7 +59,8 @@ impl Asking<'_> {
         let Some(product) = self.app.products.find(name) else {
             return problem(404, "There is no product of that name.");
         };
-        let Some((method, target)) = asked_about(parts, name) else {
+        let is_forged = parts.headers.keys().any(|name| is_forged(name.as_str()));
+        let Some((method, target)) = asked_about(parts, name).filter(|_| !is_forged) else {
             return reply::denial(product, DenyReason::AmbiguousRequest, None);
         };
         let handed_over = match self.hand_over(product, parts, body).await {
@@ -70,7 +73,7 @@ impl Asking<'_> {
             .filter(|(name, _)| !is_the_proxys(name.as_str()))
             .map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() })
             .collect();
-        let seen = handed_over.as_deref().map_or(Seen::Nothing, Seen::Whole);
+        let seen = if handed_over.is_some() { Seen::Whole } else { Seen::Nothing };
         let is_https = only(&parts.headers, "x-forwarded-proto") == Some("https");
         let view = RequestView {
             method,
@@ -99,7 +102,8 @@ impl Asking<'_> {
         parts: &http::request::Parts,
         body: Incoming,
     ) -> Result<Option<Bytes>, DenyReason> {
-        let handed_over = match only(&parts.headers, "x-keymint-body") {
+        let is_part = parts.headers.get_all(PARTIAL).iter().any(|value| value != "false");
+        let handed_over = match only(&parts.headers, "x-keymint-body").filter(|_| !is_part) {
             Some("whole") => {
                 Some(gateway::read_body(&parts.headers, body, product.dialect.body_bytes_max, self.peer).await?)
             }
@@ -127,9 +131,20 @@ fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 /// Whether a field is between the proxy and us, and no part of what the client sent.
-fn is_the_proxys(name: &str) -> bool {
+pub fn is_the_proxys(name: &str) -> bool {
     ["x-forwarded-", "x-original-", "x-keymint-"].iter().any(|prefix| name.starts_with(prefix))
 }
+
+/// Whether a field is in our name and from nobody but the client: a proxy sends only these three. In any spelling that some
+/// reader folds into one of ours (T87, T88); no proxy can take all of them away, so they are refused here.
+pub fn is_forged(name: &str) -> bool {
+    let folded = name.bytes().map(|byte| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' });
+    let is_ours = folded.take(OURS.len()).eq(OURS.bytes());
+    is_ours && !["x-keymint-client-ip", "x-keymint-body", "x-keymint-answer"].contains(&name)
+}
+
+/// How the names of our fields begin.
+const OURS: &str = "x-keymint-";
 
 /// Method and target that a proxy asks about. A proxy names them in one way and passes on what a client says in another
 /// (T89): where there is anything of two, one twice, or half of one, nobody knows whose word it is.
@@ -160,7 +175,7 @@ pub async fn decide(app: &App, product: &Product, view: &RequestView<'_>, arrive
 
 /// Decides about a request of whose body only so much was seen, and counts what was decided. Addresses are not counted:
 /// where the operator names no header for them, the only one is the proxy's, and everybody would be counted together.
-pub async fn decide_seen(app: &App, product: &Product, view: &RequestView<'_>, seen: Seen<'_>) -> Decision {
+pub async fn decide_seen(app: &App, product: &Product, view: &RequestView<'_>, seen: Seen) -> Decision {
     let decision = verified(app, product, view, Ok(())).await;
     counted(app, product, as_far_as_seen(decision, seen))
 }
@@ -186,13 +201,13 @@ fn counted(app: &App, product: &Product, decision: Decision) -> Decision {
 
 /// What an allowance is worth to a proxy. A proof over a body that was not seen is none; and a call that buys tokens is
 /// answered by the gateway alone, since no upstream sells them.
-fn as_far_as_seen(decision: Decision, seen: Seen<'_>) -> Decision {
+fn as_far_as_seen(decision: Decision, seen: Seen) -> Decision {
     let Decision::Allow(allowed) = decision else { return decision };
     let covers_body = matches!(allowed.scheme, SchemeName::Signed | SchemeName::MessageSignature);
     let reason = match seen {
         _ if allowed.exchange.is_some() => DenyReason::RouteNotFound,
         Seen::Nothing if covers_body => DenyReason::WrongSignature,
-        Seen::Nothing | Seen::Whole(_) => return Decision::Allow(allowed),
+        Seen::Nothing | Seen::Whole => return Decision::Allow(allowed),
     };
     let (scheme, candidate) = (Some(allowed.scheme), Some(allowed.candidate));
     Decision::Deny(Denied { scheme, candidate, ..Denied::early(reason) })

@@ -1,4 +1,4 @@
-//! All three listeners together, started and stopped as one.
+//! All listeners together, started and stopped as one.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::internal::Internal;
 use crate::listener::{self, Running, Setting};
 use crate::pages::GatewayPlace;
 use crate::proxy::health;
-use crate::{api, console, sandbox};
+use crate::{api, console, ext_authz, sandbox};
 
 /// Where to listen.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ pub struct Addresses {
     pub gateway: SocketAddr,
     /// The internal listener.
     pub internal: SocketAddr,
+    /// Envoy's ext_authz over gRPC, where it is wanted.
+    pub ext_authz: Option<SocketAddr>,
 }
 
 /// How they run.
@@ -46,6 +48,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     gateway: Running,
     internal: Running,
+    ext_authz: Option<ext_authz::Running>,
     console: JoinHandle<()>,
 }
 
@@ -76,11 +79,18 @@ pub async fn start(app: &App, addresses: Addresses, terms: Terms) -> std::io::Re
     let internal = listener::start("internal", addresses.internal, &setting, move || {
         Internal::new(internal_app.clone(), client_ip_header.clone())
     })?;
+    let ext_authz = addresses.ext_authz.map(|address| ext_authz::start(app.clone(), address, stopped.clone()));
+    let ext_authz = ext_authz.transpose()?;
     let place = GatewayPlace { address: gateway.address, url: gateway_url };
     let router = api::router(app.clone()).layer(Extension(place));
     let console = tokio::spawn(console::serve(listener, router, stopped));
-    let addresses = Addresses { console: console_address, gateway: gateway.address, internal: internal.address };
-    Ok(Server { addresses, stop, gateway, internal, console })
+    let addresses = Addresses {
+        console: console_address,
+        gateway: gateway.address,
+        internal: internal.address,
+        ext_authz: ext_authz.as_ref().map(|running| running.address),
+    };
+    Ok(Server { addresses, stop, gateway, internal, ext_authz, console })
 }
 
 impl Server {
@@ -88,6 +98,9 @@ impl Server {
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         let _ = self.console.await;
+        if let Some(ext_authz) = self.ext_authz {
+            ext_authz.join().await;
+        }
         let (gateway, internal) = (self.gateway, self.internal);
         let _ = tokio::task::spawn_blocking(move || {
             gateway.join();

@@ -201,3 +201,8 @@ fn apache_lets_through_who_proved_it_and_tells_the_others_what_the_dialect_says(
 fn envoy_over_http_lets_through_who_proved_it_and_tells_the_others_what_the_dialect_says() {
     everything(Kind::EnvoyHttp);
 }
+
+#[test]
+fn envoy_over_grpc_lets_through_who_proved_it_and_tells_the_others_what_the_dialect_says() {
+    everything(Kind::EnvoyGrpc);
+}
