@@ -60,10 +60,33 @@ fn was_asked(kind: Kind, asked: &[u8], seen: &Seen) -> bool {
                 && holds(&format!("\r\nX-Forwarded-Uri: {target}\r\n"))
         }
         Kind::EnvoyHttp => text.starts_with(&format!("{method} /v1/forward-auth/razorpay{target} HTTP/1.1\r\n")),
-        Kind::EnvoyGrpc => text.contains(&member(2, method)) && text.contains(&member(4, target)),
-        // The gateway is its own proxy: what it was sent is what it decided about.
-        Kind::Keymint => text.starts_with(&format!("{method} /razorpay{target} HTTP/1.1\r\n")),
+        Kind::EnvoyGrpc => {
+            let messages = data(asked);
+            messages.contains(&member(2, method)) && messages.contains(&member(4, target))
+        }
+        // The gateway is its own proxy: what it was sent is what it decided about. Behind its bare prefix stands a `/`.
+        Kind::Keymint => {
+            let bare = target.strip_prefix('/').filter(|rest| rest.is_empty() || rest.starts_with('?'));
+            let asked_for = |target: &str| text.starts_with(&format!("{method} /razorpay{target} HTTP/1.1\r\n"));
+            asked_for(target) || bare.is_some_and(asked_for)
+        }
     }
+}
+
+/// What HTTP/2 carries in frames of data (RFC 9113 section 4.1).
+fn data(wire: &[u8]) -> String {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut rest = wire.strip_prefix(PREFACE).unwrap_or(wire);
+    let mut text = String::new();
+    while let [a, b, c, kind, _, _, _, _, _, behind @ ..] = rest {
+        let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+        let (payload, next) = behind.split_at(length.min(behind.len()));
+        if *kind == 0 {
+            text.extend(payload.iter().map(|byte| char::from(*byte)));
+        }
+        rest = next;
+    }
+    text
 }
 
 /// A text of a protobuf message: number and wire type 2, length, bytes.
