@@ -74,8 +74,12 @@ local function connect(address)
   return fresh
 end
 
+-- The answer, or nil and whether the connection had been closed before a byte of it came.
 local function receive(connection)
-  local line = connection:receive("*l")
+  local line, trouble, part = connection:receive("*l")
+  if trouble == "closed" and part == "" then
+    return nil, true
+  end
   local status = line and tonumber(line:match("^HTTP/1%.1 (%d%d%d)"))
   if not status then
     return nil
@@ -100,8 +104,8 @@ local function receive(connection)
   return nil
 end
 
--- On the kept connection first. Keymint may just have closed it, so an answer that does not come at all is asked for once
--- more on a new one: a signature that was spent meanwhile is refused then.
+-- On the kept connection first. Keymint may just have closed it, and then the question is asked once more on a new one: a
+-- signature that was spent meanwhile is refused. One that is late is late.
 local function ask(address, text)
   for _, is_kept in ipairs({ true, false }) do
     local connection = is_kept and kept or nil
@@ -112,12 +116,18 @@ local function ask(address, text)
     if connection then
       connection:settimeout(ANSWER_SECONDS)
       connection:settimeout(ANSWER_SECONDS, "t")
-      local answer = connection:send(text) and receive(connection)
-      if answer then
-        if answer.fields["connection"] == "close" then connection:close() else kept = connection end
+      local answer, was_closed = nil, true
+      if connection:send(text) then
+        answer, was_closed = receive(connection)
+      end
+      if answer and answer.fields["connection"] ~= "close" then
+        kept = connection
+      else
+        connection:close()
+      end
+      if answer or not was_closed then
         return answer
       end
-      connection:close()
     end
   end
   return nil

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A running tap. Its threads end with the connections that they carry.
@@ -9,6 +10,7 @@ pub struct Tap {
     /// Where it listens.
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<u8>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 fn lock(asked: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
@@ -24,9 +26,11 @@ impl Tap {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let book = Arc::clone(&asked);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (book, count) = (Arc::clone(&asked), Arc::clone(&connections));
         std::thread::spawn(move || {
             while let Ok((client, _)) = listener.accept() {
+                count.fetch_add(1, Ordering::SeqCst);
                 let Ok(server) = TcpStream::connect(server) else { continue };
                 for stream in [&client, &server] {
                     let _ = stream.set_nodelay(true);
@@ -37,7 +41,12 @@ impl Tap {
                 std::thread::spawn(move || carry(server, client, |_| ()));
             }
         });
-        Self { address, asked }
+        Self { address, asked, connections }
+    }
+
+    /// Connections that were opened.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// What was asked since the last time, byte for byte.

@@ -73,6 +73,7 @@ impl Asking<'_> {
             .filter(|(name, _)| !is_the_proxys(name.as_str()))
             .map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() })
             .collect();
+        let named_ip = self.client_ip(&parts.headers);
         let seen = if handed_over.is_some() { Seen::Whole } else { Seen::Nothing };
         let is_https = only(&parts.headers, "x-forwarded-proto") == Some("https");
         let view = RequestView {
@@ -83,9 +84,13 @@ impl Asking<'_> {
             route_at: route_at(product, target),
             headers: &headers,
             body: handed_over.as_deref().unwrap_or_default(),
-            client_ip: self.client_ip(&parts.headers),
+            client_ip: named_ip.unwrap_or(self.peer.address),
         };
-        match decide_seen(self.app, product, &view, seen).await {
+        let arrived = match named_ip {
+            Some(_) => self.app.arrive(product, &view).map(drop),
+            None => Ok(()),
+        };
+        match decide_seen(self.app, product, &view, (seen, arrived)).await {
             Decision::Allow(allowed) => identified(&allowed.candidate),
             Decision::Deny(denied) => {
                 let response = denial(product, &denied);
@@ -116,11 +121,9 @@ impl Asking<'_> {
         }
     }
 
-    /// The client's address as the proxy names it; without a setting that says so the proxy's own, which no key is
-    /// restricted to but by mistake (T89: nothing is believed by default).
-    fn client_ip(&self, headers: &HeaderMap) -> IpAddr {
-        let named = self.client_ip_header.and_then(|header| only(headers, header.as_str()));
-        named.and_then(|address| address.trim().parse().ok()).unwrap_or(self.peer.address)
+    /// The client's address as the proxy names it, where a setting says that it does (T89: nothing is believed by default).
+    fn client_ip(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        only(headers, self.client_ip_header?.as_str())?.trim().parse().ok()
     }
 }
 
@@ -173,10 +176,15 @@ pub async fn decide(app: &App, product: &Product, view: &RequestView<'_>, arrive
     counted(app, product, verified(app, product, view, arrived).await)
 }
 
-/// Decides about a request of whose body only so much was seen, and counts what was decided. Addresses are not counted:
-/// where the operator names no header for them, the only one is the proxy's, and everybody would be counted together.
-pub async fn decide_seen(app: &App, product: &Product, view: &RequestView<'_>, seen: Seen) -> Decision {
-    let decision = verified(app, product, view, Ok(())).await;
+/// Decides about a request of whose body only so much was seen, and counts what was decided. `arrived` is what the rates of
+/// addresses and products say: nothing, where the only known address is the proxy's and everybody would be counted together.
+pub async fn decide_seen(
+    app: &App,
+    product: &Product,
+    view: &RequestView<'_>,
+    (seen, arrived): (Seen, Result<(), Denied>),
+) -> Decision {
+    let decision = verified(app, product, view, arrived).await;
     counted(app, product, as_far_as_seen(decision, seen))
 }
 

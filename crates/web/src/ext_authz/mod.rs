@@ -154,7 +154,8 @@ async fn decide(app: &App, product: &Product, http: &HttpRequest, (client_ip, ha
         client_ip,
     };
     let seen = if hands_over && !is_part { Seen::Whole } else { Seen::Nothing };
-    decide_seen(app, product, &view, seen).await
+    let arrived = app.arrive(product, &view).map(drop);
+    decide_seen(app, product, &view, (seen, arrived)).await
 }
 
 /// The value of a metadata entry that stands once.
