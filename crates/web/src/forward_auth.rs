@@ -12,6 +12,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use keymint_app::App;
@@ -272,6 +273,9 @@ fn as_fields(product: &Product, denied: &Denied, mut response: Response) -> Resp
     let answer = product.dialect.answer(denied.reason, denied.scheme);
     let status = HeaderValue::from(response.status().as_u16());
     *response.status_mut() = StatusCode::FORBIDDEN;
+    // A body that nginx does not read would cost it the connection.
+    *response.body_mut() = reply::Body::default();
+    response.headers_mut().remove(CONTENT_TYPE);
     let headers = response.headers_mut();
     headers.insert("x-keymint-answer-status", status);
     for (name, text) in

@@ -1,6 +1,7 @@
 //! Tests against the real binary: what merchants, their clients and the operator see.
 
 mod applications;
+mod asking;
 mod browser;
 mod canaries;
 mod commands;
