@@ -30,6 +30,8 @@ use crate::reply::{self, Response};
 
 /// Where proxies ask.
 pub const PATH: &str = "/v1/forward-auth/";
+/// Where nginx goes on with an allowed request, when it asks for `X-Keymint-Answer: redirect`.
+const ALLOWED_AT: &str = "@keymint_allowed";
 /// Where Envoy says whether it cut a body off.
 pub const PARTIAL: &str = "x-envoy-auth-partial-body";
 
@@ -87,17 +89,21 @@ impl Asking<'_> {
             body: handed_over.as_deref().unwrap_or_default(),
             client_ip: named_ip.unwrap_or(self.peer.address),
         };
+        let wished = only(&parts.headers, "x-keymint-answer");
         let arrived = match named_ip {
             Some(_) => self.app.arrive(product, &view).map(drop),
             None => Ok(()),
         };
         match decide_seen(self.app, product, &view, (seen, arrived)).await {
-            Decision::Allow(allowed) => identified(&allowed.candidate),
-            Decision::Deny(denied) => {
-                let response = denial(product, &denied);
-                let in_fields = only(&parts.headers, "x-keymint-answer") == Some("fields");
-                if in_fields { as_fields(product, &denied, response) } else { response }
+            Decision::Allow(allowed) => {
+                let mut response = identified(&allowed.candidate);
+                if wished == Some("redirect") {
+                    response.headers_mut().insert("x-accel-redirect", HeaderValue::from_static(ALLOWED_AT));
+                }
+                response
             }
+            Decision::Deny(denied) if wished == Some("fields") => as_fields(product, &denied),
+            Decision::Deny(denied) => denial(product, &denied),
         }
     }
 
@@ -269,7 +275,8 @@ pub fn denial(product: &Product, denied: &Denied) -> Response {
 
 /// The same for nginx's `auth_request`, which knows 401 and 403 and throws bodies away: 403, and the answer that the
 /// client is to get in fields. A body with a line break does not fit one; it is left out, and the status is right.
-fn as_fields(product: &Product, denied: &Denied, mut response: Response) -> Response {
+fn as_fields(product: &Product, denied: &Denied) -> Response {
+    let mut response = denial(product, denied);
     let answer = product.dialect.answer(denied.reason, denied.scheme);
     let status = HeaderValue::from(response.status().as_u16());
     *response.status_mut() = StatusCode::FORBIDDEN;

@@ -113,7 +113,7 @@ fn a_signature_over_nothing_needs_a_word_that_there_is_nothing() {
 }
 
 #[test]
-fn a_denial_comes_in_fields_when_it_is_asked_for_in_fields() {
+fn an_answer_comes_in_fields_or_as_a_redirect_when_it_is_asked_for_so() {
     let dev = dev();
     let plain = named(PATH).send(dev.internal);
     let fields = named(PATH).header("X-Keymint-Answer", "fields").send(dev.internal);
@@ -121,6 +121,14 @@ fn a_denial_comes_in_fields_when_it_is_asked_for_in_fields() {
     assert_eq!(fields.header("x-keymint-answer-status"), Some("401"));
     assert_eq!(fields.header("x-keymint-answer-type"), plain.header("content-type"));
     assert_eq!(fields.header("x-keymint-answer-body"), Some(plain.body.as_str()));
+    let key = dev.key("razorpay", "redirect");
+    let ask = |wish: &str| {
+        let request = named(PATH).header("Authorization", &key.basic()).header("X-Keymint-Answer", wish);
+        request.send(dev.internal).header("x-accel-redirect").map(str::to_owned)
+    };
+    assert_eq!((ask("redirect").as_deref(), ask("fields"), ask("Redirect")), (Some("@keymint_allowed"), None, None));
+    let denied = named(PATH).header("X-Keymint-Answer", "redirect").send(dev.internal);
+    assert_eq!((denied.status, denied.header("x-accel-redirect")), (401, None));
     let other = named(PATH).header("X-Keymint-Answer", "body").send(dev.internal);
     assert_eq!((other.status, other.header("x-keymint-answer-status")), (401, None));
 }

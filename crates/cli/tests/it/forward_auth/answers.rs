@@ -3,8 +3,8 @@
 use keymint_testkit::{Call, Key, Reply, Request};
 use serde_json::json;
 
-use super::front::Kind;
-use super::{Stand, assert_introduced};
+use super::front::{Front, Kind};
+use super::{Stand, assert_introduced, send};
 
 /// A request as a client of the proxy sends it.
 fn sent(stand: &Stand, request: &Request) -> Reply {
@@ -65,7 +65,7 @@ fn shown(reply: &Reply) -> (u16, Option<&str>, Option<&str>, &str) {
 fn as_the_gateway_says(stand: &Stand, request: &Request, product: &str) -> Reply {
     let bytes = String::from_utf8(request.bytes("api.example")).expect("text");
     let (method, rest) = bytes.split_once(' ').expect("a request line");
-    super::send(stand.dev.gateway, format!("{method} /{product}{rest}").as_bytes()).expect("an answer")
+    send(stand.dev.gateway, format!("{method} /{product}{rest}").as_bytes()).expect("an answer")
 }
 
 fn rates_are_told_and_restrictions_are_about_the_client(kind: Kind) {
@@ -107,7 +107,7 @@ fn signatures_need_the_body(kind: Kind) {
         let call = Call::new("kwikpaisa", "POST", path, body);
         Request::new("POST", path).headers(&call.credentials(stand.dev.gateway, &key))
     };
-    let hands_over = matches!(kind, Kind::Haproxy | Kind::EnvoyHttp | Kind::EnvoyGrpc);
+    let hands_over = matches!(kind, Kind::NginxBodies | Kind::Haproxy | Kind::EnvoyHttp | Kind::EnvoyGrpc);
     let expected = if hands_over { 200 } else { 401 };
     let whole = signed(r#"{"order_id":"1"}"#).body(r#"{"order_id":"1"}"#);
     assert_eq!(sent(&stand, &whole).status, expected);
@@ -126,6 +126,18 @@ fn signatures_need_the_body(kind: Kind) {
     if let Some(seen) = seen.first() {
         assert_eq!(seen.body, br#"{"order_id":"1"}"#);
         assert_introduced(seen, &key, "signed");
+    }
+    stand.upstream.forget();
+    for (length, kinds) in [(100_000, &[Kind::NginxBodies, Kind::EnvoyHttp, Kind::EnvoyGrpc][..]), (1_100_000, &[])] {
+        let long = format!(r#"{{"order_id":"{}"}}"#, "x".repeat(length));
+        let call = Call::new("kwikpaisa", "POST", path, &long);
+        let request = Request::new("POST", path).headers(&call.credentials(stand.dev.gateway, &key)).body(&long);
+        let reply = stand.send(&request.bytes("h"));
+        let seen = stand.upstream.seen();
+        stand.upstream.forget();
+        assert_eq!(reply.is_some_and(|reply| reply.status == 200), kinds.contains(&kind), "{length} bytes");
+        assert_eq!(seen.len(), usize::from(kinds.contains(&kind)), "{length} bytes");
+        assert!(seen.iter().all(|seen| seen.body == long.as_bytes()), "{length} bytes");
     }
     // Without a body there is nothing that a proxy could withhold, if it can say so.
     let call = Call::new("kwikpaisa", "POST", path, "").shifted(-2);
@@ -183,6 +195,11 @@ fn nginx_lets_through_who_proved_it_and_tells_the_others_what_the_dialect_says()
 }
 
 #[test]
+fn nginx_with_bodies_lets_through_who_proved_it_and_tells_the_others_what_the_dialect_says() {
+    everything(Kind::NginxBodies);
+}
+
+#[test]
 fn caddy_lets_through_who_proved_it_and_tells_the_others_what_the_dialect_says() {
     everything(Kind::Caddy);
 }
@@ -205,4 +222,24 @@ fn envoy_over_http_lets_through_who_proved_it_and_tells_the_others_what_the_dial
 #[test]
 fn envoy_over_grpc_lets_through_who_proved_it_and_tells_the_others_what_the_dialect_says() {
     everything(Kind::EnvoyGrpc);
+}
+
+/// The words for a body stand in Envoy's file: without them its bodies are not believed.
+#[test]
+fn a_body_that_envoy_does_not_speak_for_is_not_believed() {
+    for (kind, words) in [
+        (Kind::EnvoyHttp, "headers_to_add: [{ key: x-keymint-body, value: whole }]"),
+        (Kind::EnvoyGrpc, "{ key: keymint-body, value: whole }"),
+    ] {
+        let stand = Stand::of(kind, "kwikpaisa");
+        let addresses = (stand.tap.address, stand.upstream.address);
+        let silent = Front::start_changed(kind, "kwikpaisa", addresses, &[(words, "")]);
+        let key = stand.dev.key("kwikpaisa", "silent");
+        let path = "/api/v3/pg/order/status";
+        let call = Call::new("kwikpaisa", "POST", path, r#"{"order_id":"1"}"#);
+        let signed = Request::new("POST", path).headers(&call.credentials(stand.dev.gateway, &key));
+        let bytes = signed.body(r#"{"order_id":"1"}"#).bytes("h");
+        assert_eq!(send(silent.address, &bytes).map(|reply| reply.status), Some(401), "{kind:?}");
+        assert_eq!(send(stand.front.address, &bytes).map(|reply| reply.status), Some(200), "{kind:?}");
+    }
 }

@@ -11,6 +11,8 @@ use keymint_testkit::{eventually, free_ports};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Nginx,
+    /// The one that hands bodies over.
+    NginxBodies,
     Caddy,
     Haproxy,
     Apache,
@@ -37,6 +39,7 @@ struct Place<'a> {
     listen: SocketAddr,
     keymint: SocketAddr,
     payments: SocketAddr,
+    changed: &'a [(&'a str, &'a str)],
 }
 
 impl Drop for Front {
@@ -51,11 +54,22 @@ impl Drop for Front {
 impl Front {
     /// Starts a proxy that asks `keymint` about a product and protects `payments`.
     pub fn start(kind: Kind, product: &str, keymint: SocketAddr, payments: SocketAddr) -> Self {
+        Self::start_changed(kind, product, (keymint, payments), &[])
+    }
+
+    /// The same with its file changed, to see what the changed words were good for.
+    pub fn start_changed(
+        kind: Kind,
+        product: &str,
+        (keymint, payments): (SocketAddr, SocketAddr),
+        changed: &[(&str, &str)],
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let listen = SocketAddr::from(([127, 0, 0, 1], free_ports()));
-        let place = Place { folder: folder.path(), product, listen, keymint, payments };
+        let place = Place { folder: folder.path(), product, listen, keymint, payments, changed };
         let command = match kind {
-            Kind::Nginx => place.nginx(),
+            Kind::Nginx => place.nginx("nginx/keymint.conf"),
+            Kind::NginxBodies => place.nginx("nginx/keymint-bodies.conf"),
             Kind::Caddy => place.caddy(),
             Kind::Haproxy => place.haproxy(),
             Kind::Apache => place.apache(),
@@ -100,7 +114,8 @@ impl Place<'_> {
     /// Writes a shipped file with other addresses and paths. Each must be there, or the test would be about another file.
     fn write(&self, name: &str, replaced: &[(&str, String)]) -> PathBuf {
         let mut text = std::fs::read_to_string(shipped(name)).expect("a shipped file");
-        for (old, new) in replaced.iter().chain(&[("razorpay", self.product.to_owned())]) {
+        let changed: Vec<(&str, String)> = self.changed.iter().map(|(old, new)| (*old, (*new).to_owned())).collect();
+        for (old, new) in changed.iter().chain(replaced).chain(&[("razorpay", self.product.to_owned())]) {
             assert!(text.contains(old), "{name} has no {old}");
             text = text.replace(old, new);
         }
@@ -109,14 +124,14 @@ impl Place<'_> {
         file
     }
 
-    fn nginx(&self) -> Command {
+    fn nginx(&self, name: &str) -> Command {
         let replaced = [
             ("127.0.0.1:8000", self.listen.to_string()),
             ("127.0.0.1:8082", self.keymint.to_string()),
             ("127.0.0.1:9000", self.payments.to_string()),
             ("/etc/nginx/keymint-headers.conf", shipped("nginx/keymint-headers.conf").display().to_string()),
         ];
-        let file = self.write("nginx/keymint.conf", &replaced);
+        let file = self.write(name, &replaced);
         let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("{name}_temp_path {name};\n"))
             .concat();

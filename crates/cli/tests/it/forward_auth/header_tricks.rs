@@ -152,6 +152,11 @@ fn nothing_that_a_client_writes_into_a_head_fools_nginx() {
 }
 
 #[test]
+fn nothing_that_a_client_writes_into_a_head_fools_nginx_with_bodies() {
+    every_trick(Kind::NginxBodies);
+}
+
+#[test]
 fn nothing_that_a_client_writes_into_a_head_fools_caddy() {
     every_trick(Kind::Caddy);
 }

@@ -1,5 +1,6 @@
 //! Other people's proxies in front of an API, each with the configuration that we ship: who passes, what arrives, and that
 //! nothing does while Keymint does not answer. The proxies are the real ones; `cargo xtask test` installs them.
+#![expect(clippy::print_stderr, reason = "how many requests of a matrix arrived is worth a line")]
 
 mod answers;
 mod front;
@@ -38,7 +39,9 @@ impl Stand {
         let dev = Dev::serve_listening(env!("CARGO_BIN_EXE_keymint"), &listen, &[(product, table)]);
         let asked = match kind {
             Kind::EnvoyGrpc => SocketAddr::from(([127, 0, 0, 1], question_port)),
-            Kind::Nginx | Kind::Caddy | Kind::Haproxy | Kind::Apache | Kind::EnvoyHttp => dev.internal,
+            Kind::Nginx | Kind::NginxBodies | Kind::Caddy | Kind::Haproxy | Kind::Apache | Kind::EnvoyHttp => {
+                dev.internal
+            }
             Kind::Keymint => dev.gateway,
         };
         let tap = Tap::before(asked);
