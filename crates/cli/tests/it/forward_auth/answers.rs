@@ -240,6 +240,9 @@ fn a_body_that_envoy_does_not_speak_for_is_not_believed() {
         let signed = Request::new("POST", path).headers(&call.credentials(stand.dev.gateway, &key));
         let bytes = signed.body(r#"{"order_id":"1"}"#).bytes("h");
         assert_eq!(send(silent.address, &bytes).map(|reply| reply.status), Some(401), "{kind:?}");
+        let nothing = Call::new("kwikpaisa", "POST", path, "").credentials(stand.dev.gateway, &key);
+        let slipped = Request::new("POST", path).headers(&nothing).body(r#"{"order_id":"1"}"#).bytes("h");
+        assert_eq!(send(silent.address, &slipped).map(|reply| reply.status), Some(401), "{kind:?}");
         assert_eq!(send(stand.front.address, &bytes).map(|reply| reply.status), Some(200), "{kind:?}");
     }
 }
