@@ -37,8 +37,12 @@ fn basic_passes_and_denials_reach_the_client_as_the_dialect_has_them(kind: Kind)
         key.basic()
     );
     assert_eq!(stand.send(chunked.as_bytes()).map(|reply| reply.status), Some(200));
+    // Longer than any buffer on the way.
+    let long = "x".repeat(300_000);
+    let upload = Request::new("PUT", "/v1/documents").header("Authorization", &key.basic()).body(&long);
+    assert_eq!(sent(&stand, &upload).status, 200);
     let bodies: Vec<Vec<u8>> = stand.upstream.seen().into_iter().map(|seen| seen.body).collect();
-    assert_eq!(bodies, [br#"{"amount":1}"#.to_vec(), b"body".to_vec()]);
+    assert_eq!(bodies, [br#"{"amount":1}"#.to_vec(), b"body".to_vec(), long.into_bytes()]);
     stand.upstream.forget();
 
     let other = Key { secret: "B".repeat(24), ..key.clone() };

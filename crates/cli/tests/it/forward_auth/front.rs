@@ -1,7 +1,9 @@
 //! The proxies, each started with the file that we ship and nothing replaced in it but addresses and paths.
 #![expect(clippy::disallowed_methods, reason = "`cargo xtask` says by the environment where Envoy is")]
 
+use std::fs::Permissions;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -172,8 +174,11 @@ impl Place<'_> {
             ("127.0.0.1:8000", self.listen.to_string()),
             ("127.0.0.1:8082", self.keymint.to_string()),
             ("127.0.0.1:9000", self.payments.to_string()),
-            ("/etc/apache2/keymint.lua", shipped("apache/keymint.lua").display().to_string()),
+            ("/etc/apache2/keymint.lua", self.folder.join("keymint.lua").display().to_string()),
         ];
+        // Its workers are somebody who may not look into every checkout.
+        std::fs::copy(shipped("apache/keymint.lua"), self.folder.join("keymint.lua")).expect("a copy");
+        std::fs::set_permissions(self.folder, Permissions::from_mode(0o755)).expect("an open folder");
         let file = self.write("apache/keymint.conf", &replaced);
         let folder = self.folder.display();
         let modules: String = ["mpm_event", "authz_core", "headers", "proxy", "proxy_http", "setenvif", "lua"]
