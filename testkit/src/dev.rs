@@ -51,7 +51,7 @@ impl Key {
 
 /// Three free ports in a row, below those that the kernel gives to clients: a test that makes many connections would
 /// leave none of those free, and a client could take one before the server does.
-pub(crate) fn free_ports() -> u16 {
+pub fn free_ports() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     for _ in 0..2000 {
         // Tests run as processes side by side: each begins somewhere else.

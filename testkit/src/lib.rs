@@ -16,15 +16,17 @@ pub mod patience;
 pub mod receiver;
 pub mod serve;
 pub mod signing;
+pub mod tap;
 pub mod upstream;
 
 pub use clock::FixedClock;
 pub use cut_off::cut_off_after;
 pub use database::TestDb;
-pub use dev::{Dev, Key};
+pub use dev::{Dev, Key, free_ports};
 pub use entropy::SeededEntropy;
 pub use http::{Reply, Request};
 pub use patience::eventually;
 pub use receiver::Receiver;
 pub use signing::Call;
+pub use tap::Tap;
 pub use upstream::Upstream;

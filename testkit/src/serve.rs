@@ -28,7 +28,18 @@ fn write_private(path: &Path, text: &str) {
     file.and_then(|mut file| file.write_all(text.as_bytes())).expect("a private file");
 }
 
-fn configuration(folder: &Path, database: Database<'_>, base: u16, products: &[(&str, String)]) -> String {
+/// What a test adds to the configuration.
+#[derive(Clone, Copy, Default)]
+struct More<'a> {
+    /// Below `[listen]`.
+    listen: &'a str,
+    /// Below the table of each product that is named.
+    products: &'a [(&'a str, String)],
+    /// At the end.
+    end: &'a str,
+}
+
+fn configuration(folder: &Path, database: Database<'_>, base: u16, more: More<'_>) -> String {
     let path = |name: &str| folder.join(name).display().to_string();
     let database = match database {
         Database::Sqlite => format!("sqlite = \"{}\"", path("keymint.db")),
@@ -40,19 +51,20 @@ fn configuration(folder: &Path, database: Database<'_>, base: u16, products: &[(
     let products: String = ["keymint", "kwikpaisa", "kspay", "razorpay", "kpay"]
         .into_iter()
         .map(|name| {
-            let own = products.iter().filter(|(product, _)| *product == name);
+            let own = more.products.iter().filter(|(product, _)| *product == name);
             let more: String = own.map(|(_, more)| format!("{more}\n")).collect();
             format!("[[product]]\nname = \"{name}\"\ndialect = \"{name}\"\n{more}\n")
         })
         .collect();
     format!(
         "data = \"{}\"\n\n[listen]\nconsole = \"127.0.0.1:{base}\"\ngateway = \"127.0.0.1:{}\"\n\
-         internal = \"127.0.0.1:{}\"\n\n[database]\n{database}\n\n[master_key]\nfile = \"{}\"\n\n{products}",
+         internal = \"127.0.0.1:{}\"\n{}\n[database]\n{database}\n\n[master_key]\nfile = \"{}\"\n\n{products}",
         path("data"),
         base + 1,
         base + 2,
+        more.listen,
         path("master.key"),
-    )
+    ) + more.end
 }
 
 /// Runs a step of the set-up and gives what it printed.
@@ -70,23 +82,28 @@ impl Dev {
 
     /// The same, with more settings.
     pub fn serve_with(binary: &str, folder: &Path, database: Database<'_>, more: &str) -> Self {
-        Self::serve_all(binary, folder, database, (&[], more))
+        Self::serve_all(binary, folder, database, More { end: more, ..More::default() })
     }
 
     /// `serve` over SQLite in a folder that goes with it, with more settings for the products that are named.
     pub fn serve_products(binary: &str, products: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut dev = Self::serve_all(binary, folder.path(), Database::Sqlite, (products, ""));
+        let more = More { products, ..More::default() };
+        let mut dev = Self::serve_all(binary, folder.path(), Database::Sqlite, more);
         dev.keep(folder);
         dev
     }
 
-    fn serve_all(
-        binary: &str,
-        folder: &Path,
-        database: Database<'_>,
-        (products, more): (&[(&str, String)], &str),
-    ) -> Self {
+    /// `serve` over SQLite in a folder that goes with it, with more settings for `[listen]` and for products.
+    pub fn serve_listening(binary: &str, listen: &str, products: &[(&str, String)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let more = More { listen, products, ..More::default() };
+        let mut dev = Self::serve_all(binary, folder.path(), Database::Sqlite, more);
+        dev.keep(folder);
+        dev
+    }
+
+    fn serve_all(binary: &str, folder: &Path, database: Database<'_>, more: More<'_>) -> Self {
         let (config, master_key) = (folder.join("keymint.toml"), folder.join("master.key"));
         let token = folder.join("operator.token");
         if !master_key.exists() {
@@ -94,7 +111,7 @@ impl Dev {
         }
         for _ in 0..5 {
             let base = free_ports();
-            write_private(&config, &format!("{}{more}", configuration(folder, database, base, products)));
+            write_private(&config, &configuration(folder, database, base, more));
             if !token.exists() {
                 let made = set_up(binary, &["operator-token", "--config", &config.display().to_string()]);
                 write_private(&token, &made);

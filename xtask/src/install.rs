@@ -21,8 +21,12 @@ pub const CHROMIUM: Package = Package { name: "chromium", is_there: || Path::new
 pub const CXX: Package = Package { name: "g++", is_there: || shell::is_installed("c++") };
 pub const WRK: Package = Package { name: "wrk", is_there: || shell::is_installed("wrk") };
 pub const VALGRIND: Package = Package { name: "valgrind", is_there: || shell::is_installed("valgrind") };
-pub const NGINX: Package = Package { name: "nginx-light", is_there: || shell::is_installed("nginx") };
-pub const HAPROXY: Package = Package { name: "haproxy", is_there: || shell::is_installed("haproxy") };
+pub const NGINX: Package = Package { name: "nginx-light", is_there: || Path::new("/usr/sbin/nginx").is_file() };
+pub const HAPROXY: Package = Package { name: "haproxy", is_there: || Path::new("/usr/sbin/haproxy").is_file() };
+pub const CADDY: Package = Package { name: "caddy", is_there: || Path::new("/usr/bin/caddy").is_file() };
+pub const APACHE: Package = Package { name: "apache2", is_there: || Path::new("/usr/sbin/apache2").is_file() };
+pub const LUA_SOCKET: Package =
+    Package { name: "lua-socket", is_there: || Path::new("/usr/share/lua/5.3/socket.lua").is_file() };
 pub const STRACE: Package = Package { name: "strace", is_there: || shell::is_installed("strace") };
 
 /// Installs those of the packages that are missing, in one call.
@@ -37,7 +41,7 @@ pub fn debian(packages: &[Package]) -> Result<()> {
     become_root()
         .and_then(|prefix| {
             shell::run(apt_get(prefix).arg("update"))?;
-            shell::run(apt_get(prefix).args(["install", "--yes", "--no-install-recommends"]).args(&missing))
+            shell::run(quiet(prefix).args(["install", "--yes", "--no-install-recommends"]).args(&missing))
         })
         .with_context(|| format!("as root, run `{by_hand}`"))?;
     for package in packages {
@@ -61,9 +65,26 @@ fn become_root() -> Result<&'static [&'static str]> {
 }
 
 /// `apt-get` that asks nothing. `env` sets the variable, because sudo would drop ours.
+const APT_GET: [&str; 6] = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
+
+/// Runs a command while Debian starts no service: a proxy that is installed for tests must not take port 80. A policy of the
+/// machine's own stays as it is.
+const WITHOUT_SERVICES: &str = r#"policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' > "$policy" && chmod 755 "$policy" && trap 'rm -f "$policy"' EXIT
+fi
+"$@""#;
+
 fn apt_get(prefix: &[&str]) -> Command {
-    let words = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
-    let mut words = prefix.iter().chain(&words);
+    starting_with(prefix.iter().chain(&APT_GET))
+}
+
+/// `apt-get` that starts no service of what it installs.
+fn quiet(prefix: &[&str]) -> Command {
+    starting_with(prefix.iter().chain(&["sh", "-c", WITHOUT_SERVICES, "sh"]).chain(&APT_GET))
+}
+
+fn starting_with<'a>(mut words: impl Iterator<Item = &'a &'a str>) -> Command {
     let mut command = shell::command(words.next().expect("there are words"));
     command.args(words);
     command
@@ -171,6 +192,13 @@ mod tests {
         let words = "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300";
         assert_eq!(shell::words(&apt_get(&[])), words);
         assert_eq!(shell::words(&apt_get(&["sudo"])), format!("sudo {words}"));
+    }
+
+    #[test]
+    fn what_is_installed_is_not_started() {
+        let words = shell::words(&quiet(&["sudo"]));
+        assert!(words.starts_with("sudo sh -c policy=/usr/sbin/policy-rc.d"), "{words}");
+        assert!(words.ends_with("\"$@\" sh env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300"));
     }
 
     #[test]

@@ -73,6 +73,12 @@ pub struct ListenConfig {
     /// Set when the internal listener's network is closed to all but the operator's services.
     #[serde(default)]
     pub internal_network_is_private: bool,
+    /// Where the proxies that ask by forward-auth name their client: `x-keymint-client-ip` with the configurations in
+    /// `deploy/`. Without it the client of such a request is the proxy itself. Each proxy must set it, whatever its
+    /// client sent (T89).
+    pub client_ip_header: Option<String>,
+    /// Envoy's ext_authz over gRPC; without it there is no such listener. Has no authentication of its own.
+    pub ext_authz: Option<SocketAddr>,
 }
 
 /// Which database: exactly one of the two.
@@ -230,12 +236,17 @@ impl Config {
         if sources.into_iter().filter(|set| *set).count() != 1 {
             return wrong("master_key", "needs exactly one of `file`, `descriptor` and `command`");
         }
-        if !self.listen.internal.ip().is_loopback() && !self.listen.internal_network_is_private {
+        let internal = [("listen.internal", Some(self.listen.internal)), ("listen.ext_authz", self.listen.ext_authz)];
+        let is_open = |address: SocketAddr| !address.ip().is_loopback() && !self.listen.internal_network_is_private;
+        if let Some((setting, _)) = internal.into_iter().find(|(_, address)| address.is_some_and(is_open)) {
             return wrong(
-                "listen.internal",
+                setting,
                 "is not a loopback address: whoever reaches this listener can verify keys. Bind it to 127.0.0.1, or \
                  set `internal_network_is_private = true` if only your services reach that network",
             );
+        }
+        if self.listen.client_ip_header.as_deref().is_some_and(|name| !is_field_name(name)) {
+            return wrong("listen.client_ip_header", "must be the name of a header field, in small letters");
         }
         if self.listen.gateway_url.as_deref().is_some_and(|url| !is_plain_url(url)) {
             return wrong(
@@ -270,7 +281,9 @@ impl Config {
     }
 
     fn check_upstreams(&self) -> Result<(), (String, String)> {
-        let own = [self.listen.console, self.listen.gateway, self.listen.internal];
+        let listen = &self.listen;
+        let own = [Some(listen.console), Some(listen.gateway), Some(listen.internal), listen.ext_authz];
+        let own: Vec<SocketAddr> = own.into_iter().flatten().collect();
         for (index, product) in self.product.iter().enumerate() {
             for (table, upstream) in
                 [("upstream_test", &product.upstream_test), ("upstream_live", &product.upstream_live)]
@@ -292,6 +305,11 @@ impl Config {
             (None, None, words) => MasterKeySource::Command(words.clone().unwrap_or_default()),
         }
     }
+}
+
+/// Whether a text is the name of a header field, in small letters, that no two programs read differently.
+fn is_field_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Whether a text is scheme and authority of an HTTP address and nothing more.

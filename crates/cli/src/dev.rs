@@ -79,6 +79,8 @@ fn config(arguments: &DevArguments) -> Config {
             internal: port(2),
             threads: 0,
             internal_network_is_private: false,
+            client_ip_header: None,
+            ext_authz: None,
         },
         database: DatabaseConfig { sqlite: Some(arguments.data.join("keymint.db")), postgres_url_file: None },
         master_key: MasterKeyConfig { file: Some(arguments.data.join("master.key")), descriptor: None, command: None },
@@ -258,7 +260,7 @@ fn write_ready(path: &Path, addresses: Addresses, token: &str, users: &[DemoUser
 }
 
 fn greet(addresses: Addresses, token: &str, demo: &[DemoApp], users: &[DemoUser]) {
-    let Addresses { console, gateway, internal } = addresses;
+    let Addresses { console, gateway, internal, .. } = addresses;
     // A name, where browsers have passkeys; not so at an address of numbers.
     let named = format!("http://localhost:{}", console.port());
     println!("Keymint is ready.\n");

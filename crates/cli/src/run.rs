@@ -12,7 +12,7 @@ use keymint_app::post::PostOffice;
 use keymint_app::products::{Products, load_dialects};
 use keymint_app::{App, Parts, master_key, words};
 use keymint_store::db::Db;
-use keymint_web::server::{self, Addresses};
+use keymint_web::server::{self, Addresses, Terms};
 use tracing_subscriber::EnvFilter;
 
 /// Runs a future on the ordinary runtime.
@@ -125,9 +125,19 @@ fn threads(asked: usize) -> usize {
 /// When an address cannot be bound.
 pub async fn serve_until_told(app: App, config: &Config, ready: impl FnOnce(Addresses) -> Result<()>) -> Result<()> {
     let listen = &config.listen;
-    let addresses = Addresses { console: listen.console, gateway: listen.gateway, internal: listen.internal };
-    let (threads, url) = (threads(listen.threads), listen.gateway_url.as_deref());
-    let server = server::start(&app, addresses, threads, config.limits.connections_max, url)
+    let addresses = Addresses {
+        console: listen.console,
+        gateway: listen.gateway,
+        internal: listen.internal,
+        ext_authz: listen.ext_authz,
+    };
+    let terms = Terms {
+        threads: threads(listen.threads),
+        connections_max: config.limits.connections_max,
+        gateway_url: listen.gateway_url.clone(),
+        client_ip_header: listen.client_ip_header.as_deref().map(str::parse).transpose()?,
+    };
+    let server = server::start(&app, addresses, terms)
         .await
         .context("starting the listeners (is another Keymint running on these ports?)")?;
     ready(server.addresses)?;

@@ -10,19 +10,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CACHE_CONTROL;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use keymint_app::App;
 use keymint_app::products::Product;
-use keymint_app::verify::{Decision, Denied};
+use keymint_app::verify::Decision;
 use keymint_domain::dialect::answer::quote;
 use keymint_domain::identity;
-use keymint_domain::reason::DenyReason;
 use keymint_domain::request::{Header, RequestView};
 use keymint_domain::verify::Candidate;
 use serde::Deserialize;
 
 use crate::body::{self, BodyFault, BodyLimits};
+use crate::forward_auth::{self, Asking, decide, route_at, scopes};
 use crate::listener::{Peer, Service};
 use crate::reply::{self, Response};
 
@@ -36,6 +36,7 @@ const HEADERS_MAX: usize = 128;
 /// The internal listener's service.
 pub struct Internal {
     app: App,
+    client_ip_header: Option<HeaderName>,
 }
 
 /// A request to be verified, as an operator's service received it.
@@ -72,9 +73,9 @@ enum UrlScheme {
 }
 
 impl Internal {
-    /// The service over an app.
-    pub fn new(app: App) -> Self {
-        Self { app }
+    /// The service over an app. `client_ip_header` is where the proxies that ask name their client, if that is believed.
+    pub fn new(app: App, client_ip_header: Option<HeaderName>) -> Self {
+        Self { app, client_ip_header }
     }
 
     async fn verify(&self, body: Incoming, peer: &Peer) -> Response {
@@ -122,61 +123,8 @@ impl Internal {
             client_ip: call.client_ip,
         };
         let arrived = self.app.arrive(product, &view).map(|_| ());
-        let decision = self.decide(product, &view, arrived).await;
+        let decision = decide(&self.app, product, &view, arrived).await;
         reply::json(200, decision_body(product, &decision))
-    }
-
-    async fn decide(&self, product: &Product, view: &RequestView<'_>, arrived: Result<(), Denied>) -> Decision {
-        let decision = match self.app.check_head(product, view).and(arrived) {
-            Ok(()) => {
-                let host_mode = self.app.products.find_host(view.authority).map(|(_, mode)| *mode);
-                self.app.verify(product, view, host_mode).await
-            }
-            Err(denied) => Decision::Deny(denied),
-        };
-        let reason = match &decision {
-            Decision::Allow(_) => None,
-            Decision::Deny(denied) => Some(denied.reason),
-        };
-        self.app.metrics.decided(&product.name, reason);
-        decision
-    }
-
-    /// Decides about the request that a proxy asks for: its method and target in `X-Forwarded-Method` and
-    /// `X-Forwarded-Uri` (or `X-Original-*`), its headers as they came. A signed scheme needs the body, which such a
-    /// sub-request does not carry: it is refused, not waved through.
-    async fn forward_auth(&self, name: &str, parts: &http::request::Parts, peer: &Peer) -> Response {
-        let Some(product) = self.app.products.find(name) else {
-            return problem(404, "There is no product of that name.");
-        };
-        let Some((method, target)) = asked_about(&parts.headers) else {
-            return denied(product, DenyReason::AmbiguousRequest);
-        };
-        let headers: Vec<Header<'_>> = parts
-            .headers
-            .iter()
-            .filter(|(name, _)| !name.as_str().starts_with("x-forwarded-") && !name.as_str().starts_with("x-original-"))
-            .map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() })
-            .collect();
-        let view = RequestView {
-            method,
-            scheme: "http",
-            authority: parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default(),
-            target,
-            route_at: route_at(product, target),
-            headers: &headers,
-            body: &[],
-            client_ip: peer.address,
-        };
-        // The address is the proxy's: counting it would count everybody together.
-        match self.decide(product, &view, Ok(())).await {
-            Decision::Allow(allowed) => identified(&allowed.candidate),
-            Decision::Deny(Denied { reason, scheme, rate, .. }) => {
-                let mut response = reply::denial(product, reason, scheme);
-                reply::tell_rate(&mut response, product, rate, Some(reason));
-                response
-            }
-        }
     }
 
     async fn ready(&self) -> Response {
@@ -186,23 +134,6 @@ impl Internal {
         }
         reply::json(503, r#"{"status":"not_ready"}"#)
     }
-}
-
-/// Method and target that a proxy asks about. A proxy sets one pair of names and passes on what a client says under the
-/// other (T89): where there is anything of both, one twice, or half of one, nobody knows whose word it is.
-fn asked_about(headers: &HeaderMap) -> Option<(&str, &str)> {
-    let only = |name: &str| {
-        let mut values = headers.get_all(name).iter();
-        values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
-    };
-    let has = |pair: [&str; 2]| pair.into_iter().any(|name| headers.contains_key(name));
-    let (forwarded, original) = (["x-forwarded-method", "x-forwarded-uri"], ["x-original-method", "x-original-uri"]);
-    let [method, target] = match (has(forwarded), has(original)) {
-        (true, false) => forwarded,
-        (false, true) => original,
-        _ => return None,
-    };
-    Some((only(method)?, only(target)?))
 }
 
 impl Service for Internal {
@@ -222,10 +153,11 @@ impl Service for Internal {
             (_, "/v1/verify" | "/healthz" | "/readyz" | "/metrics" | "/.well-known/jwks.json") => {
                 problem(405, "This method is not allowed here.")
             }
-            (_, path) => match path.strip_prefix("/v1/forward-auth/") {
-                Some(name) => self.forward_auth(name, &parts, peer).await,
-                None => problem(404, "There is nothing at this path."),
-            },
+            (_, path) if path.starts_with(forward_auth::PATH) => {
+                let asking = Asking { app: &self.app, client_ip_header: self.client_ip_header.as_ref(), peer };
+                asking.answer(&parts, body).await
+            }
+            _ => problem(404, "There is nothing at this path."),
         }
     }
 }
@@ -236,16 +168,6 @@ fn key_set(app: &App) -> Response {
     let mut response = reply::json(200, identity::key_set(&app.keyring));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     response
-}
-
-/// The product's own path begins behind `/{product}` where the target has it; otherwise the operator's service has
-/// taken it away, or the product has a host of its own.
-fn route_at(product: &Product, target: &str) -> usize {
-    let behind = target.strip_prefix('/').and_then(|rest| rest.strip_prefix(&*product.name));
-    match behind {
-        Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => product.name.len() + 1,
-        _ => 0,
-    }
 }
 
 async fn whole_body(body: Incoming, peer: &Peer) -> Result<Bytes, u16> {
@@ -265,14 +187,11 @@ fn shape_error(error: &serde_json::Error) -> String {
     format!("line {}, column {}: {kind}", error.line(), error.column())
 }
 
-fn problem(status: u16, detail: &str) -> Response {
+/// A problem (RFC 9457) of the caller, who is a service of the operator's.
+pub fn problem(status: u16, detail: &str) -> Response {
     let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
     let body = format!(r#"{{"title":{},"status":{status},"detail":{}}}"#, quote(title), quote(detail));
     reply::whole(status, "application/problem+json", body)
-}
-
-fn denied(product: &Product, reason: DenyReason) -> Response {
-    reply::denial(product, reason, None)
 }
 
 fn decision_body(product: &Product, decision: &Decision) -> String {
@@ -320,28 +239,4 @@ fn push_quoted(body: &mut String, text: &str) {
     } else {
         body.push_str(&quote(text));
     }
-}
-
-fn scopes(candidate: &Candidate) -> impl Iterator<Item = &str> {
-    candidate.restrictions.iter().flat_map(|restrictions| &restrictions.scopes).map(|scope| &**scope)
-}
-
-/// 200 with who it is, every header always set (T87). Envoy takes only 200 for yes.
-fn identified(candidate: &Candidate) -> Response {
-    let mut response = reply::empty(StatusCode::OK);
-    let scopes = scopes(candidate).collect::<Vec<_>>().join(" ");
-    for (name, value) in [
-        ("x-keymint-merchant", candidate.merchant_id.to_string()),
-        ("x-keymint-app", candidate.app_id.to_string()),
-        ("x-keymint-key", candidate.key_id.to_string()),
-        ("x-keymint-mode", candidate.mode.as_str().to_owned()),
-        ("x-keymint-scopes", scopes),
-    ] {
-        set(response.headers_mut(), name, &value);
-    }
-    response
-}
-
-fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    headers.insert(name, HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static("")));
 }

@@ -4,6 +4,8 @@ pub mod api;
 pub mod body;
 pub mod console;
 pub mod deadline;
+pub mod ext_authz;
+pub mod forward_auth;
 pub mod gateway;
 pub mod internal;
 pub mod listener;

@@ -1,8 +1,9 @@
-//! All three listeners together, started and stopped as one.
+//! All listeners together, started and stopped as one.
 
 use std::net::SocketAddr;
 
 use axum::Extension;
+use http::HeaderName;
 use keymint_app::App;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -12,7 +13,7 @@ use crate::internal::Internal;
 use crate::listener::{self, Running, Setting};
 use crate::pages::GatewayPlace;
 use crate::proxy::health;
-use crate::{api, console, sandbox};
+use crate::{api, console, ext_authz, sandbox};
 
 /// Where to listen.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,21 @@ pub struct Addresses {
     pub gateway: SocketAddr,
     /// The internal listener.
     pub internal: SocketAddr,
+    /// Envoy's ext_authz over gRPC, where it is wanted.
+    pub ext_authz: Option<SocketAddr>,
+}
+
+/// How they run.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Threads of the gateway, and of the internal listener.
+    pub threads: usize,
+    /// Open connections of one listener.
+    pub connections_max: usize,
+    /// Where merchants' servers reach the gateway, if that is told.
+    pub gateway_url: Option<String>,
+    /// Where the proxies that ask by forward-auth name their client, if that is believed.
+    pub client_ip_header: Option<HeaderName>,
 }
 
 /// The running listeners.
@@ -32,20 +48,16 @@ pub struct Server {
     stop: watch::Sender<bool>,
     gateway: Running,
     internal: Running,
+    ext_authz: Option<ext_authz::Running>,
     console: JoinHandle<()>,
 }
 
-/// Starts the listeners over an app. `gateway_url` is where merchants' servers reach the gateway, if that is told.
+/// Starts the listeners over an app.
 ///
 /// # Errors
 /// When an address cannot be bound, or a product names a sandbox that is not there.
-pub async fn start(
-    app: &App,
-    addresses: Addresses,
-    threads: usize,
-    connections_max: usize,
-    gateway_url: Option<&str>,
-) -> std::io::Result<Server> {
+pub async fn start(app: &App, addresses: Addresses, terms: Terms) -> std::io::Result<Server> {
+    let Terms { threads, connections_max, gateway_url, client_ip_header } = terms;
     for product in app.products.iter() {
         if !sandbox::NAMES.contains(&&*product.sandbox) {
             let problem = format!(
@@ -64,13 +76,21 @@ pub async fn start(
     let gateway = listener::start("gateway", addresses.gateway, &setting, move || Gateway::new(gateway_app.clone()))?;
     tokio::spawn(health::watch(app.products.upstreams().to_vec(), stopped.clone()));
     let internal_app = app.clone();
-    let internal =
-        listener::start("internal", addresses.internal, &setting, move || Internal::new(internal_app.clone()))?;
-    let place = GatewayPlace { address: gateway.address, url: gateway_url.map(str::to_owned) };
+    let internal = listener::start("internal", addresses.internal, &setting, move || {
+        Internal::new(internal_app.clone(), client_ip_header.clone())
+    })?;
+    let ext_authz = addresses.ext_authz.map(|address| ext_authz::start(app.clone(), address, stopped.clone()));
+    let ext_authz = ext_authz.transpose()?;
+    let place = GatewayPlace { address: gateway.address, url: gateway_url };
     let router = api::router(app.clone()).layer(Extension(place));
     let console = tokio::spawn(console::serve(listener, router, stopped));
-    let addresses = Addresses { console: console_address, gateway: gateway.address, internal: internal.address };
-    Ok(Server { addresses, stop, gateway, internal, console })
+    let addresses = Addresses {
+        console: console_address,
+        gateway: gateway.address,
+        internal: internal.address,
+        ext_authz: ext_authz.as_ref().map(|running| running.address),
+    };
+    Ok(Server { addresses, stop, gateway, internal, ext_authz, console })
 }
 
 impl Server {
@@ -78,6 +98,9 @@ impl Server {
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         let _ = self.console.await;
+        if let Some(ext_authz) = self.ext_authz {
+            ext_authz.join().await;
+        }
         let (gateway, internal) = (self.gateway, self.internal);
         let _ = tokio::task::spawn_blocking(move || {
             gateway.join();

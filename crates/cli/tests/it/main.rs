@@ -1,6 +1,7 @@
 //! Tests against the real binary: what merchants, their clients and the operator see.
 
 mod applications;
+mod asking;
 mod browser;
 mod canaries;
 mod commands;
@@ -8,6 +9,7 @@ mod console;
 mod console_canaries;
 mod crash;
 mod endpoints;
+mod forward_auth;
 mod gate;
 mod gateway;
 mod interop;

@@ -402,7 +402,16 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
 }
 
-async fn read_body(headers: &HeaderMap, body: Incoming, bytes_max: usize, peer: &Peer) -> Result<Bytes, DenyReason> {
+/// All of a body, within a length and the deadline of bodies.
+///
+/// # Errors
+/// Why not.
+pub async fn read_body(
+    headers: &HeaderMap,
+    body: Incoming,
+    bytes_max: usize,
+    peer: &Peer,
+) -> Result<Bytes, DenyReason> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
