@@ -71,7 +71,7 @@ use crate::outbound::Outbound;
 use crate::password::Passwords;
 use crate::post::PostOffice;
 use crate::products::Products;
-use crate::request_log::RequestLog;
+use crate::request_log::{RequestIds, RequestLog};
 use crate::telemetry::otlp::{Otlp, OtlpError};
 use crate::telemetry::{Sampler, TelemetryConfig};
 use crate::tries::Tries;
@@ -110,6 +110,8 @@ pub struct Shared {
     pub sent_codes: Tries,
     /// Tries to confirm an authenticator app.
     pub confirmations: Tries,
+    /// Ids of requests that the gateway did not receive.
+    pub request_ids: RequestIds,
     /// Which requests are traced.
     pub sampler: Sampler,
     /// Pages that viewers look at.
@@ -212,6 +214,7 @@ impl App {
         let otlp = Otlp::start(parts.telemetry, &metrics.otlp)?;
         let sinks = (parts.request_log, otlp);
         let log = RequestLog::start(parts.db.clone(), runtime.clone(), sinks, metrics.log.clone())?;
+        let request_ids = RequestIds::new(&*parts.entropy).map_err(|_| StartError::Entropy)?;
         let sampler = Sampler::new(parts.telemetry, &*parts.entropy).map_err(|_| StartError::Entropy)?;
         let passwords = Passwords::new(&*parts.entropy).map_err(|_| StartError::Entropy)?;
         let now = parts.clock.now();
@@ -226,6 +229,7 @@ impl App {
             log,
             passwords,
             sampler,
+            request_ids,
             logos: Logos::default(),
             sign_ins: Tries::default(),
             sent_codes: Tries::default(),

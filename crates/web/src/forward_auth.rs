@@ -18,11 +18,11 @@ use hyper::body::Incoming;
 use keymint_app::App;
 use keymint_app::products::Product;
 use keymint_app::verify::{Decision, Denied};
-use keymint_domain::dialect::answer::SchemeName;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::{Header, RequestView};
 use keymint_domain::verify::Candidate;
 
+use crate::asked::{Seen, decide, route_at};
 use crate::gateway;
 use crate::internal::problem;
 use crate::listener::Peer;
@@ -43,15 +43,6 @@ pub struct Asking<'a> {
     pub client_ip_header: Option<&'a HeaderName>,
     /// The proxy.
     pub peer: &'a Peer,
-}
-
-/// What is known of the body of the request that is asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// All of it, or that there is none.
-    Whole,
-    /// Nothing: the proxy did not hand it over.
-    Nothing,
 }
 
 impl Asking<'_> {
@@ -94,7 +85,7 @@ impl Asking<'_> {
             Some(_) => self.app.arrive(product, &view).map(drop),
             None => Ok(()),
         };
-        match decide_seen(self.app, product, &view, (seen, arrived)).await {
+        match decide(self.app, product, &view, (seen, arrived)).await {
             Decision::Allow(allowed) => {
                 let mut response = identified(&allowed.candidate);
                 if wished == Some("redirect") {
@@ -176,66 +167,6 @@ fn asked_about<'p>(parts: &'p http::request::Parts, product: &str) -> Option<(&'
         _ => return None,
     };
     Some((only(headers, method)?, only(headers, target)?))
-}
-
-/// Decides, and counts what was decided.
-pub async fn decide(app: &App, product: &Product, view: &RequestView<'_>, arrived: Result<(), Denied>) -> Decision {
-    counted(app, product, verified(app, product, view, arrived).await)
-}
-
-/// Decides about a request of whose body only so much was seen, and counts what was decided. `arrived` is what the rates of
-/// addresses and products say: nothing, where the only known address is the proxy's and everybody would be counted together.
-pub async fn decide_seen(
-    app: &App,
-    product: &Product,
-    view: &RequestView<'_>,
-    (seen, arrived): (Seen, Result<(), Denied>),
-) -> Decision {
-    let decision = verified(app, product, view, arrived).await;
-    counted(app, product, as_far_as_seen(decision, seen))
-}
-
-async fn verified(app: &App, product: &Product, view: &RequestView<'_>, arrived: Result<(), Denied>) -> Decision {
-    match app.check_head(product, view).and(arrived) {
-        Ok(()) => {
-            let host_mode = app.products.find_host(view.authority).map(|(_, mode)| *mode);
-            app.verify(product, view, host_mode).await
-        }
-        Err(denied) => Decision::Deny(denied),
-    }
-}
-
-fn counted(app: &App, product: &Product, decision: Decision) -> Decision {
-    let reason = match &decision {
-        Decision::Allow(_) => None,
-        Decision::Deny(denied) => Some(denied.reason),
-    };
-    app.metrics.decided(&product.name, reason);
-    decision
-}
-
-/// What an allowance is worth to a proxy. A proof over a body that was not seen is none; and a call that buys tokens is
-/// answered by the gateway alone, since no upstream sells them.
-fn as_far_as_seen(decision: Decision, seen: Seen) -> Decision {
-    let Decision::Allow(allowed) = decision else { return decision };
-    let covers_body = matches!(allowed.scheme, SchemeName::Signed | SchemeName::MessageSignature);
-    let reason = match seen {
-        _ if allowed.exchange.is_some() => DenyReason::RouteNotFound,
-        Seen::Nothing if covers_body => DenyReason::WrongSignature,
-        Seen::Nothing | Seen::Whole => return Decision::Allow(allowed),
-    };
-    let (scheme, candidate) = (Some(allowed.scheme), Some(allowed.candidate));
-    Decision::Deny(Denied { scheme, candidate, ..Denied::early(reason) })
-}
-
-/// The product's own path begins behind `/{product}` where the target has it; otherwise the operator's service has
-/// taken it away, or the product has a host of its own.
-pub fn route_at(product: &Product, target: &str) -> usize {
-    let behind = target.strip_prefix('/').and_then(|rest| rest.strip_prefix(&*product.name));
-    match behind {
-        Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => product.name.len() + 1,
-        _ => 0,
-    }
 }
 
 /// The scopes of a credential.

@@ -1,6 +1,7 @@
 //! HTTP: gateway, internal listener, management API. Handlers translate; use cases decide; no SQL.
 
 pub mod api;
+mod asked;
 pub mod body;
 pub mod console;
 pub mod deadline;
@@ -14,3 +15,4 @@ pub mod proxy;
 pub mod reply;
 pub mod sandbox;
 pub mod server;
+mod verify_api;

@@ -6,10 +6,12 @@ mod retention;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use keymint_domain::dialect::answer::SchemeName;
+use keymint_domain::entropy::{Entropy, EntropyError};
 use keymint_domain::id::RequestId;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::time::UnixMs;
@@ -64,6 +66,30 @@ pub struct Record {
     pub duration_us: u32,
     /// Its span, where it is traced.
     pub trace: Option<Trace>,
+}
+
+/// Ids for requests that come in many ways. The gateway's threads count for themselves.
+pub struct RequestIds {
+    seed: u128,
+    given: AtomicU64,
+}
+
+impl RequestIds {
+    /// Ids from a place that nobody foresees.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn new(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let mut seed = [0_u8; 16];
+        entropy.fill(&mut seed)?;
+        Ok(Self { seed: u128::from_be_bytes(seed), given: AtomicU64::new(0) })
+    }
+
+    /// The next one.
+    pub fn next(&self, now: UnixMs) -> RequestId {
+        let number = u128::from(self.given.fetch_add(1, Ordering::Relaxed));
+        RequestId::numbered(now, self.seed.wrapping_add(number))
+    }
 }
 
 /// What waits to be written.

@@ -209,3 +209,80 @@ fn each_metric_is_documented_and_the_dashboard_asks_for_none_that_is_not_there()
     assert!(asked.is_subset(&there), "{:?}", asked.difference(&there).collect::<Vec<_>>());
     assert!(there.is_subset(&asked), "not on the dashboard: {:?}", there.difference(&asked).collect::<Vec<_>>());
 }
+
+fn batch(dev: &Dev, calls: &[Value]) -> Reply {
+    let body = json!({ "requests": calls }).to_string();
+    Request::new("POST", "/v1/verify/batch").body(&body).send(dev.internal)
+}
+
+#[test]
+fn a_batch_is_decided_one_after_the_other_and_in_its_order() {
+    let dev = dev();
+    let (key, other) = (dev.key("razorpay", "batch"), dev.key("keymint", "batch"));
+    let wrong = Key { secret: "B".repeat(24), ..key.clone() };
+    let bearer = json!({
+        "product": "keymint", "method": "GET", "target": "/v1/whoami", "client_ip": "203.0.113.7",
+        "headers": [["host", "api.example"], ["authorization", format!("Bearer {}", other.secret)]], "body_base64": "",
+        "scheme": "https",
+    });
+    let calls = [razorpay(&key), razorpay(&wrong), bearer, razorpay(&key)];
+    let reply = batch(&dev, &calls);
+    let answer = reply.json();
+    let decisions: Vec<&Value> = answer["decisions"].as_array().expect("decisions").iter().collect();
+    let said: Vec<&str> = decisions.iter().filter_map(|decision| decision["decision"].as_str()).collect();
+    assert_eq!((reply.status, said), (200, vec!["allow", "deny", "allow", "allow"]), "{}", reply.body);
+    for (call, decision) in calls.iter().zip(&decisions) {
+        assert_eq!(&verify(&dev, call).json(), *decision, "as if it had come alone");
+    }
+}
+
+#[test]
+fn a_batch_with_one_request_that_is_none_decides_about_nothing() {
+    let dev = dev();
+    let key = dev.key("kpay", "whole-batch");
+    let call = json!({
+        "product": "kpay", "method": "GET", "target": "/kpay/api/v1/payments/me", "client_ip": "203.0.113.7",
+        "headers": [["host", "x"], ["x-api-key", key.key_id], ["x-secret-key", key.secret]], "body_base64": "",
+    });
+    let mut broken = call.clone();
+    broken["body_base64"] = json!("not base 64");
+    let refused = batch(&dev, &[call.clone(), broken.clone()]);
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    assert!(refused.text("/detail").starts_with("requests[1]: body_base64"), "{}", refused.body);
+    broken["product"] = json!("nobody");
+    assert_eq!(batch(&dev, &[broken, call.clone()]).status, 404);
+    assert_eq!((batch(&dev, &[]).status, batch(&dev, &vec![call.clone(); 101]).status), (400, 400));
+    let full = batch(&dev, &vec![call; 100]).json();
+    let allowed = full["decisions"].as_array().expect("decisions").iter().filter(|one| one["decision"] == "allow");
+    assert_eq!(allowed.count(), 100, "nothing before was counted against its hundred a minute");
+}
+
+#[test]
+fn what_services_and_proxies_asked_about_stands_in_the_merchants_log() {
+    let dev = dev();
+    let key = dev.key("razorpay", "asked");
+    let wrong = Key { secret: "B".repeat(24), ..key.clone() };
+    verify(&dev, &razorpay(&key));
+    verify(&dev, &razorpay(&wrong));
+    let asked = Request::new("GET", "/v1/forward-auth/razorpay")
+        .header("X-Forwarded-Method", "DELETE")
+        .header("X-Forwarded-Uri", "/v1/orders/1?card=4111111111111111")
+        .header("Authorization", &key.basic());
+    assert_eq!(asked.send(dev.internal).status, 200);
+    let log = dev.api("GET", &format!("/credentials/{}/requests", key.key_id), &Value::Null);
+    let entries = log.json()["items"].as_array().cloned().expect("entries");
+    let said: Vec<(String, String, Value)> = entries
+        .iter()
+        .map(|entry| {
+            let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+            (text("method"), text("path"), entry["reason"].clone())
+        })
+        .collect();
+    let line = |method: &str, path: &str, reason: Value| (method.to_owned(), path.to_owned(), reason);
+    let wanted = [
+        line("DELETE", "/v1/orders/1", Value::Null),
+        line("GET", "/v1/orders", json!("wrong_secret")),
+        line("GET", "/v1/orders", Value::Null),
+    ];
+    assert_eq!(said, wanted, "{}", log.body);
+}

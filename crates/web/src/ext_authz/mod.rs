@@ -29,7 +29,8 @@ use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
 use self::message::{CheckRequest, CheckResponse, HttpRequest};
-use crate::forward_auth::{self, Seen, decide_seen, identity, is_forged, is_the_proxys, route_at};
+use crate::asked::{Seen, decide, route_at};
+use crate::forward_auth::{self, identity, is_forged, is_the_proxys};
 use crate::reply;
 
 /// The only call there is.
@@ -120,14 +121,19 @@ async fn check(app: &App, request: Request<CheckRequest>) -> Result<CheckRespons
     let named = attributes.source.and_then(message::Peer::ip);
     let Some(client_ip) = named.or(peer) else { return Err(Status::invalid_argument("attributes.source is missing")) };
     let hands_over = only(&metadata, "keymint-body") == Some("whole");
-    let decision = decide(app, product, &http, (client_ip, hands_over)).await;
+    let decision = decide_about(app, product, &http, (client_ip, hands_over)).await;
     Ok(match decision {
         Decision::Allow(allowed) => allowance(product, &allowed.candidate),
         Decision::Deny(denied) => denial(product, &denied),
     })
 }
 
-async fn decide(app: &App, product: &Product, http: &HttpRequest, (client_ip, hands_over): (IpAddr, bool)) -> Decision {
+async fn decide_about(
+    app: &App,
+    product: &Product,
+    http: &HttpRequest,
+    (client_ip, hands_over): (IpAddr, bool),
+) -> Decision {
     let given = http.fields();
     if given.iter().any(|(name, _)| is_forged(name)) {
         return Decision::Deny(Denied::early(DenyReason::AmbiguousRequest));
@@ -155,7 +161,7 @@ async fn decide(app: &App, product: &Product, http: &HttpRequest, (client_ip, ha
     };
     let seen = if hands_over && !is_part { Seen::Whole } else { Seen::Nothing };
     let arrived = app.arrive(product, &view).map(drop);
-    decide_seen(app, product, &view, (seen, arrived)).await
+    decide(app, product, &view, (seen, arrived)).await
 }
 
 /// The value of a metadata entry that stands once.

@@ -31,6 +31,7 @@ use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 use memchr::memchr2;
 
+use crate::asked::known_method;
 use crate::body::{self, BodyFault, BodyLimits};
 use crate::listener::{Peer, Service};
 use crate::proxy::{self, Call, Inbound, Proxy, Refused};
@@ -293,7 +294,7 @@ impl Gateway {
             request_id: noted.request_id,
             product: Arc::clone(&addressed.product.name),
             candidate: noted.candidate,
-            method: known_method(&logged.method),
+            method: known_method(logged.method.as_str()),
             path: redact(path),
             status: noted.status,
             reason: noted.reason,
@@ -384,19 +385,6 @@ fn fields(headers: &HeaderMap) -> Vec<Header<'_>> {
 }
 
 /// A method fit for a log: a made-up one could be a secret in the wrong place.
-fn known_method(method: &http::Method) -> &'static str {
-    match *method {
-        http::Method::GET => "GET",
-        http::Method::HEAD => "HEAD",
-        http::Method::POST => "POST",
-        http::Method::PUT => "PUT",
-        http::Method::PATCH => "PATCH",
-        http::Method::DELETE => "DELETE",
-        http::Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
-}
-
 /// The length that a head announces for its body.
 fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
