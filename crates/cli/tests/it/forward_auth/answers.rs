@@ -45,6 +45,13 @@ fn basic_passes_and_denials_reach_the_client_as_the_dialect_has_them(kind: Kind)
     assert_eq!(bodies, [br#"{"amount":1}"#.to_vec(), b"body".to_vec(), long.into_bytes()]);
     stand.upstream.forget();
 
+    for method in ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "PROPFIND"] {
+        let request = Request::new(method, "/v1/orders").header("Authorization", &key.basic());
+        stand.send(&request.header("Connection", "close").bytes("h"));
+        assert_eq!(stand.upstream.only().method(), method);
+        stand.upstream.forget();
+    }
+
     let other = Key { secret: "B".repeat(24), ..key.clone() };
     let nobody = Request::new("GET", "/v1/orders");
     let overridden = orders(&key).header("X-HTTP-Method-Override", "DELETE");
