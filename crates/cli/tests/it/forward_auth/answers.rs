@@ -1,10 +1,13 @@
 //! Who passes and who does not: each dialect and scheme through each proxy, and what a denied client reads.
 
-use keymint_testkit::{Call, Key, Reply, Request};
+use std::io::Write;
+use std::net::TcpStream;
+
+use keymint_testkit::{Call, Key, Reply, Request, http};
 use serde_json::json;
 
 use super::front::{Front, Kind};
-use super::{Stand, assert_introduced, send};
+use super::{PATIENCE, Stand, assert_introduced, send};
 
 /// A request as a client of the proxy sends it.
 fn sent(stand: &Stand, request: &Request) -> Reply {
@@ -192,7 +195,35 @@ fn bearers_pass_with_their_scopes(kind: Kind) {
     assert_eq!(stand.upstream.seen().len(), 1);
 }
 
+/// One connection of a client's, kept open: each request on it is asked about anew.
+fn each_request_of_a_connection_is_asked_about(kind: Kind) {
+    let stand = Stand::of(kind, "razorpay");
+    let (key, other) = (stand.dev.key("razorpay", "kept"), stand.dev.key("razorpay", "other"));
+    let mut stream = TcpStream::connect(stand.front.address).expect("the proxy is there");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut ask = |request: Request| {
+        stream.write_all(&request.bytes("h")).expect("it is sent");
+        http::read(&mut stream).map(|reply| reply.status)
+    };
+    assert_eq!(ask(orders(&key)), Some(200));
+    assert_eq!(ask(orders(&other)), Some(200));
+    assert_eq!(stand.dev.revoke(&key.key_id).status, 200);
+    assert_eq!(ask(orders(&key)), Some(401), "revoked on an open connection");
+    // Some proxies close behind a denial, and then nothing more is read on it.
+    let mut stream = TcpStream::connect(stand.front.address).expect("the proxy is there");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let both = [orders(&other).bytes("h"), Request::new("GET", "/v1/orders").bytes("h")].concat();
+    stream.write_all(&both).expect("they are sent");
+    assert_eq!(http::read(&mut stream).map(|reply| reply.status), Some(200), "the first of two in a row");
+    let seen = stand.upstream.wait_for(3);
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    for (seen, key) in seen.iter().zip([&key, &other, &other]) {
+        assert_introduced(seen, key, "kept open");
+    }
+}
+
 fn everything(kind: Kind) {
+    each_request_of_a_connection_is_asked_about(kind);
     basic_passes_and_denials_reach_the_client_as_the_dialect_has_them(kind);
     rates_are_told_and_restrictions_are_about_the_client(kind);
     signatures_need_the_body(kind);
