@@ -1,7 +1,8 @@
 //! Forward-auth as a proxy asks: how a question names its request and its body, and what may be asked by nobody. With the
 //! proxies themselves, `forward_auth/`.
 
-use keymint_testkit::{Call, Dev, Key, Reply, Request, free_ports};
+use keymint_domain::gate::CREDENTIAL_HEADERS;
+use keymint_testkit::{Call, Dev, Key, Reply, Request, free_ports, signing};
 use serde_json::json;
 
 use crate::dev;
@@ -181,5 +182,33 @@ fn a_listener_for_proxies_on_an_open_address_refuses_the_start() {
         let ended = command.arg("serve").arg("--config").arg(&file).output().expect("it runs");
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert!(!ended.status.success() && said.contains(setting), "{line}: {said}");
+    }
+}
+
+/// Each shipped configuration takes away every field that carries credentials in some dialect of ours.
+#[test]
+fn no_shipped_configuration_forgets_a_credential() {
+    let deploy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    let own: Vec<String> = ["keymint", "kwikpaisa", "kspay", "razorpay", "kpay"]
+        .into_iter()
+        .flat_map(|name| signing::dialect(name).extra_credential_headers.into_iter().map(String::from))
+        .collect();
+    let names: Vec<String> = CREDENTIAL_HEADERS.into_iter().map(str::to_owned).chain(own).collect();
+    assert!(names.len() > CREDENTIAL_HEADERS.len(), "{names:?}");
+    for file in [
+        "nginx/keymint-headers.conf",
+        "caddy/Caddyfile",
+        "haproxy/haproxy.cfg",
+        "apache/keymint.conf",
+        "envoy/http.yaml",
+        "envoy/grpc.yaml",
+        "traefik/keymint.yaml",
+    ] {
+        let text = std::fs::read_to_string(deploy.join(file)).expect("a shipped file").to_lowercase();
+        let words: Vec<&str> = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').collect();
+        for name in &names {
+            let is_there = words.iter().any(|word| word.trim_start_matches('-') == name);
+            assert!(is_there, "{file} lets {name} through");
+        }
     }
 }

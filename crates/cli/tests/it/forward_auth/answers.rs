@@ -1,10 +1,13 @@
 //! Who passes and who does not: each dialect and scheme through each proxy, and what a denied client reads.
 
-use keymint_testkit::{Call, Key, Reply, Request};
+use std::io::Write;
+use std::net::TcpStream;
+
+use keymint_testkit::{Call, Key, Reply, Request, http};
 use serde_json::json;
 
 use super::front::{Front, Kind};
-use super::{Stand, assert_introduced, send};
+use super::{PATIENCE, Stand, assert_introduced, send};
 
 /// A request as a client of the proxy sends it.
 fn sent(stand: &Stand, request: &Request) -> Reply {
@@ -44,6 +47,13 @@ fn basic_passes_and_denials_reach_the_client_as_the_dialect_has_them(kind: Kind)
     let bodies: Vec<Vec<u8>> = stand.upstream.seen().into_iter().map(|seen| seen.body).collect();
     assert_eq!(bodies, [br#"{"amount":1}"#.to_vec(), b"body".to_vec(), long.into_bytes()]);
     stand.upstream.forget();
+
+    for method in ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "PROPFIND"] {
+        let request = Request::new(method, "/v1/orders").header("Authorization", &key.basic());
+        stand.send(&request.header("Connection", "close").bytes("h"));
+        assert_eq!(stand.upstream.only().method(), method);
+        stand.upstream.forget();
+    }
 
     let other = Key { secret: "B".repeat(24), ..key.clone() };
     let nobody = Request::new("GET", "/v1/orders");
@@ -185,7 +195,35 @@ fn bearers_pass_with_their_scopes(kind: Kind) {
     assert_eq!(stand.upstream.seen().len(), 1);
 }
 
+/// One connection of a client's, kept open: each request on it is asked about anew.
+fn each_request_of_a_connection_is_asked_about(kind: Kind) {
+    let stand = Stand::of(kind, "razorpay");
+    let (key, other) = (stand.dev.key("razorpay", "kept"), stand.dev.key("razorpay", "other"));
+    let mut stream = TcpStream::connect(stand.front.address).expect("the proxy is there");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut ask = |request: Request| {
+        stream.write_all(&request.bytes("h")).expect("it is sent");
+        http::read(&mut stream).map(|reply| reply.status)
+    };
+    assert_eq!(ask(orders(&key)), Some(200));
+    assert_eq!(ask(orders(&other)), Some(200));
+    assert_eq!(stand.dev.revoke(&key.key_id).status, 200);
+    assert_eq!(ask(orders(&key)), Some(401), "revoked on an open connection");
+    // Some proxies close behind a denial, and then nothing more is read on it.
+    let mut stream = TcpStream::connect(stand.front.address).expect("the proxy is there");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let both = [orders(&other).bytes("h"), Request::new("GET", "/v1/orders").bytes("h")].concat();
+    stream.write_all(&both).expect("they are sent");
+    assert_eq!(http::read(&mut stream).map(|reply| reply.status), Some(200), "the first of two in a row");
+    let seen = stand.upstream.wait_for(3);
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    for (seen, key) in seen.iter().zip([&key, &other, &other]) {
+        assert_introduced(seen, key, "kept open");
+    }
+}
+
 fn everything(kind: Kind) {
+    each_request_of_a_connection_is_asked_about(kind);
     basic_passes_and_denials_reach_the_client_as_the_dialect_has_them(kind);
     rates_are_told_and_restrictions_are_about_the_client(kind);
     signatures_need_the_body(kind);

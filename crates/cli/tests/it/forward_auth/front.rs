@@ -152,7 +152,7 @@ impl Place<'_> {
 
     fn caddy(&self) -> Command {
         let mut command = Command::new("/usr/bin/caddy");
-        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(shipped("caddy/Caddyfile"));
+        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(self.write("caddy/Caddyfile", &[]));
         command.env("API_PORT", self.listen.port().to_string()).env("KEYMINT", self.keymint.to_string());
         command.env("KEYMINT_PRODUCT", self.product).env("PAYMENTS", self.payments.to_string());
         command.env("HOME", self.folder);
@@ -161,7 +161,7 @@ impl Place<'_> {
 
     fn haproxy(&self) -> Command {
         let mut command = Command::new("/usr/sbin/haproxy");
-        command.args(["-db", "-f"]).arg(shipped("haproxy/haproxy.cfg"));
+        command.args(["-db", "-f"]).arg(self.write("haproxy/haproxy.cfg", &[]));
         command.env("API_LISTEN", self.listen.to_string()).env("KEYMINT", self.keymint.to_string());
         command.env("KEYMINT_PRODUCT", self.product).env("PAYMENTS", self.payments.to_string());
         command.env("KEYMINT_LUA", shipped("haproxy/keymint.lua"));

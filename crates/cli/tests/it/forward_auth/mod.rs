@@ -2,6 +2,7 @@
 //! nothing does while Keymint does not answer. The proxies are the real ones; `cargo xtask test` installs them.
 #![expect(clippy::print_stderr, reason = "how many requests of a matrix arrived is worth a line")]
 
+mod added;
 mod answers;
 mod front;
 mod header_tricks;
