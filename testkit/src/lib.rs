@@ -16,6 +16,7 @@ pub mod patience;
 pub mod receiver;
 pub mod serve;
 pub mod signing;
+pub mod tls;
 pub mod upstream;
 
 pub use clock::FixedClock;
@@ -26,5 +27,7 @@ pub use entropy::SeededEntropy;
 pub use http::{Reply, Request};
 pub use patience::eventually;
 pub use receiver::Receiver;
+pub use serve::{Database, Serving};
 pub use signing::Call;
+pub use tls::Authority;
 pub use upstream::Upstream;

@@ -23,6 +23,8 @@ pub const WRK: Package = Package { name: "wrk", is_there: || shell::is_installed
 pub const VALGRIND: Package = Package { name: "valgrind", is_there: || shell::is_installed("valgrind") };
 pub const NGINX: Package = Package { name: "nginx-light", is_there: || shell::is_installed("nginx") };
 pub const HAPROXY: Package = Package { name: "haproxy", is_there: || shell::is_installed("haproxy") };
+pub const OPENSSL: Package = Package { name: "openssl", is_there: || shell::is_installed("openssl") };
+pub const CURL: Package = Package { name: "curl", is_there: || shell::is_installed("curl") };
 pub const STRACE: Package = Package { name: "strace", is_there: || shell::is_installed("strace") };
 
 /// Installs those of the packages that are missing, in one call.

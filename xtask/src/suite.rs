@@ -23,7 +23,9 @@ pub fn check(steps: &mut Steps) {
 pub fn test(steps: &mut Steps) {
     let tools = steps.run("cargo-nextest", install::nextest);
     let machine = steps.run("Debian packages", || {
-        install::debian(&[install::POSTGRESQL, install::PHP, install::PYTHON_VENV, install::CHROMIUM])
+        let clients = [install::PHP, install::PYTHON_VENV, install::CHROMIUM, install::OPENSSL, install::CURL];
+        install::debian(&clients)?;
+        install::debian(&[install::POSTGRESQL])
     });
     let python = steps.run("Python packages", install::python_packages);
     let npm = steps.run("npm packages", || install::npm_packages("interop"))

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod limits;
+pub mod listen;
 pub mod logo;
 pub mod master_key;
 pub mod metrics;

@@ -22,6 +22,7 @@ pub struct Metrics {
     pub log_lost: Counter,
     /// Whether each address of an upstream is well; set when the text is asked for.
     addresses: Vec<(Arc<Upstream>, Vec<Gauge>)>,
+    certificates: Family<Labels, Gauge>,
 }
 
 struct PerProduct {
@@ -50,7 +51,10 @@ impl Metrics {
             })
             .collect();
         let addresses = addresses(&mut registry, upstreams);
-        Self { registry, decisions, log_lost, addresses }
+        let certificates = Family::<Labels, Gauge>::default();
+        let help = "When the certificate of a listener ends. Seconds since the epoch";
+        registry.register("tls_certificate_not_after_seconds", help, certificates.clone());
+        Self { registry, decisions, log_lost, addresses, certificates }
     }
 
     /// Counts a decision.
@@ -66,6 +70,13 @@ impl Metrics {
                 }
             }
         }
+    }
+
+    /// Notes when the certificate of a listener ends that stands in this file. The files are those of the configuration,
+    /// so the number of series is bounded.
+    pub fn certificate_ends(&self, listener: &str, file: &str, at_seconds: i64) {
+        let labels = vec![("listener".to_owned(), listener.to_owned()), ("file".to_owned(), file.to_owned())];
+        self.certificates.get_or_create_owned(&labels).set(at_seconds);
     }
 
     /// The text that Prometheus reads (OpenMetrics 1.0).

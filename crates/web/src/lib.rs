@@ -12,3 +12,4 @@ pub mod proxy;
 pub mod reply;
 pub mod sandbox;
 pub mod server;
+pub mod tls;

@@ -1,9 +1,13 @@
 //! All three listeners together, started and stopped as one.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Extension;
 use keymint_app::App;
+use keymint_app::listen::{ListenConfig, TlsConfig};
+use keymint_app::products::Product;
+use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -12,6 +16,7 @@ use crate::internal::Internal;
 use crate::listener::{self, Running, Setting};
 use crate::pages::GatewayPlace;
 use crate::proxy::health;
+use crate::tls::{Shelves, Tls, TlsError};
 use crate::{api, console, sandbox};
 
 /// Where to listen.
@@ -29,48 +34,82 @@ pub struct Addresses {
 pub struct Server {
     /// Where they listen: with the ports that were given for port 0.
     pub addresses: Addresses,
+    /// The certificates of those that have some.
+    pub shelves: Shelves,
     stop: watch::Sender<bool>,
     gateway: Running,
     internal: Running,
     console: JoinHandle<()>,
 }
 
-/// Starts the listeners over an app. `gateway_url` is where merchants' servers reach the gateway, if that is told.
+/// Why the listeners did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be bound, or a thread cannot be had.
+    #[error("the listeners cannot be had; is another Keymint running on these ports?")]
+    Socket(#[from] std::io::Error),
+    /// A certificate or its key cannot be used.
+    #[error("`listen.{listener}_tls`: {cause}")]
+    Tls {
+        /// The listener.
+        listener: &'static str,
+        /// What is wrong.
+        cause: TlsError,
+    },
+    /// A product names a sandbox that is not there.
+    #[error("the product `{product}` names the sandbox `{sandbox}`; known are {}", sandbox::NAMES.join(", "))]
+    Sandbox {
+        /// The product.
+        product: String,
+        /// What it names.
+        sandbox: String,
+    },
+}
+
+/// The protocols of the console and the internal listener.
+const HTTP1: [&[u8]; 1] = [b"http/1.1"];
+
+fn tls(listener: &'static str, config: Option<&TlsConfig>, app: &App) -> Result<Option<Tls>, StartError> {
+    let opened = config.map(|config| Tls::open(listener, config, &HTTP1, app)).transpose();
+    opened.map_err(|cause| StartError::Tls { listener, cause })
+}
+
+/// Starts the listeners over an app, on so many threads.
 ///
 /// # Errors
-/// When an address cannot be bound, or a product names a sandbox that is not there.
+/// `StartError`.
 pub async fn start(
     app: &App,
-    addresses: Addresses,
+    listen: &ListenConfig,
     threads: usize,
     connections_max: usize,
-    gateway_url: Option<&str>,
-) -> std::io::Result<Server> {
-    for product in app.products.iter() {
-        if !sandbox::NAMES.contains(&&*product.sandbox) {
-            let problem = format!(
-                "the product `{}` names the sandbox `{}`; known are {}",
-                product.name,
-                product.sandbox,
-                sandbox::NAMES.join(", ")
-            );
-            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, problem));
-        }
+) -> Result<Server, StartError> {
+    let is_unknown = |product: &&Arc<Product>| !sandbox::NAMES.contains(&&*product.sandbox);
+    if let Some(product) = app.products.iter().find(is_unknown) {
+        let (product, sandbox) = (product.name.to_string(), product.sandbox.to_string());
+        return Err(StartError::Sandbox { product, sandbox });
     }
+    let gateway_tls = tls("gateway", listen.gateway_tls.as_ref(), app)?;
+    let console_tls = tls("console", listen.console_tls.as_ref(), app)?;
+    let internal_tls = tls("internal", listen.internal_tls.as_ref(), app)?;
+    let shelves = Shelves::of([&gateway_tls, &console_tls, &internal_tls]);
     let (stop, stopped) = watch::channel(false);
-    let (listener, console_address) = console::bind(addresses.console).await?;
-    let setting = Setting { threads, connections_max, stop: stopped.clone() };
+    let (listener, console_address) = console::bind(listen.console).await?;
+    let setting = Setting { threads, connections_max, stop: stopped.clone(), tls: gateway_tls };
     let gateway_app = app.clone();
-    let gateway = listener::start("gateway", addresses.gateway, &setting, move || Gateway::new(gateway_app.clone()))?;
+    let gateway = listener::start("gateway", listen.gateway, &setting, move || Gateway::new(gateway_app.clone()))?;
     tokio::spawn(health::watch(app.products.upstreams().to_vec(), stopped.clone()));
+    let setting = Setting { tls: internal_tls, ..setting };
     let internal_app = app.clone();
-    let internal =
-        listener::start("internal", addresses.internal, &setting, move || Internal::new(internal_app.clone()))?;
-    let place = GatewayPlace { address: gateway.address, url: gateway_url.map(str::to_owned) };
+    let internal = listener::start("internal", listen.internal, &setting, move || Internal::new(internal_app.clone()))?;
+    let place = GatewayPlace { address: gateway.address, url: listen.gateway_url.clone() };
     let router = api::router(app.clone()).layer(Extension(place));
-    let console = tokio::spawn(console::serve(listener, router, stopped));
+    if !shelves.is_empty() {
+        tokio::spawn(shelves.clone().watch(app.clone(), stopped.clone()));
+    }
+    let console = tokio::spawn(console::serve(listener, console_tls, router, stopped));
     let addresses = Addresses { console: console_address, gateway: gateway.address, internal: internal.address };
-    Ok(Server { addresses, stop, gateway, internal, console })
+    Ok(Server { addresses, shelves, stop, gateway, internal, console })
 }
 
 impl Server {

@@ -21,6 +21,7 @@ mod proxy;
 mod rates;
 mod sandboxes;
 mod team;
+mod tls;
 mod transactions;
 mod verify_api;
 mod webhooks;
