@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::webauthn::Ceremonies;
@@ -29,6 +30,10 @@ pub struct ListenConfig {
     pub internal: SocketAddr,
     /// The certificate of the internal listener; without it, it speaks plain HTTP.
     pub internal_tls: Option<TlsConfig>,
+    /// The networks of proxies in front of gateway, console and internal listener that are believed about who a client is
+    /// and whether it came over https. Nobody else is.
+    #[serde(default)]
+    pub trusted_proxies: Vec<IpNet>,
     /// Threads of the gateway and the internal listener, each with its own runtime; 0: one per core.
     #[serde(default)]
     pub threads: usize,
@@ -80,6 +85,11 @@ impl ListenConfig {
     /// The setting and what is wrong with it.
     pub fn check(&self) -> Result<(), (String, String)> {
         let wrong = |field: &str, problem: &str| Err((field.to_owned(), problem.to_owned()));
+        let is_wide = |network: &&IpNet| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 32 };
+        if let Some(network) = self.trusted_proxies.iter().find(is_wide) {
+            let problem = format!("{network} is too wide: everybody in it could say that it is somebody else");
+            return wrong("listen.trusted_proxies", &problem);
+        }
         if !self.internal.ip().is_loopback() && !self.internal_network_is_private {
             return wrong(
                 "listen.internal",

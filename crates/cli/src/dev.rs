@@ -78,6 +78,7 @@ fn config(arguments: &DevArguments) -> Config {
             gateway_url: None,
             internal: port(2),
             internal_tls: None,
+            trusted_proxies: Vec::new(),
             threads: 0,
             internal_network_is_private: false,
         },

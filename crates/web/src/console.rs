@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::Layer;
 
+use crate::arrival::{Arrival, UrlScheme};
 use crate::tls::Tls;
 
 /// How long a head may take to arrive.
@@ -29,13 +30,14 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Pause after accepting failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Where a connection comes from, as far as guesses are counted: an address, or the /64 that an IPv6 client has to
+/// Where a request comes from, as far as guesses are counted: an address, or the /64 that an IPv6 client has to
 /// itself (T77).
 #[derive(Clone, Copy, Debug)]
 pub struct Client(pub IpAddr);
 
 impl Client {
-    fn of(address: IpAddr) -> Self {
+    /// Of this address.
+    pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
@@ -74,13 +76,13 @@ pub async fn serve(listener: TcpListener, tls: Option<Tls>, router: Router, mut 
             }
         };
         let Ok(permit) = Arc::clone(&open).try_acquire_owned() else { continue };
-        let (router, tls, watcher) = (router.clone(), tls.clone(), graceful.watcher());
+        let (router, tls, watcher, address) = (router.clone(), tls.clone(), graceful.watcher(), client.ip());
         tokio::spawn(async move {
             match tls {
-                None => converse(stream, client, router, watcher).await,
+                None => converse(stream, Arrival { address, scheme: UrlScheme::Http }, router, watcher).await,
                 Some(tls) => {
                     if let Some(stream) = tls.shake(stream).await {
-                        converse(stream, client, router, watcher).await;
+                        converse(stream, Arrival { address, scheme: UrlScheme::Https }, router, watcher).await;
                     }
                 }
             }
@@ -91,11 +93,11 @@ pub async fn serve(listener: TcpListener, tls: Option<Tls>, router: Router, mut 
 }
 
 /// One connection until it ends.
-async fn converse<T>(stream: T, client: SocketAddr, router: Router, watcher: Watcher)
+async fn converse<T>(stream: T, arrival: Arrival, router: Router, watcher: Watcher)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = Extension(Client::of(client.ip())).layer(router);
+    let service = Extension(arrival).layer(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)

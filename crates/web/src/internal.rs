@@ -22,6 +22,7 @@ use keymint_domain::request::{Header, RequestView};
 use keymint_domain::verify::Candidate;
 use serde::Deserialize;
 
+use crate::arrival::{Proxies, UrlScheme};
 use crate::body::{self, BodyFault, BodyLimits};
 use crate::listener::{Peer, Service};
 use crate::reply::{self, Response};
@@ -36,6 +37,7 @@ const HEADERS_MAX: usize = 128;
 /// The internal listener's service.
 pub struct Internal {
     app: App,
+    proxies: Proxies,
 }
 
 /// A request to be verified, as an operator's service received it.
@@ -62,19 +64,10 @@ struct VerifyCall<'a> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// `http` or `https`.
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum UrlScheme {
-    #[default]
-    Http,
-    Https,
-}
-
 impl Internal {
-    /// The service over an app.
-    pub fn new(app: App) -> Self {
-        Self { app }
+    /// The service over an app, behind these proxies.
+    pub fn new(app: App, proxies: Proxies) -> Self {
+        Self { app, proxies }
     }
 
     async fn verify(&self, body: Incoming, peer: &Peer) -> Response {
@@ -110,10 +103,7 @@ impl Internal {
         let host = headers.iter().find(|header| header.name == "host");
         let view = RequestView {
             method: &call.method,
-            scheme: match call.scheme {
-                UrlScheme::Http => "http",
-                UrlScheme::Https => "https",
-            },
+            scheme: call.scheme.as_str(),
             authority: host.and_then(|host| std::str::from_utf8(host.value).ok()).unwrap_or_default(),
             target: &call.target,
             route_at: route_at(product, &call.target),
@@ -144,12 +134,16 @@ impl Internal {
 
     /// Decides about the request that a proxy asks for: its method and target in `X-Forwarded-Method` and
     /// `X-Forwarded-Uri` (or `X-Original-*`), its headers as they came. A signed scheme needs the body, which such a
-    /// sub-request does not carry: it is refused, not waved through.
+    /// sub-request does not carry: it is refused, not waved through. Who the client is and how it came, only a proxy says
+    /// that is trusted; else the proxy itself is the client, over http.
     async fn forward_auth(&self, name: &str, parts: &http::request::Parts, peer: &Peer) -> Response {
         let Some(product) = self.app.products.find(name) else {
             return problem(404, "There is no product of that name.");
         };
         let Some((method, target)) = asked_about(&parts.headers) else {
+            return denied(product, DenyReason::AmbiguousRequest);
+        };
+        let Ok(arrival) = self.proxies.arrival(peer.arrival, &parts.headers) else {
             return denied(product, DenyReason::AmbiguousRequest);
         };
         let headers: Vec<Header<'_>> = parts
@@ -160,13 +154,13 @@ impl Internal {
             .collect();
         let view = RequestView {
             method,
-            scheme: "http",
+            scheme: arrival.scheme.as_str(),
             authority: parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default(),
             target,
             route_at: route_at(product, target),
             headers: &headers,
             body: &[],
-            client_ip: peer.address,
+            client_ip: arrival.address,
         };
         // The address is the proxy's: counting it would count everybody together.
         match self.decide(product, &view, Ok(())).await {

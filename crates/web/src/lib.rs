@@ -1,6 +1,7 @@
 //! HTTP: gateway, internal listener, management API. Handlers translate; use cases decide; no SQL.
 
 pub mod api;
+pub mod arrival;
 pub mod body;
 pub mod console;
 pub mod deadline;

@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::arrival::Proxies;
 use crate::gateway::Gateway;
 use crate::internal::Internal;
 use crate::listener::{self, Running, Setting};
@@ -96,14 +97,19 @@ pub async fn start(
     let (stop, stopped) = watch::channel(false);
     let (listener, console_address) = console::bind(listen.console).await?;
     let setting = Setting { threads, connections_max, stop: stopped.clone(), tls: gateway_tls };
-    let gateway_app = app.clone();
-    let gateway = listener::start("gateway", listen.gateway, &setting, move || Gateway::new(gateway_app.clone()))?;
+    let proxies = Proxies::new(&listen.trusted_proxies);
+    let (gateway_app, gateway_proxies) = (app.clone(), proxies.clone());
+    let gateway = listener::start("gateway", listen.gateway, &setting, move || {
+        Gateway::new(gateway_app.clone(), gateway_proxies.clone())
+    })?;
     tokio::spawn(health::watch(app.products.upstreams().to_vec(), stopped.clone()));
     let setting = Setting { tls: internal_tls, ..setting };
-    let internal_app = app.clone();
-    let internal = listener::start("internal", listen.internal, &setting, move || Internal::new(internal_app.clone()))?;
+    let (internal_app, internal_proxies) = (app.clone(), proxies.clone());
+    let internal = listener::start("internal", listen.internal, &setting, move || {
+        Internal::new(internal_app.clone(), internal_proxies.clone())
+    })?;
     let place = GatewayPlace { address: gateway.address, url: listen.gateway_url.clone() };
-    let router = api::router(app.clone()).layer(Extension(place));
+    let router = api::router(app.clone(), proxies).layer(Extension(place));
     if !shelves.is_empty() {
         tokio::spawn(shelves.clone().watch(app.clone(), stopped.clone()));
     }

@@ -29,6 +29,8 @@ use utoipa_axum::routes;
 
 use error::{ApiError, Pending};
 
+use crate::arrival::{Arrival, Proxies};
+use crate::console::Client;
 use crate::pages;
 
 /// Largest body of a management call. Bytes.
@@ -130,7 +132,7 @@ pub fn openapi_text() -> String {
 }
 
 /// Everything on the console listener. Layers run from the last added to the first.
-pub fn router(app: App) -> Router {
+pub fn router(app: App, proxies: Proxies) -> Router {
     let (api, document) = described().split_for_parts();
     let text: &'static str = Box::leak(serde_json::to_string(&document).unwrap_or_default().into_boxed_str());
     let page: &'static str = Box::leak(docs::page(&document).into_boxed_str());
@@ -144,19 +146,39 @@ pub fn router(app: App) -> Router {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(app.clone(), outermost))
+        .layer(middleware::from_fn_with_state(Outside { app: app.clone(), proxies }, outermost))
         .with_state(app)
+}
+
+/// Runs the rest, which is told who the client is.
+async fn known(proxies: &Proxies, mut request: Request, next: Next) -> Response {
+    let received = request.extensions().get::<Arrival>().copied();
+    let Some(Ok(arrival)) = received.map(|received| proxies.arrival(received, request.headers())) else {
+        let detail = "What the proxy says of the client can be read in more than one way.";
+        return ApiError::new(StatusCode::BAD_REQUEST, "ambiguous_request", detail).into_response();
+    };
+    request.extensions_mut().insert(Client::of(arrival.address));
+    next.run(request).await
 }
 
 fn html(page: &'static str) -> Response {
     ([(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
 }
 
-/// Gives each request an id, finishes problems, and sets the headers that every answer has.
-async fn outermost(State(app): State<App>, request: Request, next: Next) -> Response {
+/// What the outermost layer knows.
+#[derive(Clone)]
+struct Outside {
+    app: App,
+    proxies: Proxies,
+}
+
+/// Gives each request an id and the client that it is from, finishes problems, and sets the headers that every answer
+/// has.
+async fn outermost(State(outside): State<Outside>, request: Request, next: Next) -> Response {
+    let Outside { app, proxies } = outside;
     let request_id =
         RequestId::fresh(app.clock.now(), &*app.entropy).map_or_else(|_| String::new(), |id| id.to_string());
-    let response = next.run(request).await;
+    let response = known(&proxies, request, next).await;
     tracing::debug!(request_id, status = response.status().as_u16(), "answered");
     let pending = response.extensions().get::<Pending>().cloned();
     let mut response = match pending {

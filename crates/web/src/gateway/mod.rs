@@ -30,6 +30,7 @@ use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 use memchr::memchr2;
 
+use crate::arrival::{Ambiguous, Arrival, Proxies};
 use crate::body::{self, BodyFault, BodyLimits};
 use crate::listener::{Peer, Service};
 use crate::proxy::{self, Call, Inbound, Proxy, Refused};
@@ -53,6 +54,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Gateway {
     app: App,
     proxy: Proxy,
+    proxies: Proxies,
     numbers: Cell<u128>,
 }
 
@@ -85,6 +87,8 @@ struct Addressed<'a> {
     product: &'a Arc<Product>,
     route_at: usize,
     host_mode: Option<Mode>,
+    /// How the request came.
+    arrival: Result<Arrival, Ambiguous>,
 }
 
 /// What becomes of a request once it was decided about.
@@ -104,12 +108,12 @@ struct Arrived {
 }
 
 impl Gateway {
-    /// A gateway over an app.
-    pub fn new(app: App) -> Self {
+    /// A gateway over an app, behind these proxies.
+    pub fn new(app: App, proxies: Proxies) -> Self {
         let mut seed = [0_u8; 16];
         // Ids are names: if there is no randomness now, they repeat those of another thread at worst.
         let _ = app.entropy.fill(&mut seed);
-        Self { proxy: Proxy::new(&app), app, numbers: Cell::new(u128::from_be_bytes(seed)) }
+        Self { proxy: Proxy::new(&app), proxies, app, numbers: Cell::new(u128::from_be_bytes(seed)) }
     }
 
     fn next_id(&self, now: UnixMs) -> RequestId {
@@ -118,14 +122,15 @@ impl Gateway {
         RequestId::numbered(now, number)
     }
 
-    fn address(&self, authority: &str, target: &str) -> Option<Addressed<'_>> {
-        if let Some((product, mode)) = self.app.products.find_host(authority) {
-            return Some(Addressed { product, route_at: 0, host_mode: Some(*mode) });
+    fn address(&self, headers: &HeaderMap, target: &str, peer: &Peer) -> Option<Addressed<'_>> {
+        let arrival = self.proxies.arrival(peer.arrival, headers);
+        if let Some((product, mode)) = self.app.products.find_host(authority(headers)) {
+            return Some(Addressed { product, route_at: 0, host_mode: Some(*mode), arrival });
         }
         let behind = target.strip_prefix('/')?;
         let end = memchr2(b'/', b'?', behind.as_bytes()).unwrap_or(behind.len());
         let product = self.app.products.find(behind.get(..end)?)?;
-        Some(Addressed { product, route_at: end + 1, host_mode: None })
+        Some(Addressed { product, route_at: end + 1, host_mode: None, arrival })
     }
 
     /// Decides about a request, and has it answered. Gives what the log says of its head, too.
@@ -148,6 +153,7 @@ impl Gateway {
                     route_at: addressed.route_at,
                     headers,
                     body,
+                    arrival: addressed.arrival.unwrap_or(peer.arrival),
                     peer,
                     request_id,
                     upgrade,
@@ -176,18 +182,19 @@ impl Gateway {
         peer: &Peer,
     ) -> Step<'a> {
         let product = &**addressed.product;
+        let refused = |reason| Step::Done(Outcome::refused(product, reason).closing());
+        let Ok(arrival) = addressed.arrival else { return refused(DenyReason::AmbiguousRequest) };
         let headers = fields(&parts.headers);
         let mut view = RequestView {
             method: parts.method.as_str(),
-            scheme: "http",
+            scheme: arrival.scheme.as_str(),
             authority: authority(&parts.headers),
             target: target(&parts.uri),
             route_at: addressed.route_at,
             headers: &headers,
             body: &[],
-            client_ip: peer.address,
+            client_ip: arrival.address,
         };
-        let refused = |reason| Step::Done(Outcome::refused(product, reason).closing());
         if peer.fault.load(Ordering::Relaxed) {
             return refused(DenyReason::AmbiguousRequest);
         }
@@ -318,7 +325,7 @@ impl Service for Gateway {
         if parts.headers.get(EXPECT).is_some_and(|expect| !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
             return reply::closing(reply::empty(StatusCode::EXPECTATION_FAILED));
         }
-        let Some(addressed) = self.address(authority(&parts.headers), target(&parts.uri)) else {
+        let Some(addressed) = self.address(&parts.headers, target(&parts.uri), peer) else {
             let is_faulty = peer.fault.load(Ordering::Relaxed);
             let (status, body) = if is_faulty { (400, AMBIGUOUS) } else { (404, NO_PRODUCT) };
             return reply::closing(reply::json(status, body));
@@ -341,7 +348,7 @@ impl Service for Gateway {
             reason,
             scheme,
             status: response.status().as_u16(),
-            client_ip: peer.address,
+            client_ip: addressed.arrival.unwrap_or(peer.arrival).address,
             duration_us: watch.map_or(0, |watch| watch.elapsed_us()),
         };
         self.note(&addressed, &logged, noted);

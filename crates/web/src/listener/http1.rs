@@ -22,11 +22,11 @@ pub async fn serve<S: Service, T>(stream: T, accepted: Accepted<S>)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Accepted { address, service, mut stop, open } = accepted;
+    let Accepted { arrival, service, mut stop, open } = accepted;
     let (watched, fault) = Watched::new(stream);
     let (deadlines, mut watch) = deadlines(HEAD_DEADLINE);
     let (is_cut, introduction) = (Cell::new(false), RefCell::default());
-    let peer = Rc::new(Peer { address, fault, deadlines: deadlines.clone(), introduction, is_cut, _open: open });
+    let peer = Rc::new(Peer { arrival, fault, deadlines: deadlines.clone(), introduction, is_cut, _open: open });
     let seen = Rc::clone(&peer);
     let answer = service_fn(move |request| {
         let (service, peer) = (Rc::clone(&service), Rc::clone(&peer));

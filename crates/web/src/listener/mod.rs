@@ -3,7 +3,7 @@
 mod http1;
 
 use std::cell::{Cell, RefCell};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
 
+use crate::arrival::{Arrival, UrlScheme};
 use crate::deadline::Deadlines;
 use crate::gateway::wire::Fault;
 use crate::proxy::Introduction;
@@ -31,8 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a service sees of a connection.
 pub struct Peer {
-    /// The client's address.
-    pub address: IpAddr,
+    /// How its requests come, as far as we see.
+    pub arrival: Arrival,
     /// Whether its bytes were strict HTTP so far.
     pub fault: Fault,
     /// Where the deadline of a body is noted.
@@ -112,7 +113,7 @@ pub struct Setting {
 
 /// A connection that was accepted.
 struct Accepted<S> {
-    address: IpAddr,
+    arrival: Arrival,
     service: Rc<S>,
     stop: watch::Receiver<bool>,
     open: Open,
@@ -186,8 +187,10 @@ async fn accept<S: Service>(
             continue;
         }
         let _ = stream.set_nodelay(true);
-        let (address, service, stop) = (peer.ip(), Rc::clone(&service), setting.stop.clone());
-        let accepted = Accepted { address, service, stop, open: Open(Arc::clone(&open)) };
+        let scheme = if setting.tls.is_some() { UrlScheme::Https } else { UrlScheme::Http };
+        let arrival = Arrival { address: peer.ip(), scheme };
+        let (service, stop) = (Rc::clone(&service), setting.stop.clone());
+        let accepted = Accepted { arrival, service, stop, open: Open(Arc::clone(&open)) };
         match &setting.tls {
             None => connections.spawn_local(http1::serve(stream, accepted)),
             Some(tls) => connections.spawn_local(encrypted(stream, tls.clone(), accepted)),

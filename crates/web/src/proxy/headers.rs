@@ -4,7 +4,6 @@
 //! A name that holds anything but letters, digits and `-` does not go either: CGI and its heirs read `X_Keymint_Key`,
 //! `X.Keymint.Key` and `X-Keymint-Key` as one (T88).
 
-use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -14,6 +13,8 @@ use keymint_domain::dialect::Dialect;
 use keymint_domain::gate::CREDENTIAL_HEADERS;
 use keymint_domain::mode::Mode;
 use keymint_domain::verify::Candidate;
+
+use crate::arrival::Arrival;
 
 /// Most names in `Connection`.
 const CONNECTION_OPTIONS_MAX: usize = 16;
@@ -65,13 +66,14 @@ pub struct Introduction {
     app: HeaderValue,
     key: HeaderValue,
     scopes: HeaderValue,
+    arrival: Arrival,
     client_ip: HeaderValue,
     mode: Mode,
 }
 
 impl Introduction {
-    /// For a credential and a client.
-    pub fn new(candidate: &Arc<Candidate>, client_ip: IpAddr) -> Self {
+    /// For a credential, and a client that came like this.
+    pub fn new(candidate: &Arc<Candidate>, arrival: Arrival) -> Self {
         let scopes = candidate.restrictions.as_deref().map_or(String::new(), |found| found.scopes.join(" "));
         Self {
             candidate: Arc::downgrade(candidate),
@@ -79,14 +81,16 @@ impl Introduction {
             app: value(candidate.app_id.to_string().into()),
             key: value(Bytes::copy_from_slice(candidate.key_id.as_bytes())),
             scopes: value(scopes.into()),
-            client_ip: value(client_ip.to_string().into()),
+            arrival,
+            client_ip: value(arrival.address.to_string().into()),
             mode: candidate.mode,
         }
     }
 
-    /// Whether it is for this record: not only this key id, since scopes change.
-    pub fn is_of(&self, candidate: &Arc<Candidate>) -> bool {
-        std::ptr::eq(self.candidate.as_ptr(), Arc::as_ptr(candidate))
+    /// Whether it is for this record, not only this key id, since scopes change, and for a client that came like this: a
+    /// proxy's connection carries those of many.
+    pub fn is_of(&self, candidate: &Arc<Candidate>, arrival: Arrival) -> bool {
+        std::ptr::eq(self.candidate.as_ptr(), Arc::as_ptr(candidate)) && self.arrival == arrival
     }
 }
 
@@ -115,14 +119,14 @@ pub fn to_upstream(client: &HeaderMap, dialect: &Dialect, told: Told<'_>) -> Res
 
 /// Adds the fields that are ours. `Host` is the pool's, which knows the address, unless the client's goes on.
 fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<&HeaderValue>) {
-    let Introduction { merchant, app, key, scopes, client_ip, mode, .. } = told.introduction;
+    let Introduction { merchant, app, key, scopes, arrival, client_ip, mode, .. } = told.introduction;
     headers.insert(&MERCHANT, merchant.clone());
     headers.insert(&APP, app.clone());
     headers.insert(&KEY, key.clone());
     headers.insert(&MODE, HeaderValue::from_static(mode.as_str()));
     headers.insert(&SCOPES, scopes.clone());
     headers.insert(&FORWARDED_FOR, client_ip.clone());
-    headers.insert(&FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(&FORWARDED_PROTO, HeaderValue::from_static(arrival.scheme.as_str()));
     headers.insert(&REQUEST_ID, told.request_id);
     if let Some(host) = host {
         headers.insert(&FORWARDED_HOST, host.clone());
