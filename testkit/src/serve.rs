@@ -29,7 +29,7 @@ pub(crate) fn write_private(path: &Path, text: &str) {
 }
 
 /// What a `serve` is told beside the usual.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Serving {
     /// Settings of `[listen]`.
     pub listen: String,
@@ -37,6 +37,13 @@ pub struct Serving {
     pub products: Vec<(&'static str, String)>,
     /// Tables.
     pub tables: String,
+}
+
+impl Default for Serving {
+    /// As in `dev`, live credentials may come over plain HTTP.
+    fn default() -> Self {
+        Self { listen: "live_over_plain_http = true\n".to_owned(), products: Vec::new(), tables: String::new() }
+    }
 }
 
 fn configuration(folder: &Path, database: Database<'_>, base: u16, serving: &Serving) -> String {

@@ -34,6 +34,10 @@ pub struct ListenConfig {
     /// and whether it came over https. Nobody else is.
     #[serde(default)]
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether programs on this machine may use live credentials over plain HTTP. For development, and only where the
+    /// gateway listens on loopback.
+    #[serde(default)]
+    pub live_over_plain_http: bool,
     /// Threads of the gateway and the internal listener, each with its own runtime; 0: one per core.
     #[serde(default)]
     pub threads: usize,
@@ -97,6 +101,13 @@ impl ListenConfig {
                  set `internal_network_is_private = true` if only your services reach that network",
             );
         }
+        if self.live_over_plain_http && !self.gateway.ip().is_loopback() {
+            return wrong(
+                "listen.live_over_plain_http",
+                "cannot be set while the gateway listens beyond loopback: whoever sits on the way would read live \
+                 secrets. Give it a certificate ([listen.gateway_tls]), or name the proxy that has one (trusted_proxies)",
+            );
+        }
         if self.gateway_url.as_deref().is_some_and(|url| !is_plain_url(url)) {
             return wrong(
                 "listen.gateway_url",
@@ -123,7 +134,26 @@ fn is_plain_url(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_plain_url;
+    use super::{ListenConfig, is_plain_url};
+
+    #[test]
+    fn live_over_plain_http_is_for_loopback_alone() {
+        let refused = |gateway: &str, is_set: bool| {
+            let text = format!(
+                "console = \"127.0.0.1:1\"\ninternal = \"127.0.0.1:2\"\ngateway = \"{gateway}\"\n\
+                 live_over_plain_http = {is_set}"
+            );
+            let config: ListenConfig = toml::from_str(&text).expect("the settings");
+            config.check().err().map(|(field, _)| field)
+        };
+        for gateway in ["127.0.0.1:3", "127.9.9.9:3", "[::1]:3"] {
+            assert_eq!(refused(gateway, true), None, "{gateway}");
+        }
+        for gateway in ["0.0.0.0:3", "128.0.0.1:3", "[::]:3", "10.0.0.1:3"] {
+            assert_eq!(refused(gateway, true).as_deref(), Some("listen.live_over_plain_http"), "{gateway}");
+            assert_eq!(refused(gateway, false), None, "{gateway}");
+        }
+    }
 
     #[test]
     fn an_address_of_the_gateway_is_scheme_and_authority_and_nothing_more() {

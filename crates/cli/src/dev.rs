@@ -79,6 +79,7 @@ fn config(arguments: &DevArguments) -> Config {
             internal: port(2),
             internal_tls: None,
             trusted_proxies: Vec::new(),
+            live_over_plain_http: true,
             threads: 0,
             internal_network_is_private: false,
         },

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 11] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
@@ -18,6 +18,7 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
     (8, "transactions", include_str!("../migrations/0008_transactions.sql")),
     (9, "mail_codes", include_str!("../migrations/0009_mail_codes.sql")),
     (10, "webhooks", include_str!("../migrations/0010_webhooks.sql")),
+    (11, "exposed", include_str!("../migrations/0011_exposed.sql")),
 ];
 
 static APPLIED: Stmt =

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use keymint_app::App;
 use keymint_app::products::Product;
-use keymint_app::verify::{Decision, Denied};
+use keymint_app::verify::{Decision, Denied, Way};
 use keymint_domain::dialect::answer::quote;
 use keymint_domain::identity;
 use keymint_domain::reason::DenyReason;
@@ -120,7 +120,8 @@ impl Internal {
         let decision = match self.app.check_head(product, view).and(arrived) {
             Ok(()) => {
                 let host_mode = self.app.products.find_host(view.authority).map(|(_, mode)| *mode);
-                self.app.verify(product, view, host_mode).await
+                // Who may have listened on the way to the operator's own proxy or service, that one knows and we do not.
+                self.app.verify(product, view, Way { host_mode, ..Way::default() }).await
             }
             Err(denied) => Decision::Deny(denied),
         };

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::arrival::Proxies;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Policy};
 use crate::internal::Internal;
 use crate::listener::{self, Running, Setting};
 use crate::pages::GatewayPlace;
@@ -98,9 +98,10 @@ pub async fn start(
     let (listener, console_address) = console::bind(listen.console).await?;
     let setting = Setting { threads, connections_max, stop: stopped.clone(), tls: gateway_tls };
     let proxies = Proxies::new(&listen.trusted_proxies);
-    let (gateway_app, gateway_proxies) = (app.clone(), proxies.clone());
+    let policy = Policy { proxies: proxies.clone(), live_over_plain_http: listen.live_over_plain_http };
+    let gateway_app = app.clone();
     let gateway = listener::start("gateway", listen.gateway, &setting, move || {
-        Gateway::new(gateway_app.clone(), gateway_proxies.clone())
+        Gateway::new(gateway_app.clone(), policy.clone())
     })?;
     tokio::spawn(health::watch(app.products.upstreams().to_vec(), stopped.clone()));
     let setting = Setting { tls: internal_tls, ..setting };

@@ -20,17 +20,18 @@ use keymint_app::limits::Rate;
 use keymint_app::products::Product;
 use keymint_app::request_log::{Record, redact};
 use keymint_app::upstream::Upstream;
-use keymint_app::verify::{Allowed, Decision, Denied};
+use keymint_app::verify::{Allowed, Decision, Denied, Way};
 use keymint_domain::dialect::answer::SchemeName;
 use keymint_domain::id::RequestId;
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::{Header, RequestView};
+use keymint_domain::scheme::Transport;
 use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 use memchr::memchr2;
 
-use crate::arrival::{Ambiguous, Arrival, Proxies};
+use crate::arrival::{Ambiguous, Arrival, Proxies, UrlScheme};
 use crate::body::{self, BodyFault, BodyLimits};
 use crate::listener::{Peer, Service};
 use crate::proxy::{self, Call, Inbound, Proxy, Refused};
@@ -50,11 +51,32 @@ const AMBIGUOUS: &str = r#"{"error":{"code":"ambiguous_request","message":"The r
 /// The id under which support finds a request.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Whom the gateway believes, and what it takes over plain HTTP.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The proxies in front of it.
+    pub proxies: Proxies,
+    /// Whether live credentials may come over plain HTTP from this machine.
+    pub live_over_plain_http: bool,
+}
+
+impl Policy {
+    /// Who may have listened to a request that came like this.
+    fn transport(&self, arrival: Arrival) -> Transport {
+        let is_excused = self.live_over_plain_http && arrival.address.to_canonical().is_loopback();
+        match arrival.scheme {
+            UrlScheme::Https => Transport::Private,
+            UrlScheme::Http if is_excused => Transport::Private,
+            UrlScheme::Http => Transport::Open,
+        }
+    }
+}
+
 /// The gateway's service; one for each thread.
 pub struct Gateway {
     app: App,
     proxy: Proxy,
-    proxies: Proxies,
+    policy: Policy,
     numbers: Cell<u128>,
 }
 
@@ -108,12 +130,12 @@ struct Arrived {
 }
 
 impl Gateway {
-    /// A gateway over an app, behind these proxies.
-    pub fn new(app: App, proxies: Proxies) -> Self {
+    /// A gateway over an app.
+    pub fn new(app: App, policy: Policy) -> Self {
         let mut seed = [0_u8; 16];
         // Ids are names: if there is no randomness now, they repeat those of another thread at worst.
         let _ = app.entropy.fill(&mut seed);
-        Self { proxy: Proxy::new(&app), proxies, app, numbers: Cell::new(u128::from_be_bytes(seed)) }
+        Self { proxy: Proxy::new(&app), policy, app, numbers: Cell::new(u128::from_be_bytes(seed)) }
     }
 
     fn next_id(&self, now: UnixMs) -> RequestId {
@@ -123,7 +145,7 @@ impl Gateway {
     }
 
     fn address(&self, headers: &HeaderMap, target: &str, peer: &Peer) -> Option<Addressed<'_>> {
-        let arrival = self.proxies.arrival(peer.arrival, headers);
+        let arrival = self.policy.proxies.arrival(peer.arrival, headers);
         if let Some((product, mode)) = self.app.products.find_host(authority(headers)) {
             return Some(Addressed { product, route_at: 0, host_mode: Some(*mode), arrival });
         }
@@ -195,6 +217,7 @@ impl Gateway {
             body: &[],
             client_ip: arrival.address,
         };
+        let way = Way { host_mode: addressed.host_mode, transport: self.policy.transport(arrival) };
         if peer.fault.load(Ordering::Relaxed) {
             return refused(DenyReason::AmbiguousRequest);
         }
@@ -209,7 +232,7 @@ impl Gateway {
             if announced(&parts.headers).is_some_and(|length| length > proxy::upload_bytes_max(product, upstream)) {
                 return refused(DenyReason::BodyTooLarge);
             }
-            return match self.app.verify(product, &view, addressed.host_mode).await {
+            return match self.app.verify(product, &view, way).await {
                 Decision::Deny(denied) => Step::Done(Outcome::denied(product, denied).closing()),
                 Decision::Allow(allowed) => Step::Forward(upstream, allowed.beside(arrived), Inbound::Streamed(body)),
             };
@@ -222,7 +245,7 @@ impl Gateway {
             return refused(DenyReason::AmbiguousRequest);
         }
         view.body = &bytes;
-        let allowed = match self.app.verify(product, &view, addressed.host_mode).await {
+        let allowed = match self.app.verify(product, &view, way).await {
             Decision::Deny(denied) => return Step::Done(Outcome::denied(product, denied)),
             Decision::Allow(allowed) => allowed.beside(arrived),
         };

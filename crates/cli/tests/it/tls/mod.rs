@@ -2,6 +2,7 @@
 
 mod certificates;
 mod proxies;
+mod transport;
 
 use std::path::Path;
 
