@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::api::Front;
 use crate::arrival::Proxies;
 use crate::gateway::{Gateway, Policy};
 use crate::internal::Internal;
@@ -110,7 +111,8 @@ pub async fn start(
         Internal::new(internal_app.clone(), internal_proxies.clone())
     })?;
     let place = GatewayPlace { address: gateway.address, url: listen.gateway_url.clone() };
-    let router = api::router(app.clone(), proxies).layer(Extension(place));
+    let front = Front { proxies, console_url: listen.console_url.clone() };
+    let router = api::router(app.clone(), front).layer(Extension(place));
     if !shelves.is_empty() {
         tokio::spawn(shelves.clone().watch(app.clone(), stopped.clone()));
     }

@@ -1,6 +1,7 @@
 //! TLS on the listeners, and what follows from it: who a client is, what may come over plain HTTP, HTTP/2.
 
 mod certificates;
+mod hsts;
 mod proxies;
 mod transport;
 
