@@ -18,7 +18,7 @@ use crate::internal::Internal;
 use crate::listener::{self, Running, Setting};
 use crate::pages::GatewayPlace;
 use crate::proxy::health;
-use crate::tls::{Shelves, Tls, TlsError};
+use crate::tls::{HTTP1, HTTP2, Shelves, Tls, TlsError};
 use crate::{api, console, sandbox};
 
 /// Where to listen.
@@ -68,11 +68,13 @@ pub enum StartError {
     },
 }
 
-/// The protocols of the console and the internal listener.
-const HTTP1: [&[u8]; 1] = [b"http/1.1"];
-
-fn tls(listener: &'static str, config: Option<&TlsConfig>, app: &App) -> Result<Option<Tls>, StartError> {
-    let opened = config.map(|config| Tls::open(listener, config, &HTTP1, app)).transpose();
+fn tls(
+    listener: &'static str,
+    config: Option<&TlsConfig>,
+    protocols: &[&[u8]],
+    app: &App,
+) -> Result<Option<Tls>, StartError> {
+    let opened = config.map(|config| Tls::open(listener, config, protocols, app)).transpose();
     opened.map_err(|cause| StartError::Tls { listener, cause })
 }
 
@@ -91,9 +93,9 @@ pub async fn start(
         let (product, sandbox) = (product.name.to_string(), product.sandbox.to_string());
         return Err(StartError::Sandbox { product, sandbox });
     }
-    let gateway_tls = tls("gateway", listen.gateway_tls.as_ref(), app)?;
-    let console_tls = tls("console", listen.console_tls.as_ref(), app)?;
-    let internal_tls = tls("internal", listen.internal_tls.as_ref(), app)?;
+    let gateway_tls = tls("gateway", listen.gateway_tls.as_ref(), &[HTTP2, HTTP1], app)?;
+    let console_tls = tls("console", listen.console_tls.as_ref(), &[HTTP1], app)?;
+    let internal_tls = tls("internal", listen.internal_tls.as_ref(), &[HTTP1], app)?;
     let shelves = Shelves::of([&gateway_tls, &console_tls, &internal_tls]);
     let (stop, stopped) = watch::channel(false);
     let (listener, console_address) = console::bind(listen.console).await?;

@@ -160,7 +160,7 @@ impl Gateway {
         let Arrived { parts, body, request_id, upgrade } = arrived;
         let heard = self.proxy.heard();
         let step = self.decide(addressed, &parts, body, peer).await;
-        let http::request::Parts { method, uri, headers, .. } = parts;
+        let http::request::Parts { method, uri, version, headers, .. } = parts;
         let outcome = match step {
             Step::Done(outcome) => outcome,
             Step::Forward(upstream, Allowed { candidate, scheme, token_ends_at, rate, .. }, body) => {
@@ -175,6 +175,7 @@ impl Gateway {
                     route_at: addressed.route_at,
                     headers,
                     body,
+                    version,
                     arrival: addressed.arrival.unwrap_or(peer.arrival),
                     peer,
                     request_id,

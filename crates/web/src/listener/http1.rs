@@ -9,14 +9,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Accepted, HEAD_DEADLINE, Peer, Service};
+use super::{Accepted, FIELDS_MAX, HEAD_BYTES_MAX, HEAD_DEADLINE, Peer, Service};
 use crate::deadline::deadlines;
 use crate::gateway::wire::Watched;
 
-/// Most fields of a head; above, 431.
-const FIELDS_MAX: usize = 64;
-/// Largest head. Bytes; above, 431.
-const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Serves a connection until it ends. Generic over what carries it, so that plain HTTP pays nothing for TLS.
 pub async fn serve<S: Service, T>(stream: T, accepted: Accepted<S>)
 where
@@ -26,7 +22,8 @@ where
     let (watched, fault) = Watched::new(stream);
     let (deadlines, mut watch) = deadlines(HEAD_DEADLINE);
     let (is_cut, introduction) = (Cell::new(false), RefCell::default());
-    let peer = Rc::new(Peer { arrival, fault, deadlines: deadlines.clone(), introduction, is_cut, _open: open });
+    let peer =
+        Rc::new(Peer { arrival, fault, deadlines: deadlines.clone(), introduction, is_cut, _open: Rc::new(open) });
     let seen = Rc::clone(&peer);
     let answer = service_fn(move |request| {
         let (service, peer) = (Rc::clone(&service), Rc::clone(&peer));

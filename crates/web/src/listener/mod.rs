@@ -1,6 +1,7 @@
 //! Listeners: one single-threaded runtime per thread with `SO_REUSEPORT`, so that a payment never waits behind a page.
 
 mod http1;
+mod http2;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -19,10 +20,14 @@ use crate::deadline::Deadlines;
 use crate::gateway::wire::Fault;
 use crate::proxy::Introduction;
 use crate::reply::Response;
-use crate::tls::Tls;
+use crate::tls::{HTTP2, Tls};
 
 /// How long a head may take to arrive (T70).
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+/// Most fields of a head; above, 431.
+const FIELDS_MAX: usize = 64;
+/// Largest head. Bytes; above, 431.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 4096;
 /// How long open connections may finish at a stop.
@@ -30,7 +35,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Pause after accepting failed, as when descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// What a service sees of a connection.
+/// What a service sees of a connection, or of one request of an HTTP/2 connection.
 pub struct Peer {
     /// How its requests come, as far as we see.
     pub arrival: Arrival,
@@ -42,11 +47,11 @@ pub struct Peer {
     pub introduction: RefCell<Option<Introduction>>,
     is_cut: Cell<bool>,
     /// As long as anything knows the peer, its connection counts as open.
-    _open: Open,
+    _open: Rc<Open>,
 }
 
 impl Peer {
-    /// Closes the connection when its task next runs, whatever is under way on it.
+    /// Closes the connection when its task next runs, whatever is under way on it; of HTTP/2, the one stream.
     pub fn cut(&self) {
         self.is_cut.set(true);
     }
@@ -211,7 +216,10 @@ impl Drop for Open {
 
 /// A connection that has to begin with a handshake. It counts as open from the first.
 async fn encrypted<S: Service>(stream: TcpStream, tls: Tls, accepted: Accepted<S>) {
-    if let Some(stream) = tls.shake(stream).await {
+    let Some(stream) = tls.shake(stream).await else { return };
+    if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+        http2::serve(stream, accepted).await;
+    } else {
         http1::serve(stream, accepted).await;
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE, VIA};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Version};
 use keymint_domain::dialect::Dialect;
 use keymint_domain::gate::CREDENTIAL_HEADERS;
 use keymint_domain::mode::Mode;
@@ -34,8 +34,9 @@ static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto"
 static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Who we are to the next on the way (RFC 9110 section 7.6.3).
-static PSEUDONYM: HeaderValue = HeaderValue::from_static("1.1 keymint");
+/// Who we are to the next on the way, behind the version that the request came in (RFC 9110 section 7.6.3).
+static VIA_HTTP1: HeaderValue = HeaderValue::from_static("1.1 keymint");
+static VIA_HTTP2: HeaderValue = HeaderValue::from_static("2.0 keymint");
 
 /// A request that names, as belonging to its connection, a field that decides what the request means: one reader drops
 /// the field, another does not.
@@ -52,6 +53,8 @@ pub struct Told<'a> {
     pub prefix: Option<&'a str>,
     /// The identity token.
     pub identity: Option<HeaderValue>,
+    /// The version that it came in.
+    pub version: Version,
     /// Whether the client's `Host` goes on as it is.
     pub keep_host: bool,
 }
@@ -140,7 +143,8 @@ fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<&HeaderValue>) {
     if let Some(identity) = told.identity {
         headers.insert(&IDENTITY, identity);
     }
-    headers.append(VIA, PSEUDONYM.clone());
+    let via = if told.version == Version::HTTP_2 { &VIA_HTTP2 } else { &VIA_HTTP1 };
+    headers.append(VIA, via.clone());
 }
 
 fn value(bytes: Bytes) -> HeaderValue {

@@ -85,6 +85,8 @@ pub struct Call<'a> {
     pub headers: HeaderMap,
     /// The body.
     pub body: Inbound,
+    /// The version that it came in.
+    pub version: Version,
     /// How it came.
     pub arrival: Arrival,
     /// The connection it came on.
@@ -217,6 +219,7 @@ fn head(call: &Call<'_>, identity: Option<HeaderValue>, is_websocket: bool) -> R
         request_id: call.request_id.clone(),
         prefix: takes_off.then_some(prefix),
         identity,
+        version: call.version,
         keep_host: config.keep_host,
     };
     let headers = headers::to_upstream(&call.headers, &call.product.dialect, told);

@@ -29,6 +29,10 @@ use files::{Content, Pair};
 
 pub use files::TlsError;
 
+/// HTTP/1.1, as clients ask for it (RFC 7301).
+pub const HTTP1: &[u8] = b"http/1.1";
+/// HTTP/2.
+pub const HTTP2: &[u8] = b"h2";
 /// How often the files are looked at.
 const POLL: Duration = Duration::from_secs(3);
 /// How long a handshake may take: as long as a head (T70).

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod hsts;
+mod http2;
 mod proxies;
 mod transport;
 
