@@ -1,6 +1,6 @@
 //! TLS for tests: an authority of the test's own, certificates by it in files, and a client that trusts it alone.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -119,7 +119,11 @@ pub fn shown(stream: &TlsStream) -> Vec<u8> {
 
 /// Whether a connection ends without another byte.
 pub fn is_over(stream: &mut impl Read) -> bool {
-    matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_))
+    match stream.read(&mut [0; 1]) {
+        Ok(count) => count == 0,
+        // Nothing came, and nothing ended either.
+        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+    }
 }
 
 impl Pem {
