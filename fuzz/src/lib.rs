@@ -8,7 +8,7 @@ use keymint_domain::entropy::{Entropy, EntropyError};
 use keymint_domain::id::{AppId, CredentialId, MerchantId};
 use keymint_domain::mode::Mode;
 use keymint_domain::request::{Header, RequestView};
-use keymint_domain::scheme::Context;
+use keymint_domain::scheme::{Context, Transport};
 use keymint_domain::seal::{Keyring, Verifier};
 use keymint_domain::secret::{SecretBytes, SecretText};
 use keymint_domain::time::UnixMs;
@@ -43,7 +43,7 @@ pub fn keyring() -> &'static Keyring {
 
 /// What a scheme looks at when it sees a request of a dialect.
 pub fn context<'a>(dialect: &'a Dialect, view: &'a RequestView<'a>) -> Context<'a> {
-    Context { dialect, product: PRODUCT, view, keyring: keyring(), now: NOW }
+    Context { dialect, product: PRODUCT, view, keyring: keyring(), now: NOW, transport: Transport::default() }
 }
 
 /// A request with these parts, to `https://pay.example`.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Longest wait for an answer.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +120,7 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> Option<Reply> {
 }
 
 /// Reads one answer; `None` when the connection ends before all of it is there.
-pub fn read(stream: &mut TcpStream) -> Option<Reply> {
+pub fn read(stream: &mut impl Read) -> Option<Reply> {
     let mut bytes = Vec::new();
     let mut part = [0_u8; 4096];
     let head_end = loop {

@@ -17,6 +17,7 @@ pub mod receiver;
 pub mod serve;
 pub mod signing;
 pub mod tap;
+pub mod tls;
 pub mod upstream;
 
 pub use clock::FixedClock;
@@ -27,6 +28,8 @@ pub use entropy::SeededEntropy;
 pub use http::{Reply, Request};
 pub use patience::eventually;
 pub use receiver::Receiver;
+pub use serve::{Database, Serving};
 pub use signing::Call;
 pub use tap::Tap;
+pub use tls::Authority;
 pub use upstream::Upstream;

@@ -22,24 +22,31 @@ pub enum Database<'a> {
     Postgres(&'a str),
 }
 
-fn write_private(path: &Path, text: &str) {
+pub(crate) fn write_private(path: &Path, text: &str) {
     use std::io::Write;
     let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).expect("a private file");
 }
 
-/// What a test adds to the configuration.
-#[derive(Clone, Copy, Default)]
-struct More<'a> {
-    /// Below `[listen]`.
-    listen: &'a str,
-    /// Below the table of each product that is named.
-    products: &'a [(&'a str, String)],
-    /// At the end.
-    end: &'a str,
+/// What a `serve` is told beside the usual.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// Settings of `[listen]`.
+    pub listen: String,
+    /// Settings for products, by name.
+    pub products: Vec<(&'static str, String)>,
+    /// Tables.
+    pub tables: String,
 }
 
-fn configuration(folder: &Path, database: Database<'_>, base: u16, more: More<'_>) -> String {
+impl Default for Serving {
+    /// As in `dev`, live credentials may come over plain HTTP.
+    fn default() -> Self {
+        Self { listen: "live_over_plain_http = true\n".to_owned(), products: Vec::new(), tables: String::new() }
+    }
+}
+
+fn configuration(folder: &Path, database: Database<'_>, base: u16, serving: &Serving) -> String {
     let path = |name: &str| folder.join(name).display().to_string();
     let database = match database {
         Database::Sqlite => format!("sqlite = \"{}\"", path("keymint.db")),
@@ -51,20 +58,21 @@ fn configuration(folder: &Path, database: Database<'_>, base: u16, more: More<'_
     let products: String = ["keymint", "kwikpaisa", "kspay", "razorpay", "kpay"]
         .into_iter()
         .map(|name| {
-            let own = more.products.iter().filter(|(product, _)| *product == name);
+            let own = serving.products.iter().filter(|(product, _)| *product == name);
             let more: String = own.map(|(_, more)| format!("{more}\n")).collect();
             format!("[[product]]\nname = \"{name}\"\ndialect = \"{name}\"\n{more}\n")
         })
         .collect();
     format!(
         "data = \"{}\"\n\n[listen]\nconsole = \"127.0.0.1:{base}\"\ngateway = \"127.0.0.1:{}\"\n\
-         internal = \"127.0.0.1:{}\"\n{}\n[database]\n{database}\n\n[master_key]\nfile = \"{}\"\n\n{products}",
+         internal = \"127.0.0.1:{}\"\n{}\n[database]\n{database}\n\n[master_key]\nfile = \"{}\"\n\n{products}{}",
         path("data"),
         base + 1,
         base + 2,
-        more.listen,
+        serving.listen,
         path("master.key"),
-    ) + more.end
+        serving.tables,
+    )
 }
 
 /// Runs a step of the set-up and gives what it printed.
@@ -74,53 +82,73 @@ fn set_up(binary: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&done.stdout).trim().to_owned()
 }
 
+/// Writes the configuration, and what it names where that is not there yet.
+fn lay_out(binary: &str, folder: &Path, database: Database<'_>, (base, serving): (u16, &Serving)) {
+    let (config, master_key) = (folder.join("keymint.toml"), folder.join("master.key"));
+    let token = folder.join("operator.token");
+    if !master_key.exists() {
+        set_up(binary, &["master-key", &master_key.display().to_string()]);
+    }
+    write_private(&config, &configuration(folder, database, base, &Serving::default()));
+    if !token.exists() {
+        let made = set_up(binary, &["operator-token", "--config", &config.display().to_string()]);
+        write_private(&token, &made);
+    }
+    write_private(&config, &configuration(folder, database, base, serving));
+}
+
 impl Dev {
     /// Starts `keymint serve` in a folder that stays: sets it up the first time, and starts over what is there later.
     pub fn serve_in(binary: &str, folder: &Path, database: Database<'_>) -> Self {
         Self::serve_with(binary, folder, database, "")
     }
 
-    /// The same, with more settings.
+    /// The same, with more tables.
     pub fn serve_with(binary: &str, folder: &Path, database: Database<'_>, more: &str) -> Self {
-        Self::serve_all(binary, folder, database, More { end: more, ..More::default() })
+        Self::serve_as(binary, folder, database, &Serving { tables: more.to_owned(), ..Serving::default() })
     }
 
     /// `serve` over SQLite in a folder that goes with it, with more settings for the products that are named.
-    pub fn serve_products(binary: &str, products: &[(&str, String)]) -> Self {
+    pub fn serve_products(binary: &str, products: &[(&'static str, String)]) -> Self {
+        Self::serve_for_now(binary, &Serving { products: products.to_vec(), ..Serving::default() })
+    }
+
+    /// `serve` over SQLite in a folder that goes with it.
+    pub fn serve_for_now(binary: &str, serving: &Serving) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let more = More { products, ..More::default() };
-        let mut dev = Self::serve_all(binary, folder.path(), Database::Sqlite, more);
+        let mut dev = Self::serve_as(binary, folder.path(), Database::Sqlite, serving);
         dev.keep(folder);
         dev
     }
 
     /// `serve` over SQLite in a folder that goes with it, with more settings for `[listen]` and for products.
-    pub fn serve_listening(binary: &str, listen: &str, products: &[(&str, String)]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let more = More { listen, products, ..More::default() };
-        let mut dev = Self::serve_all(binary, folder.path(), Database::Sqlite, more);
-        dev.keep(folder);
-        dev
+    pub fn serve_listening(binary: &str, listen: &str, products: &[(&'static str, String)]) -> Self {
+        let usual = Serving::default();
+        let serving = Serving { listen: format!("{}{listen}", usual.listen), products: products.to_vec(), ..usual };
+        Self::serve_for_now(binary, &serving)
     }
 
-    fn serve_all(binary: &str, folder: &Path, database: Database<'_>, more: More<'_>) -> Self {
-        let (config, master_key) = (folder.join("keymint.toml"), folder.join("master.key"));
-        let token = folder.join("operator.token");
-        if !master_key.exists() {
-            set_up(binary, &["master-key", &master_key.display().to_string()]);
-        }
+    /// `serve` in a folder that stays, told this.
+    pub fn serve_as(binary: &str, folder: &Path, database: Database<'_>, serving: &Serving) -> Self {
         for _ in 0..5 {
             let base = free_ports();
-            write_private(&config, &configuration(folder, database, base, more));
-            if !token.exists() {
-                let made = set_up(binary, &["operator-token", "--config", &config.display().to_string()]);
-                write_private(&token, &made);
-            }
+            lay_out(binary, folder, database, (base, serving));
             if let Some(dev) = Self::try_serve(binary, folder, base) {
                 return dev;
             }
         }
         panic!("keymint serve did not start; see {}", folder.join("stderr.log").display());
+    }
+
+    /// What `serve` says when it refuses to start when told this.
+    pub fn refusal_of(binary: &str, serving: &Serving) -> String {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        lay_out(binary, folder.path(), Database::Sqlite, (free_ports(), serving));
+        let config = folder.path().join("keymint.toml");
+        let done = Command::new(binary).args(["serve", "--config"]).arg(config).stdin(Stdio::null()).output();
+        let done = done.expect("it runs");
+        assert_eq!(done.status.code(), Some(1), "it starts");
+        String::from_utf8_lossy(&done.stderr).into_owned()
     }
 
     fn try_serve(binary: &str, folder: &Path, base: u16) -> Option<Self> {

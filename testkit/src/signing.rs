@@ -43,18 +43,26 @@ pub struct Call<'a> {
     pub body: &'a str,
     /// The moment that a signature carries.
     pub at: UnixMs,
+    /// `http` or `https`: what a signature over the whole URL says.
+    pub url_scheme: &'a str,
 }
 
 impl<'a> Call<'a> {
     /// A call signed now.
     pub fn new(product: &'a str, method: &'a str, path: &'a str, body: &'a str) -> Self {
-        Self { product, scheme: None, method, path, body, at: now() }
+        Self { product, scheme: None, method, path, body, at: now(), url_scheme: "http" }
     }
 
     /// The same with another scheme of the dialect.
     #[must_use]
     pub fn scheme(self, scheme: &'a str) -> Self {
         Self { scheme: Some(scheme), ..self }
+    }
+
+    /// The same for a gateway that is reached by https.
+    #[must_use]
+    pub fn over_https(self) -> Self {
+        Self { url_scheme: "https", ..self }
     }
 
     /// The same, signed `seconds` from now.
@@ -75,7 +83,7 @@ impl<'a> Call<'a> {
         let headers = [Header { name: "host", value: authority.as_bytes() }];
         let view = RequestView {
             method: self.method,
-            scheme: "http",
+            scheme: self.url_scheme,
             authority: &authority,
             target: &target,
             route_at: self.product.len() + 1,

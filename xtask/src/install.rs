@@ -27,6 +27,8 @@ pub const CADDY: Package = Package { name: "caddy", is_there: || Path::new("/usr
 pub const APACHE: Package = Package { name: "apache2", is_there: || Path::new("/usr/sbin/apache2").is_file() };
 pub const LUA_SOCKET: Package =
     Package { name: "lua-socket", is_there: || Path::new("/usr/share/lua/5.3/socket.lua").is_file() };
+pub const OPENSSL: Package = Package { name: "openssl", is_there: || shell::is_installed("openssl") };
+pub const CURL: Package = Package { name: "curl", is_there: || shell::is_installed("curl") };
 pub const STRACE: Package = Package { name: "strace", is_there: || shell::is_installed("strace") };
 
 /// Installs those of the packages that are missing, in one call.

@@ -23,9 +23,11 @@ pub fn check(steps: &mut Steps) {
 pub fn test(steps: &mut Steps) {
     let tools = steps.run("cargo-nextest", install::nextest);
     let machine = steps.run("Debian packages", || {
-        let tools = [install::POSTGRESQL, install::PHP, install::PYTHON_VENV, install::CHROMIUM];
+        let clients = [install::PHP, install::PYTHON_VENV, install::CHROMIUM, install::OPENSSL, install::CURL];
         let proxies = [install::NGINX, install::HAPROXY, install::CADDY, install::APACHE, install::LUA_SOCKET];
-        install::debian(&tools.into_iter().chain(proxies).collect::<Vec<_>>())
+        install::debian(&clients)?;
+        install::debian(&proxies)?;
+        install::debian(&[install::POSTGRESQL])
     });
     let python = steps.run("Python packages", install::python_packages);
     let npm = steps.run("npm packages", || install::npm_packages("interop"))

@@ -7,12 +7,12 @@ use keymint_domain::dialect::parse::limits::RawLimit;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::listen::ListenConfig;
 use crate::master_key::MasterKeySource;
 use crate::outbound::WebhooksConfig;
 use crate::post::{MailConfig, SmsConfig};
 use crate::telemetry::TelemetryConfig;
 use crate::upstream::UpstreamConfig;
-use crate::webauthn::Ceremonies;
 
 /// Everything `serve` needs.
 #[derive(Clone, Debug, Deserialize)]
@@ -49,36 +49,6 @@ pub struct Config {
     /// What a collector is told.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
-}
-
-/// Where to listen.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListenConfig {
-    /// Console and management API.
-    pub console: SocketAddr,
-    /// The address under which people open the console: `https://console.example.com`. Passkeys are bound to it, so
-    /// another name makes all of them useless; without it there are none.
-    pub console_url: Option<String>,
-    /// The gateway.
-    pub gateway: SocketAddr,
-    /// The address under which merchants' servers reach the gateway, for the samples in the console:
-    /// `https://pay.example.com`. Without it the console shows the host names of the product, or where it listens.
-    pub gateway_url: Option<String>,
-    /// The verify API, health, metrics. Has no authentication of its own.
-    pub internal: SocketAddr,
-    /// Threads of the gateway and the internal listener, each with its own runtime; 0: one per core.
-    #[serde(default)]
-    pub threads: usize,
-    /// Set when the internal listener's network is closed to all but the operator's services.
-    #[serde(default)]
-    pub internal_network_is_private: bool,
-    /// Where the proxies that ask by forward-auth name their client: `x-keymint-client-ip` with the configurations in
-    /// `deploy/`. Without it the client of such a request is the proxy itself. Each proxy must set it, whatever its
-    /// client sent (T89).
-    pub client_ip_header: Option<String>,
-    /// Envoy's ext_authz over gRPC; without it there is no such listener. Has no authentication of its own.
-    pub ext_authz: Option<SocketAddr>,
 }
 
 /// Which database: exactly one of the two.
@@ -236,31 +206,7 @@ impl Config {
         if sources.into_iter().filter(|set| *set).count() != 1 {
             return wrong("master_key", "needs exactly one of `file`, `descriptor` and `command`");
         }
-        let internal = [("listen.internal", Some(self.listen.internal)), ("listen.ext_authz", self.listen.ext_authz)];
-        let is_open = |address: SocketAddr| !address.ip().is_loopback() && !self.listen.internal_network_is_private;
-        if let Some((setting, _)) = internal.into_iter().find(|(_, address)| address.is_some_and(is_open)) {
-            return wrong(
-                setting,
-                "is not a loopback address: whoever reaches this listener can verify keys. Bind it to 127.0.0.1, or \
-                 set `internal_network_is_private = true` if only your services reach that network",
-            );
-        }
-        if self.listen.client_ip_header.as_deref().is_some_and(|name| !is_field_name(name)) {
-            return wrong("listen.client_ip_header", "must be the name of a header field, in small letters");
-        }
-        if self.listen.gateway_url.as_deref().is_some_and(|url| !is_plain_url(url)) {
-            return wrong(
-                "listen.gateway_url",
-                "must be such as https://pay.example.com: no path, no slash at the end",
-            );
-        }
-        if self.listen.console_url.as_deref().is_some_and(|url| Ceremonies::at(url).is_none()) {
-            return wrong(
-                "listen.console_url",
-                "must be such as https://console.example.com: a name and no bare address, in small letters, no slash at \
-                 the end; http only for localhost",
-            );
-        }
+        self.listen.check()?;
         if self.product.is_empty() {
             return wrong("product", "needs at least one `[[product]]`");
         }
@@ -307,18 +253,6 @@ impl Config {
     }
 }
 
-/// Whether a text is the name of a header field, in small letters, that no two programs read differently.
-fn is_field_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-}
-
-/// Whether a text is scheme and authority of an HTTP address and nothing more.
-fn is_plain_url(url: &str) -> bool {
-    let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
-    !authority.is_empty() && authority.bytes().all(plain)
-}
-
 /// Whether a PostgreSQL address stays on this machine: a socket or a loopback address. Anything else needs TLS, which
 /// this version does not speak to databases.
 pub fn postgres_is_local(url: &str) -> bool {
@@ -332,21 +266,4 @@ pub fn postgres_is_local(url: &str) -> bool {
         || host == "localhost"
         || host.starts_with("%2F")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_plain_url;
-
-    #[test]
-    fn an_address_of_the_gateway_is_scheme_and_authority_and_nothing_more() {
-        for good in ["https://pay.example.com", "http://10.0.0.1:8081", "https://[::1]:8443"] {
-            assert!(is_plain_url(good), "{good}");
-        }
-        for bad in
-            ["", "https://", "pay.example.com", "ftp://a", "https://a/", "https://a/b", "https://u@a", "https://a'b"]
-        {
-            assert!(!is_plain_url(bad), "{bad}");
-        }
-    }
 }

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod limits;
+pub mod listen;
 pub mod logo;
 pub mod master_key;
 pub mod metrics;
@@ -67,6 +68,7 @@ use crate::limits::Rates;
 use crate::limits::at_once::AtOnce;
 use crate::logo::Logos;
 use crate::metrics::Metrics;
+use crate::ops::exposures::Exposures;
 use crate::outbound::Outbound;
 use crate::password::Passwords;
 use crate::post::PostOffice;
@@ -128,6 +130,7 @@ pub struct Shared {
     pub webhooks: Carrier,
     /// What decides about passkeys; nothing where the console's address is not told.
     pub ceremonies: Option<Ceremonies>,
+    exposures: Exposures,
     cache: CredentialCache,
     replay: ReplayMemory,
     changes: broadcast::Sender<Arc<[String]>>,
@@ -219,6 +222,7 @@ impl App {
         let passwords = Passwords::new(&*parts.entropy).map_err(|_| StartError::Entropy)?;
         let now = parts.clock.now();
         let replay = ReplayMemory::open(&parts.data.join("replay"), parts.limits.replay_entries_per_key_max, now)?;
+        let (exposures, exposed) = Exposures::new();
         let app = Self(Arc::new(Shared {
             db: parts.db,
             clock: parts.clock,
@@ -241,6 +245,7 @@ impl App {
             outbound: parts.outbound,
             webhooks: Carrier::default(),
             ceremonies: parts.console_url.and_then(Ceremonies::at),
+            exposures,
             cache: CredentialCache::new(parts.limits.cached_credentials_max),
             replay,
             changes: broadcast::Sender::new(CHANGES_MAX),
@@ -252,6 +257,7 @@ impl App {
         app.keep_log_short(parts.request_log);
         app.carry_letters();
         app.carry_webhooks();
+        app.flag_exposures(exposed);
         Ok(app)
     }
 

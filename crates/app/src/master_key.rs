@@ -91,13 +91,16 @@ pub fn load_or_make(path: &Path, entropy: &dyn Entropy) -> Result<Keyring, Maste
 
 fn read_file(path: &Path) -> Result<SecretText, MasterKeyError> {
     let file = File::open(path);
-    if let Ok(metadata) = file.as_ref().map_err(|_| ()).and_then(|file| file.metadata().map_err(|_| ()))
-        && metadata.is_file()
-        && metadata.mode() & 0o077 != 0
-    {
-        return Err(MasterKeyError::Exposed { path: path.to_owned(), mode: metadata.mode() & 0o777 });
+    if let Some(mode) = file.as_ref().ok().and_then(exposed_mode) {
+        return Err(MasterKeyError::Exposed { path: path.to_owned(), mode });
     }
     read_all(path, file)
+}
+
+/// The mode of a file that holds a secret and lets others than its owner at it.
+pub fn exposed_mode(file: &File) -> Option<u32> {
+    let metadata = file.metadata().ok()?;
+    (metadata.is_file() && metadata.mode() & 0o077 != 0).then(|| metadata.mode() & 0o777)
 }
 
 fn read_all(path: &Path, file: std::io::Result<File>) -> Result<SecretText, MasterKeyError> {

@@ -43,6 +43,7 @@ pub struct Metrics {
     pub quotas_written: Counter,
     /// Whether each address of an upstream is well; set when the text is asked for.
     addresses: Vec<(Arc<Upstream>, Vec<Gauge>)>,
+    certificates: Family<Labels, Gauge>,
 }
 
 /// What the operating system says of this process; asked when the text is.
@@ -111,8 +112,11 @@ impl Metrics {
             })
             .collect();
         let addresses = addresses(&mut registry, upstreams);
+        let certificates = Family::<Labels, Gauge>::default();
+        let help = "When the certificate of a listener ends. Seconds since the epoch";
+        registry.register("tls_certificate_not_after_seconds", help, certificates.clone());
         let process = ProcessGauges::registered(&mut registry);
-        Self { registry, decisions, log, otlp, process, quotas_written, addresses }
+        Self { registry, decisions, log, otlp, process, quotas_written, addresses, certificates }
     }
 
     /// Counts a decision.
@@ -128,6 +132,13 @@ impl Metrics {
                 }
             }
         }
+    }
+
+    /// Notes when the certificate of a listener ends that stands in this file. The files are those of the configuration,
+    /// so the number of series is bounded.
+    pub fn certificate_ends(&self, listener: &str, file: &str, at_seconds: i64) {
+        let labels = vec![("listener".to_owned(), listener.to_owned()), ("file".to_owned(), file.to_owned())];
+        self.certificates.get_or_create_owned(&labels).set(at_seconds);
     }
 
     /// The text that Prometheus reads (OpenMetrics 1.0).

@@ -380,6 +380,9 @@ keys-list = { $mode ->
         [live] Live
        *[test] Test
     } keys
+keys-exposed = Exposed
+# $when: a moment.
+keys-exposed-advice = Sent over plain HTTP on <time>{ $when }</time>: others can have read the secret. Regenerate this key and let it stop now.
 keys-until = until <time>{ $day }</time>
 # $when: a moment, or never.
 keys-has-successor = Its successor has been issued. Last used: { $when }.
@@ -895,6 +898,7 @@ advice-replayed = Sign each request anew; a signature counts once.
 advice-revoked = Use the successor, or generate a key.
 advice-expired = Its time is over. Generate a key.
 advice-wrong-mode = Send test keys to the sandbox's address and live keys to the live one.
+advice-insecure-transport = Live keys work over https only. Where the secret itself was sent, regenerate the key: others can have read it.
 advice-ip-not-allowed = The address is not on this key's list.
 advice-origin-not-allowed = The origin is not on this key's list.
 advice-scope-missing = No scope of this key covers the call.
@@ -925,6 +929,7 @@ reason-replayed = replayed
 reason-revoked = revoked
 reason-expired = expired
 reason-wrong-mode = wrong mode
+reason-insecure-transport = insecure transport
 reason-ip-not-allowed = ip not allowed
 reason-origin-not-allowed = origin not allowed
 reason-scope-missing = scope missing
@@ -1081,6 +1086,8 @@ mail-live-key-text = The live key { $key } of { $product } was { $became ->
         [successor] generated in the place of another
        *[generated] generated
     }. If you did not expect that, look at the audit log, and revoke the key.
+mail-exposed = a live key was sent over plain HTTP
+mail-exposed-text = The live key { $key } of { $product } was sent over plain HTTP, and its secret with it. The request was refused, but whoever sat on the way can have read it. Regenerate the key, let the old one stop now, and call https addresses only.
 mail-activation = live mode was decided about
 # $state: one of the words of the page Activation.
 mail-activation-text = Live mode: { $state }. The Activation page of the console says what to do.

@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use keymint_app::App;
-use keymint_app::config::{
-    Config, DatabaseConfig, LimitsConfig, ListenConfig, MasterKeyConfig, ProductConfig, RequestLogConfig,
-};
+use keymint_app::config::{Config, DatabaseConfig, LimitsConfig, MasterKeyConfig, ProductConfig, RequestLogConfig};
 use keymint_app::entropy::SystemEntropy;
+use keymint_app::listen::ListenConfig;
 use keymint_app::master_key;
 use keymint_app::ops::apps::{self, NewApp};
 use keymint_app::ops::companies::{self, NewCompany};
@@ -72,11 +71,16 @@ fn config(arguments: &DevArguments) -> Config {
         words: arguments.words.clone(),
         listen: ListenConfig {
             console: port(0),
+            console_tls: None,
             // Browsers have no passkeys at an address without a name.
             console_url: Some(format!("http://localhost:{}", arguments.port_base)),
             gateway: port(1),
+            gateway_tls: None,
             gateway_url: None,
             internal: port(2),
+            internal_tls: None,
+            trusted_proxies: Vec::new(),
+            live_over_plain_http: true,
             threads: 0,
             internal_network_is_private: false,
             client_ip_header: None,

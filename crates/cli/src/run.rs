@@ -12,7 +12,8 @@ use keymint_app::post::PostOffice;
 use keymint_app::products::{Products, load_dialects};
 use keymint_app::{App, Parts, master_key, words};
 use keymint_store::db::Db;
-use keymint_web::server::{self, Addresses, Terms};
+use keymint_web::server::{self, Addresses, Server};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Runs a future on the ordinary runtime.
@@ -124,32 +125,32 @@ fn threads(asked: usize) -> usize {
 /// # Errors
 /// When an address cannot be bound.
 pub async fn serve_until_told(app: App, config: &Config, ready: impl FnOnce(Addresses) -> Result<()>) -> Result<()> {
-    let listen = &config.listen;
-    let addresses = Addresses {
-        console: listen.console,
-        gateway: listen.gateway,
-        internal: listen.internal,
-        ext_authz: listen.ext_authz,
-    };
-    let terms = Terms {
-        threads: threads(listen.threads),
-        connections_max: config.limits.connections_max,
-        gateway_url: listen.gateway_url.clone(),
-        client_ip_header: listen.client_ip_header.as_deref().map(str::parse).transpose()?,
-    };
-    let server = server::start(&app, addresses, terms)
+    // Before anything listens, so that none comes too early. Without certificates the signal does what it does to every
+    // process: it ends it.
+    let hangup = if config.listen.has_tls() { Some(signal(SignalKind::hangup())?) } else { None };
+    let server = server::start(&app, &config.listen, threads(config.listen.threads), config.limits.connections_max)
         .await
-        .context("starting the listeners (is another Keymint running on these ports?)")?;
+        .context("starting the listeners")?;
+    let mut terminate = signal(SignalKind::terminate())?;
     ready(server.addresses)?;
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         _ = terminate.recv() => {}
         interrupted = tokio::signal::ctrl_c() => interrupted?,
+        () = reload_when_told(hangup, &server, &app) => {}
     }
     tracing::info!("stopping: open connections may finish");
     server.stop().await;
     app.close().await;
     Ok(())
+}
+
+/// Reads certificates anew at each signal. Never ends.
+async fn reload_when_told(told: Option<Signal>, server: &Server, app: &App) {
+    let Some(mut told) = told else { return std::future::pending().await };
+    while told.recv().await.is_some() {
+        server.shelves.reload(app).await;
+    }
+    std::future::pending().await
 }
 
 /// Lays the translation that is configured over English, and says which messages it does not have.

@@ -62,6 +62,8 @@ reasons! {
     MerchantSuspended => "merchant_suspended",
     /// A refresh token past its end.
     RefreshExpired => "refresh_expired",
+    /// A live credential that came over plain HTTP.
+    InsecureTransport => "insecure_transport",
     /// The address names another app than the credential's.
     WrongApp => "wrong_app",
     /// The request can be read in more than one way (T8, T83, T90).

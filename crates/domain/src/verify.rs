@@ -1,7 +1,8 @@
 //! The decision: a claim, the record it names, the policy and the time in; allow or a reason out. Pure.
 //!
 //! Order: what is cheap and needs no credential has been checked before (`gate`, `scheme`); then the proof, always with
-//! the same work whether the key exists or not (T14); then the record's life; then its restrictions; last, for signed
+//! the same work whether the key exists or not (T14); then the record's life; then whether others could read it on the
+//! way; then its restrictions; last, for signed
 //! requests, whether the signature was spent before. So a caller without the secret learns nothing of the rest, and a
 //! refused request spends no signature.
 
@@ -12,7 +13,7 @@ use crate::mode::Mode;
 use crate::reason::DenyReason;
 use crate::replay::Spend;
 use crate::restriction::{Caller, Restrictions};
-use crate::scheme::{Claim, Context, Proof, http_signature};
+use crate::scheme::{Claim, Context, Proof, Transport, http_signature};
 use crate::seal::Verifier;
 use crate::time::UnixMs;
 
@@ -108,7 +109,15 @@ pub fn decide(context: &Context<'_>, claim: &Claim<'_>, candidate: Option<&Candi
     if let Err(reason) = check_proof(context, claim, candidate) {
         return Verdict::Deny(reason);
     }
-    if let Err(reason) = check_life(candidate, context.now) {
+    if let Err(reason) = check_status(candidate, context.now) {
+        return Verdict::Deny(reason);
+    }
+    // Behind the proof, so that a stranger learns nothing, and before all that only keeps a credential from working now:
+    // one that others have read is as bad for it tomorrow.
+    if candidate.mode == Mode::Live && context.transport == Transport::Open {
+        return Verdict::Deny(DenyReason::InsecureTransport);
+    }
+    if let Err(reason) = check_owner(candidate) {
         return Verdict::Deny(reason);
     }
     if !names_own_app(context, claim, candidate) {
@@ -172,11 +181,19 @@ fn work_for_nobody(context: &Context<'_>, claim: &Claim<'_>) {
 }
 
 fn check_life(candidate: &Candidate, now: UnixMs) -> Result<(), DenyReason> {
+    check_status(candidate, now)?;
+    check_owner(candidate)
+}
+
+fn check_status(candidate: &Candidate, now: UnixMs) -> Result<(), DenyReason> {
     match candidate.status.state(candidate.expires_at, now) {
-        State::Active | State::Retiring => {}
-        State::Revoked => return Err(DenyReason::Revoked),
-        State::Expired => return Err(DenyReason::Expired),
+        State::Active | State::Retiring => Ok(()),
+        State::Revoked => Err(DenyReason::Revoked),
+        State::Expired => Err(DenyReason::Expired),
     }
+}
+
+fn check_owner(candidate: &Candidate) -> Result<(), DenyReason> {
     match candidate.owner {
         OwnerState::Enabled => Ok(()),
         OwnerState::AppDisabled => Err(DenyReason::AppDisabled),

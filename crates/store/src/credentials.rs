@@ -19,7 +19,8 @@ macro_rules! stored {
         concat!(
             "SELECT c.id, c.key_id, c.product, c.mode, c.merchant_id, c.app_id, c.slot, c.name, c.created_at, c.expires_at,
                          c.status, c.ends_at, c.revoked_at, c.revoke_reason, c.revoke_note, c.restrictions, c.secret_kind,
-                         c.ring_key, c.secret, c.row_check, a.enabled, m.activation, u.last_used_at
+                         c.ring_key, c.secret, c.row_check, c.exposed_at, a.enabled, m.activation,
+                         u.last_used_at
                   FROM credential c JOIN app a ON a.id = c.app_id JOIN merchant m ON m.id = c.merchant_id
                        LEFT JOIN credential_use u ON u.key_id = c.key_id
              ",
@@ -41,6 +42,8 @@ static UPDATE: Stmt = Stmt::both(
                            revoke_reason = $6, revoke_note = $7, restrictions = $8, row_check = $9
      WHERE id = $10",
 );
+static EXPOSE: Stmt =
+    Stmt::both("credential.expose", "UPDATE credential SET exposed_at = $1 WHERE key_id = $2 AND exposed_at IS NULL");
 static FIND: Stmt = Stmt::both("credential.find", stored!("WHERE c.key_id = $1"));
 static LIST: Stmt = Stmt::both("credential.list", stored!("WHERE c.app_id = $1 AND c.id > $2 ORDER BY c.id LIMIT $3"));
 static LIVING: Stmt = Stmt::both(
@@ -100,8 +103,9 @@ static USED: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 14] = [
+pub static ALL: [&Stmt; 15] = [
     &INSERT,
+    &EXPOSE,
     &LIVING,
     &ENDED,
     &UPDATE,
@@ -130,8 +134,17 @@ pub struct Stored {
     pub app_is_enabled: bool,
     /// Where its merchant is on the way to live mode.
     pub activation: Activation,
+    /// What was seen of it.
+    pub seen: Seen,
+}
+
+/// What was seen of a credential on its way. Not part of its keyed check: nothing is decided by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
     /// When it last authenticated a request.
     pub last_used_at: Option<UnixMs>,
+    /// When its secret was first shown where others could read it.
+    pub exposed_at: Option<UnixMs>,
 }
 
 /// Restrictions as a JSON document.
@@ -257,6 +270,14 @@ pub async fn update(conn: &mut Conn, credential: &Credential, row_check: &[u8]) 
         Val::Text(&id),
     ];
     conn.execute(&UPDATE, &values).await.map(|_| ())
+}
+
+/// Notes when a credential's secret was first shown where others could read it; false when that was noted before.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn expose(conn: &mut Conn, key_id: &str, at: UnixMs) -> Result<bool, StoreError> {
+    Ok(conn.execute(&EXPOSE, &[Val::Int(at.0), Val::Text(key_id)]).await? > 0)
 }
 
 /// A credential by its public name. Whose it is, the caller checks.
@@ -440,6 +461,9 @@ fn decode(row: &Row) -> Result<Stored, StoreError> {
         row_check: row.blob("row_check")?.to_vec(),
         app_is_enabled: row.int("enabled")? == 1,
         activation: Activation::parse(row.text("activation")?).ok_or(row.corrupt("activation"))?,
-        last_used_at: row.opt_int("last_used_at")?.map(UnixMs),
+        seen: Seen {
+            last_used_at: row.opt_int("last_used_at")?.map(UnixMs),
+            exposed_at: row.opt_int("exposed_at")?.map(UnixMs),
+        },
     })
 }

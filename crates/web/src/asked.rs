@@ -6,7 +6,7 @@ use keymint_app::App;
 use keymint_app::clock::Stopwatch;
 use keymint_app::products::Product;
 use keymint_app::request_log::{Record, redact};
-use keymint_app::verify::{Decision, Denied};
+use keymint_app::verify::{Decision, Denied, Way};
 use keymint_domain::dialect::answer::SchemeName;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::RequestView;
@@ -63,7 +63,8 @@ async fn verified(app: &App, product: &Product, view: &RequestView<'_>, arrived:
     match app.check_head(product, view).and(arrived) {
         Ok(()) => {
             let host_mode = app.products.find_host(view.authority).map(|(_, mode)| *mode);
-            app.verify(product, view, host_mode).await
+            // Who may have listened on the way to the operator's own proxy or service, that one knows and we do not.
+            app.verify(product, view, Way { host_mode, ..Way::default() }).await
         }
         Err(denied) => Decision::Deny(denied),
     }

@@ -8,11 +8,15 @@ use std::time::Duration;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::Layer;
+
+use crate::arrival::{Arrival, UrlScheme};
+use crate::tls::Tls;
 
 /// How long a head may take to arrive.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -26,13 +30,14 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Pause after accepting failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Where a connection comes from, as far as guesses are counted: an address, or the /64 that an IPv6 client has to
+/// Where a request comes from, as far as guesses are counted: an address, or the /64 that an IPv6 client has to
 /// itself (T77).
 #[derive(Clone, Copy, Debug)]
 pub struct Client(pub IpAddr);
 
 impl Client {
-    fn of(address: IpAddr) -> Self {
+    /// Of this address.
+    pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
@@ -54,7 +59,7 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAd
 }
 
 /// Serves a router on a listener until `stop` becomes true.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, tls: Option<Tls>, router: Router, mut stop: watch::Receiver<bool>) {
     let open = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     loop {
@@ -71,17 +76,32 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
             }
         };
         let Ok(permit) = Arc::clone(&open).try_acquire_owned() else { continue };
-        let service = Extension(Client::of(client.ip())).layer(router.clone());
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_DEADLINE)
-            .max_buf_size(BUFFER_BYTES)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let watched = graceful.watch(connection);
+        let (router, tls, watcher, address) = (router.clone(), tls.clone(), graceful.watcher(), client.ip());
         tokio::spawn(async move {
-            let _ = watched.await;
+            match tls {
+                None => converse(stream, Arrival { address, scheme: UrlScheme::Http }, router, watcher).await,
+                Some(tls) => {
+                    if let Some(stream) = tls.shake(stream).await {
+                        converse(stream, Arrival { address, scheme: UrlScheme::Https }, router, watcher).await;
+                    }
+                }
+            }
             drop(permit);
         });
     }
     let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+}
+
+/// One connection until it ends.
+async fn converse<T>(stream: T, arrival: Arrival, router: Router, watcher: Watcher)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = Extension(arrival).layer(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_buf_size(BUFFER_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let _ = watcher.watch(connection).await;
 }

@@ -22,6 +22,7 @@ use keymint_domain::reason::DenyReason;
 use keymint_domain::request::{Header, RequestView};
 use keymint_domain::verify::Candidate;
 
+use crate::arrival::Proxies;
 use crate::asked::{Seen, decide, route_at};
 use crate::gateway;
 use crate::internal::problem;
@@ -39,6 +40,8 @@ pub const PARTIAL: &str = "x-envoy-auth-partial-body";
 pub struct Asking<'a> {
     /// The app.
     pub app: &'a App,
+    /// The proxies that are believed about who their client is, in the usual fields.
+    pub proxies: &'a Proxies,
     /// Where the proxy names its client, if the operator says that it does.
     pub client_ip_header: Option<&'a HeaderName>,
     /// The proxy.
@@ -55,6 +58,9 @@ impl Asking<'_> {
         };
         let is_forged = parts.headers.keys().any(|name| is_forged(name.as_str()));
         let Some((method, target)) = asked_about(parts, name).filter(|_| !is_forged) else {
+            return reply::denial(product, DenyReason::AmbiguousRequest, None);
+        };
+        let Ok(arrival) = self.proxies.arrival(self.peer.arrival, &parts.headers) else {
             return reply::denial(product, DenyReason::AmbiguousRequest, None);
         };
         let handed_over = match self.hand_over(product, parts, body).await {
@@ -78,7 +84,7 @@ impl Asking<'_> {
             route_at: route_at(product, target),
             headers: &headers,
             body: handed_over.as_deref().unwrap_or_default(),
-            client_ip: named_ip.unwrap_or(self.peer.address),
+            client_ip: named_ip.unwrap_or(arrival.address),
         };
         let wished = only(&parts.headers, "x-keymint-answer");
         let arrived = match named_ip {

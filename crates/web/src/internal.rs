@@ -11,6 +11,7 @@ use keymint_app::App;
 use keymint_domain::dialect::answer::quote;
 use keymint_domain::identity;
 
+use crate::arrival::Proxies;
 use crate::forward_auth::{self, Asking};
 use crate::listener::{Peer, Service};
 use crate::reply::{self, Response};
@@ -19,13 +20,15 @@ use crate::verify_api;
 /// The internal listener's service.
 pub struct Internal {
     app: App,
+    proxies: Proxies,
     client_ip_header: Option<HeaderName>,
 }
 
 impl Internal {
-    /// The service over an app. `client_ip_header` is where the proxies that ask name their client, if that is believed.
-    pub fn new(app: App, client_ip_header: Option<HeaderName>) -> Self {
-        Self { app, client_ip_header }
+    /// The service over an app, behind these proxies. `client_ip_header` is where the proxies that ask name their client, if
+    /// that is believed.
+    pub fn new(app: App, proxies: Proxies, client_ip_header: Option<HeaderName>) -> Self {
+        Self { app, proxies, client_ip_header }
     }
 
     async fn ready(&self) -> Response {
@@ -56,7 +59,12 @@ impl Service for Internal {
                 problem(405, "This method is not allowed here.")
             }
             (_, path) if path.starts_with(forward_auth::PATH) => {
-                let asking = Asking { app: &self.app, client_ip_header: self.client_ip_header.as_ref(), peer };
+                let asking = Asking {
+                    app: &self.app,
+                    proxies: &self.proxies,
+                    client_ip_header: self.client_ip_header.as_ref(),
+                    peer,
+                };
                 asking.answer(&parts, body).await
             }
             _ => problem(404, "There is nothing at this path."),

@@ -1,6 +1,7 @@
 //! HTTP: gateway, internal listener, management API. Handlers translate; use cases decide; no SQL.
 
 pub mod api;
+pub mod arrival;
 mod asked;
 pub mod body;
 pub mod console;
@@ -15,4 +16,5 @@ pub mod proxy;
 pub mod reply;
 pub mod sandbox;
 pub mod server;
+pub mod tls;
 mod verify_api;

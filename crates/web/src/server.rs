@@ -1,18 +1,25 @@
 //! All listeners together, started and stopped as one.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Extension;
 use http::HeaderName;
 use keymint_app::App;
+use keymint_app::listen::{ListenConfig, TlsConfig};
+use keymint_app::products::Product;
+use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::gateway::Gateway;
+use crate::api::Front;
+use crate::arrival::Proxies;
+use crate::gateway::{Gateway, Policy};
 use crate::internal::Internal;
 use crate::listener::{self, Running, Setting};
 use crate::pages::GatewayPlace;
 use crate::proxy::health;
+use crate::tls::{HTTP1, HTTP2, Shelves, Tls, TlsError};
 use crate::{api, console, ext_authz, sandbox};
 
 /// Where to listen.
@@ -28,23 +35,12 @@ pub struct Addresses {
     pub ext_authz: Option<SocketAddr>,
 }
 
-/// How they run.
-#[derive(Clone, Debug)]
-pub struct Terms {
-    /// Threads of the gateway, and of the internal listener.
-    pub threads: usize,
-    /// Open connections of one listener.
-    pub connections_max: usize,
-    /// Where merchants' servers reach the gateway, if that is told.
-    pub gateway_url: Option<String>,
-    /// Where the proxies that ask by forward-auth name their client, if that is believed.
-    pub client_ip_header: Option<HeaderName>,
-}
-
 /// The running listeners.
 pub struct Server {
     /// Where they listen: with the ports that were given for port 0.
     pub addresses: Addresses,
+    /// The certificates of those that have some.
+    pub shelves: Shelves,
     stop: watch::Sender<bool>,
     gateway: Running,
     internal: Running,
@@ -52,45 +48,92 @@ pub struct Server {
     console: JoinHandle<()>,
 }
 
-/// Starts the listeners over an app.
+/// Why the listeners did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be bound, or a thread cannot be had.
+    #[error("the listeners cannot be had; is another Keymint running on these ports?")]
+    Socket(#[from] std::io::Error),
+    /// A certificate or its key cannot be used.
+    #[error("`listen.{listener}_tls`: {cause}")]
+    Tls {
+        /// The listener.
+        listener: &'static str,
+        /// What is wrong.
+        cause: TlsError,
+    },
+    /// A product names a sandbox that is not there.
+    #[error("the product `{product}` names the sandbox `{sandbox}`; known are {}", sandbox::NAMES.join(", "))]
+    Sandbox {
+        /// The product.
+        product: String,
+        /// What it names.
+        sandbox: String,
+    },
+}
+
+fn tls(
+    listener: &'static str,
+    config: Option<&TlsConfig>,
+    protocols: &[&[u8]],
+    app: &App,
+) -> Result<Option<Tls>, StartError> {
+    let opened = config.map(|config| Tls::open(listener, config, protocols, app)).transpose();
+    opened.map_err(|cause| StartError::Tls { listener, cause })
+}
+
+/// Starts the listeners over an app, on so many threads.
 ///
 /// # Errors
-/// When an address cannot be bound, or a product names a sandbox that is not there.
-pub async fn start(app: &App, addresses: Addresses, terms: Terms) -> std::io::Result<Server> {
-    let Terms { threads, connections_max, gateway_url, client_ip_header } = terms;
-    for product in app.products.iter() {
-        if !sandbox::NAMES.contains(&&*product.sandbox) {
-            let problem = format!(
-                "the product `{}` names the sandbox `{}`; known are {}",
-                product.name,
-                product.sandbox,
-                sandbox::NAMES.join(", ")
-            );
-            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, problem));
-        }
+/// `StartError`.
+pub async fn start(
+    app: &App,
+    listen: &ListenConfig,
+    threads: usize,
+    connections_max: usize,
+) -> Result<Server, StartError> {
+    let is_unknown = |product: &&Arc<Product>| !sandbox::NAMES.contains(&&*product.sandbox);
+    if let Some(product) = app.products.iter().find(is_unknown) {
+        let (product, sandbox) = (product.name.to_string(), product.sandbox.to_string());
+        return Err(StartError::Sandbox { product, sandbox });
     }
+    let gateway_tls = tls("gateway", listen.gateway_tls.as_ref(), &[HTTP2, HTTP1], app)?;
+    let console_tls = tls("console", listen.console_tls.as_ref(), &[HTTP1], app)?;
+    let internal_tls = tls("internal", listen.internal_tls.as_ref(), &[HTTP1], app)?;
+    let shelves = Shelves::of([&gateway_tls, &console_tls, &internal_tls]);
     let (stop, stopped) = watch::channel(false);
-    let (listener, console_address) = console::bind(addresses.console).await?;
-    let setting = Setting { threads, connections_max, stop: stopped.clone() };
+    let (listener, console_address) = console::bind(listen.console).await?;
+    let setting = Setting { threads, connections_max, stop: stopped.clone(), tls: gateway_tls };
+    let proxies = Proxies::new(&listen.trusted_proxies);
+    let policy = Policy { proxies: proxies.clone(), live_over_plain_http: listen.live_over_plain_http };
     let gateway_app = app.clone();
-    let gateway = listener::start("gateway", addresses.gateway, &setting, move || Gateway::new(gateway_app.clone()))?;
-    tokio::spawn(health::watch(app.products.upstreams().to_vec(), stopped.clone()));
-    let internal_app = app.clone();
-    let internal = listener::start("internal", addresses.internal, &setting, move || {
-        Internal::new(internal_app.clone(), client_ip_header.clone())
+    let gateway = listener::start("gateway", listen.gateway, &setting, move || {
+        Gateway::new(gateway_app.clone(), policy.clone())
     })?;
-    let ext_authz = addresses.ext_authz.map(|address| ext_authz::start(app.clone(), address, stopped.clone()));
+    tokio::spawn(health::watch(app.products.upstreams().to_vec(), stopped.clone()));
+    let setting = Setting { tls: internal_tls, ..setting };
+    // The configuration was checked: it is a name.
+    let client_ip_header: Option<HeaderName> = listen.client_ip_header.as_deref().and_then(|name| name.parse().ok());
+    let (internal_app, internal_proxies) = (app.clone(), proxies.clone());
+    let internal = listener::start("internal", listen.internal, &setting, move || {
+        Internal::new(internal_app.clone(), internal_proxies.clone(), client_ip_header.clone())
+    })?;
+    let ext_authz = listen.ext_authz.map(|address| ext_authz::start(app.clone(), address, stopped.clone()));
     let ext_authz = ext_authz.transpose()?;
-    let place = GatewayPlace { address: gateway.address, url: gateway_url };
-    let router = api::router(app.clone()).layer(Extension(place));
-    let console = tokio::spawn(console::serve(listener, router, stopped));
+    let place = GatewayPlace { address: gateway.address, url: listen.gateway_url.clone() };
+    let front = Front { proxies, console_url: listen.console_url.clone() };
+    let router = api::router(app.clone(), front).layer(Extension(place));
+    if !shelves.is_empty() {
+        tokio::spawn(shelves.clone().watch(app.clone(), stopped.clone()));
+    }
+    let console = tokio::spawn(console::serve(listener, console_tls, router, stopped));
     let addresses = Addresses {
         console: console_address,
         gateway: gateway.address,
         internal: internal.address,
         ext_authz: ext_authz.as_ref().map(|running| running.address),
     };
-    Ok(Server { addresses, stop, gateway, internal, ext_authz, console })
+    Ok(Server { addresses, shelves, stop, gateway, internal, ext_authz, console })
 }
 
 impl Server {

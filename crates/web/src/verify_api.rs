@@ -15,6 +15,7 @@ use keymint_domain::request::{Header, RequestView};
 use keymint_domain::verify::Candidate;
 use serde::Deserialize;
 
+use crate::arrival::UrlScheme;
 use crate::asked::{self, Seen, route_at};
 use crate::body::{self, BodyFault, BodyLimits};
 use crate::forward_auth::scopes;
@@ -54,15 +55,6 @@ struct VerifyCall<'a> {
 /// A text that is borrowed where it stands without escapes; inside a list, serde borrows only for a type of its own.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// `http` or `https`.
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum UrlScheme {
-    #[default]
-    Http,
-    Https,
-}
 
 /// Several of them.
 #[derive(Deserialize)]
@@ -157,10 +149,7 @@ impl Checked<'_> {
         let host = headers.iter().find(|header| header.name == "host");
         let view = RequestView {
             method: &call.method,
-            scheme: match call.scheme {
-                UrlScheme::Http => "http",
-                UrlScheme::Https => "https",
-            },
+            scheme: call.scheme.as_str(),
             authority: host.and_then(|host| std::str::from_utf8(host.value).ok()).unwrap_or_default(),
             target: &call.target,
             route_at: route_at(product, &call.target),

@@ -12,7 +12,7 @@ use keymint_domain::id::{AppId, MerchantId};
 use keymint_domain::mode::Mode;
 use keymint_domain::request::{Header, RequestView};
 use keymint_domain::scheme::present::{Holder, Presented, present_with};
-use keymint_domain::scheme::{self, Context};
+use keymint_domain::scheme::{self, Context, Transport};
 use keymint_domain::seal::Keyring;
 use keymint_domain::time::UnixMs;
 use keymint_domain::verify::{self, Candidate, OwnerState, Verdict};
@@ -149,7 +149,8 @@ fn repeat(case: &Case<'_>) -> f64 {
 
 fn decide(case: &Case<'_>) -> bool {
     let Case { dialect, keyring, view, candidate } = case;
-    let context = Context { dialect, product: &candidate.product, view, keyring, now: NOW };
+    let context =
+        Context { dialect, product: &candidate.product, view, keyring, now: NOW, transport: Transport::default() };
     if gate::check_head(dialect, view).is_err() {
         return false;
     }

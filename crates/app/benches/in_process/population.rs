@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use keymint_app::App;
-use keymint_app::verify::Decision;
+use keymint_app::verify::{Decision, Way};
 use keymint_domain::request::{Header, RequestView};
 
 use crate::{cpu_ns, figure};
@@ -72,7 +72,7 @@ async fn random_decisions(app: &App, records: &[u8], [key_id_bytes, width]: [usi
                 client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             };
             app.check_head(product, &view).expect("the gate lets it in");
-            let decision = app.verify(product, &view, None).await;
+            let decision = app.verify(product, &view, Way::default()).await;
             assert!(matches!(decision, Decision::Allow(_)), "a good key was refused");
         }
         figures.push((cpu_ns() - begun) as f64 / DECISIONS as f64);

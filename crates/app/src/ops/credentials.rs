@@ -14,7 +14,7 @@ use keymint_domain::role::Act;
 use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
 use keymint_store::apps::App as AppRow;
-use keymint_store::credentials::{self, Slots, Stored};
+use keymint_store::credentials::{self, Seen, Slots, Stored};
 use keymint_store::error::StoreError;
 use keymint_store::merchants::Activation;
 use serde_json::json;
@@ -66,8 +66,8 @@ pub struct View {
     pub credential: Credential,
     /// Its state now.
     pub state: State,
-    /// When it last authenticated a request.
-    pub last_used_at: Option<UnixMs>,
+    /// What was seen of it.
+    pub seen: Seen,
 }
 
 /// What `issue` made, or had made before.
@@ -96,12 +96,12 @@ pub struct Revoked {
     pub seq: i64,
 }
 
-fn view(credential: Credential, last_used_at: Option<UnixMs>, now: UnixMs) -> View {
-    View { state: credential.state(now), credential, last_used_at }
+fn view(credential: Credential, seen: Seen, now: UnixMs) -> View {
+    View { state: credential.state(now), credential, seen }
 }
 
 fn view_stored(stored: Stored, now: UnixMs) -> View {
-    view(stored.credential, stored.last_used_at, now)
+    view(stored.credential, stored.seen, now)
 }
 
 fn product_of<'a>(app: &'a App, name: &str) -> Result<&'a Arc<Product>, OpError> {
@@ -189,7 +189,7 @@ pub async fn issue(
     let (subject, merchant) = (credential.key_id.clone(), Some(credential.merchant_id));
     let saying = Saying { action: "credential.issued", subject: &subject, merchant, detail };
     change.commit(saying, vec![subject.clone()]).await?;
-    Ok(Made { view: view(credential, None, now), secret: Some(issued.secret) })
+    Ok(Made { view: view(credential, Seen::default(), now), secret: Some(issued.secret) })
 }
 
 fn make(app: &App, product: &Product, owner: &AppRow, mode: Mode, now: UnixMs) -> Result<Issued, IssueError> {
@@ -365,7 +365,7 @@ pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Resu
     let merchant = Some(credential.merchant_id);
     let saying = Saying { action: "credential.changed", subject: key_id, merchant, detail };
     change.commit(saying, vec![key_id.to_owned()]).await?;
-    Ok(view(credential, stored.last_used_at, now))
+    Ok(view(credential, stored.seen, now))
 }
 
 fn ended() -> OpError {
@@ -417,8 +417,8 @@ pub async fn roll(
     let merchant = Some(previous.merchant_id);
     let saying = Saying { action: "credential.rolled", subject: key_id, merchant, detail };
     change.commit(saying, vec![key_id.to_owned(), successor.key_id.clone()]).await?;
-    let made = Made { view: view(successor, None, now), secret: Some(issued.secret) };
-    Ok(Rolled { made, previous: view(previous, stored.last_used_at, now) })
+    let made = Made { view: view(successor, Seen::default(), now), secret: Some(issued.secret) };
+    Ok(Rolled { made, previous: view(previous, stored.seen, now) })
 }
 
 fn not_moved(error: &MoveError) -> OpError {
@@ -451,7 +451,7 @@ pub async fn move_end(app: &App, actor: Actor, key_id: &str, seconds: u32) -> Re
     let (merchant, detail) = (Some(credential.merchant_id), json!({ "seconds": seconds }));
     let saying = Saying { action: "credential.end_moved", subject: key_id, merchant, detail };
     change.commit(saying, vec![key_id.to_owned()]).await?;
-    Ok(view(credential, stored.last_used_at, now))
+    Ok(view(credential, stored.seen, now))
 }
 
 /// Ends a credential. When this returns, no node accepts it for any request that arrives afterwards: it is committed to
@@ -474,7 +474,7 @@ pub async fn revoke(
     if let Revocation::Before { at } = credential.revoke(now, reason, note.clone()) {
         let seq = change.seq() - 1;
         change.settle().await?;
-        return Ok(Revoked { view: view(credential, stored.last_used_at, now), at, seq });
+        return Ok(Revoked { view: view(credential, stored.seen, now), at, seq });
     }
     store_changed(&mut change, app, &credential).await?;
     notices::live_key(app, &mut change, &credential, Became::Revoked).await?;
@@ -483,5 +483,5 @@ pub async fn revoke(
     let seq = change.seq();
     let saying = Saying { action: "credential.revoked", subject: key_id, merchant, detail };
     change.commit(saying, vec![key_id.to_owned()]).await?;
-    Ok(Revoked { view: view(credential, stored.last_used_at, now), at: now, seq })
+    Ok(Revoked { view: view(credential, stored.seen, now), at: now, seq })
 }

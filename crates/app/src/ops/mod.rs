@@ -9,6 +9,7 @@ pub mod companies;
 pub mod credentials;
 pub mod deliveries;
 pub mod domains;
+pub mod exposures;
 pub mod idempotency;
 pub mod input;
 pub mod mail_codes;

@@ -64,6 +64,8 @@ pub enum Became {
     Successor,
     /// It was revoked.
     Revoked,
+    /// It was shown where others could read it.
+    Exposed,
 }
 
 /// Writes to owners and admins what became of a key, where it is a live one.
@@ -79,14 +81,19 @@ pub async fn live_key(
     if credential.mode != Mode::Live {
         return Ok(());
     }
+    let roles = (credential.merchant_id, &[Role::Owner, Role::Admin][..]);
     let became = match became {
+        Became::Exposed => {
+            let text = say!("mail-exposed-text", key = credential.key_id, product = credential.product);
+            return write(app, change, roles, (say!("mail-exposed"), &text)).await;
+        }
         Became::Generated => "generated",
         Became::Successor => "successor",
         Became::Revoked => "revoked",
     };
     let subject = say!("mail-live-key", became = became);
     let text = say!("mail-live-key-text", key = credential.key_id, product = credential.product, became = became);
-    write(app, change, (credential.merchant_id, &[Role::Owner, Role::Admin]), (&subject, &text)).await
+    write(app, change, roles, (&subject, &text)).await
 }
 
 /// Writes that an endpoint was disabled because it failed: to the address that it names, else to the owners.

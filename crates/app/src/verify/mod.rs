@@ -12,7 +12,7 @@ use keymint_domain::gate;
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::RequestView;
-use keymint_domain::scheme::{self, Context, Proof};
+use keymint_domain::scheme::{self, Context, Proof, Transport};
 use keymint_domain::time::UnixMs;
 use keymint_domain::token::{self, TokenClaims, TokenUse};
 use keymint_domain::verify::{self, Candidate, Verdict};
@@ -21,6 +21,15 @@ use crate::App;
 use crate::limits::Rate;
 use crate::products::Product;
 use crate::verify::replay::Answer;
+
+/// The way by which a request came to its product.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Way {
+    /// The mode of the address, where that has one.
+    pub host_mode: Option<Mode>,
+    /// Who may have listened.
+    pub transport: Transport,
+}
 
 /// What was decided about a request.
 #[derive(Debug)]
@@ -92,9 +101,9 @@ impl App {
         gate::check_head(&product.dialect, view).map_err(|_| Denied::early(DenyReason::AmbiguousRequest))
     }
 
-    /// Decides about a whole request. `host_mode` is the mode of the address it came to, where that has one.
-    pub async fn verify(&self, product: &Product, view: &RequestView<'_>, host_mode: Option<Mode>) -> Decision {
-        match self.try_verify(product, view, host_mode).await {
+    /// Decides about a whole request.
+    pub async fn verify(&self, product: &Product, view: &RequestView<'_>, way: Way) -> Decision {
+        match self.try_verify(product, view, way).await {
             Ok(allowed) => Decision::Allow(allowed),
             Err(denied) => Decision::Deny(denied),
         }
@@ -107,7 +116,14 @@ impl App {
         if dialect.content_type.is_some() {
             return None;
         }
-        let context = Context { dialect, product: &product.name, view, keyring: &self.keyring, now: self.clock.now() };
+        let context = Context {
+            dialect,
+            product: &product.name,
+            view,
+            keyring: &self.keyring,
+            now: self.clock.now(),
+            transport: Transport::default(),
+        };
         let claim = scheme::find_claim(&context).ok().filter(|claim| claim.exchange.is_none())?;
         match claim.proof {
             Proof::Secret(_) | Proof::Token(_) | Proof::PublicKey => Some(claim.mode),
@@ -115,14 +131,16 @@ impl App {
         }
     }
 
-    async fn try_verify(
-        &self,
-        product: &Product,
-        view: &RequestView<'_>,
-        host_mode: Option<Mode>,
-    ) -> Result<Allowed, Denied> {
+    async fn try_verify(&self, product: &Product, view: &RequestView<'_>, way: Way) -> Result<Allowed, Denied> {
         let dialect = &*product.dialect;
-        let context = Context { dialect, product: &product.name, view, keyring: &self.keyring, now: self.clock.now() };
+        let context = Context {
+            dialect,
+            product: &product.name,
+            view,
+            keyring: &self.keyring,
+            now: self.clock.now(),
+            transport: way.transport,
+        };
         check_body(&context)?;
         let claim = scheme::find_claim(&context)
             .map_err(|refusal| Denied { scheme: refusal.scheme, ..Denied::early(refusal.reason) })?;
@@ -130,7 +148,7 @@ impl App {
             gate::check_body(dialect, view.body).map_err(|_| Denied::early(DenyReason::AmbiguousRequest))?;
         }
         let scheme = Some(claim.scheme);
-        if host_mode.is_some_and(|mode| mode != claim.mode) {
+        if way.host_mode.is_some_and(|mode| mode != claim.mode) {
             return Err(Denied { scheme, ..Denied::early(DenyReason::WrongMode) });
         }
         let found = self.candidate(&claim.key_id).await;
@@ -159,6 +177,9 @@ impl App {
             (None, Some(candidate)) => candidate,
             (Some(reason), known) => {
                 let candidate = known.filter(|_| reason != DenyReason::UnknownKey);
+                if reason == DenyReason::InsecureTransport && claim.proof.shows_secret() {
+                    self.exposures.note(&claim.key_id);
+                }
                 return Err(Denied { scheme, candidate, ..Denied::early(reason) });
             }
             (None, None) => return Err(Denied { scheme, ..Denied::early(DenyReason::UnknownKey) }),

@@ -15,7 +15,7 @@ use keymint_app::post::PostOffice;
 use keymint_app::products::{Products, load_dialects};
 use keymint_app::store_types::{Activation, Merchant};
 use keymint_app::telemetry::TelemetryConfig;
-use keymint_app::verify::Decision;
+use keymint_app::verify::{Decision, Way};
 use keymint_app::{App, Parts, StartError};
 use keymint_domain::credential::RevokeReason;
 use keymint_domain::id::{AppId, MerchantId};
@@ -339,7 +339,7 @@ impl Arrival {
             client_ip: self.client_ip,
         };
         let product = app.products.find(&self.product).expect("a product");
-        match app.verify(product, &view, None).await {
+        match app.verify(product, &view, Way::default()).await {
             Decision::Allow(_) => Ok(()),
             Decision::Deny(denied) => Err(denied.reason),
         }

@@ -65,7 +65,7 @@ pub async fn decisions_arrive_with_whose_they_were(it: TestDb) {
     assert_eq!(of_app.expect("it reads").len(), 2501);
     // Only what was accepted counts as a use.
     let seen = credentials::find(&house.app, OPERATOR, &key.key_id).await.expect("it is there");
-    assert_eq!(seen.last_used_at, Some(UnixMs(START.0 + 2499)));
+    assert_eq!(seen.seen.last_used_at, Some(UnixMs(START.0 + 2499)));
     assert_eq!(house.app.metrics.log.lost.get(), 0);
 }
 

@@ -3,6 +3,7 @@
 
 mod apps;
 mod audit;
+mod exposures;
 mod house;
 mod idempotency;
 mod letters;
@@ -62,6 +63,8 @@ keymint_testkit::on_both! {
         nobody_changes_their_own_role_and_one_owner_stays,
         what_is_needed_again_after_a_quarter_of_an_hour,
         an_edited_account_membership_session_or_invitation_is_worth_nothing,;
+    exposures:
+        an_exposed_key_is_flagged_once_and_those_who_can_roll_it_hear_of_it,;
     letters:
         a_letter_is_kept_for_thirty_days_and_then_deleted,;
     mail_codes:

@@ -24,6 +24,7 @@ mod quotas;
 mod rates;
 mod sandboxes;
 mod team;
+mod tls;
 mod transactions;
 mod verify_api;
 mod webhooks;

@@ -465,6 +465,10 @@ fn fill_in_upstream(
             by_reason.entry((reason, None)).or_insert(Answer { status, body });
         }
     }
+    // Both say: these credentials are good, and not from there.
+    if let Some(answer) = by_reason.get(&(DenyReason::IpNotAllowed, None)).cloned() {
+        by_reason.entry((DenyReason::InsecureTransport, None)).or_insert(answer);
+    }
 }
 
 fn check_errors(raw: &RawErrors) -> Result<Answers, Problem> {

@@ -63,6 +63,16 @@ pub enum Proof<'a> {
     PublicKey,
 }
 
+impl Proof<'_> {
+    /// Whether whoever reads the request has the secret. A token is none: it ends by itself, and with its credential.
+    pub fn shows_secret(&self) -> bool {
+        match self {
+            Self::Secret(_) => true,
+            Self::Signed { .. } | Self::Message { .. } | Self::Token(_) | Self::PublicKey => false,
+        }
+    }
+}
+
 /// A secret as presented: borrowed from a header or decoded; wiped where it was copied.
 pub enum Presented<'a> {
     /// Straight from a header.
@@ -103,6 +113,18 @@ pub struct Context<'a> {
     pub keyring: &'a Keyring,
     /// The moment.
     pub now: UnixMs,
+    /// Who may have listened.
+    pub transport: Transport,
+}
+
+/// Whether what a request shows was seen by others on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// It came under TLS, or on a way that the operator answers for.
+    #[default]
+    Private,
+    /// It came over plain HTTP: whoever sat on the way has read it.
+    Open,
 }
 
 /// The longest `Authorization` field that is read. Bytes.

@@ -18,7 +18,7 @@ use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::replay::Spend;
 use keymint_domain::request::{Header, RequestView};
-use keymint_domain::scheme::{self, Context};
+use keymint_domain::scheme::{self, Context, Transport};
 use keymint_domain::seal::Keyring;
 use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
@@ -331,7 +331,14 @@ impl World {
         if let Err(fault) = gate::check_head(self.dialect, view) {
             return Outcome::Gated(fault);
         }
-        let context = Context { dialect: self.dialect, product: PRODUCT, view, keyring: keyring(), now: self.now };
+        let context = Context {
+            dialect: self.dialect,
+            product: PRODUCT,
+            view,
+            keyring: keyring(),
+            now: self.now,
+            transport: Transport::default(),
+        };
         let claim = match scheme::find_claim(&context) {
             Ok(claim) => claim,
             Err(refusal) => return Outcome::Denied(refusal.reason, refusal.scheme),

@@ -69,7 +69,7 @@ pub async fn credentials_come_back_as_they_went_in(it: TestDb) {
         let found = find(&it.db, &wanted.key_id).await.expect("it is there");
         assert_eq!(shown(&found.credential), shown(wanted));
         assert!(found.credential.secret == wanted.secret, "the secret is another");
-        assert_eq!((found.slot, found.row_check, found.last_used_at), (slot, check, None));
+        assert_eq!((found.slot, found.row_check, found.seen.last_used_at), (slot, check, None));
         assert_eq!((found.app_is_enabled, found.activation), (true, Activation::Pending));
     }
     assert!(find(&it.db, "km_test_9").await.is_none());
@@ -234,7 +234,8 @@ pub async fn credentials_are_listed_with_their_owners_and_their_last_use(it: Tes
     tx.commit().await.expect("it commits");
     let mut conn = it.db.read().await.expect("a connection");
     let listed = credentials::list(&mut conn, ids(1).app, "", 100).await.expect("it reads");
-    let seen: Vec<_> = listed.iter().map(|stored| (stored.credential.key_id.as_str(), stored.last_used_at)).collect();
+    let seen: Vec<_> =
+        listed.iter().map(|stored| (stored.credential.key_id.as_str(), stored.seen.last_used_at)).collect();
     assert_eq!(seen, [("km_test_1", None), ("km_test_2", Some(UnixMs(7))), ("km_test_3", None)]);
     assert!(listed.iter().all(|stored| !stored.app_is_enabled && stored.activation == Activation::Approved));
     let above = listed[0].credential.id.to_string();

@@ -216,7 +216,7 @@ pub async fn only_what_was_allowed_is_a_use(it: TestDb) {
     let key = candidate(1, 1, Mode::Test);
     let last_used = async || {
         let mut conn = it.db.read().await.expect("a connection");
-        credentials::find(&mut conn, "km_test_1").await.expect("it reads").expect("it is there").last_used_at
+        credentials::find(&mut conn, "km_test_1").await.expect("it reads").expect("it is there").seen.last_used_at
     };
     store(&it.db, [(Some(&key), line(1)), (None, line(4))]).await;
     assert_eq!(last_used().await, None);

@@ -73,6 +73,8 @@ pub struct CredentialView {
     revoke_reason: Option<&'static str>,
     /// When it last authenticated a request.
     last_used_at: Option<String>,
+    /// When its secret was first sent over plain HTTP, where others can have read it: roll it.
+    exposed_at: Option<String>,
     /// Its scopes.
     scopes: Vec<String>,
     /// Its addresses.
@@ -82,7 +84,7 @@ pub struct CredentialView {
 }
 
 fn view(view: View) -> CredentialView {
-    let View { credential, state, last_used_at } = view;
+    let View { credential, state, seen } = view;
     let (ends_at, revoked_at, revoke_reason) = match &credential.status {
         Status::Active => (None, None, None),
         Status::Retiring { ends_at } => (Some(*ends_at), None, None),
@@ -101,7 +103,8 @@ fn view(view: View) -> CredentialView {
         ends_at: ends_at.map(rfc3339),
         revoked_at: revoked_at.map(rfc3339),
         revoke_reason,
-        last_used_at: last_used_at.map(rfc3339),
+        last_used_at: seen.last_used_at.map(rfc3339),
+        exposed_at: seen.exposed_at.map(rfc3339),
         scopes: texts(&credential.restrictions.scopes),
         allowed_ips: credential.restrictions.allowed_ips.iter().map(ToString::to_string).collect(),
         allowed_origins: texts(&credential.restrictions.allowed_origins),

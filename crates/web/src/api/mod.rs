@@ -15,7 +15,8 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use keymint_app::App;
 use keymint_domain::id::RequestId;
@@ -29,6 +30,8 @@ use utoipa_axum::routes;
 
 use error::{ApiError, Pending};
 
+use crate::arrival::{Ambiguous, Arrival, Proxies, UrlScheme};
+use crate::console::Client;
 use crate::pages;
 
 /// Largest body of a management call. Bytes.
@@ -130,7 +133,7 @@ pub fn openapi_text() -> String {
 }
 
 /// Everything on the console listener. Layers run from the last added to the first.
-pub fn router(app: App) -> Router {
+pub fn router(app: App, front: Front) -> Router {
     let (api, document) = described().split_for_parts();
     let text: &'static str = Box::leak(serde_json::to_string(&document).unwrap_or_default().into_boxed_str());
     let page: &'static str = Box::leak(docs::page(&document).into_boxed_str());
@@ -144,19 +147,52 @@ pub fn router(app: App) -> Router {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(app.clone(), outermost))
+        .layer(middleware::from_fn_with_state((app.clone(), front), outermost))
         .with_state(app)
+}
+
+/// Runs the rest, which is told who the client is.
+async fn known(arrival: Result<Arrival, Ambiguous>, mut request: Request, next: Next) -> Response {
+    let Ok(arrival) = arrival else {
+        let detail = "What the proxy says of the client can be read in more than one way.";
+        return ApiError::new(StatusCode::BAD_REQUEST, "ambiguous_request", detail).into_response();
+    };
+    request.extensions_mut().insert(Client::of(arrival.address));
+    next.run(request).await
 }
 
 fn html(page: &'static str) -> Response {
     ([(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
 }
 
-/// Gives each request an id, finishes problems, and sets the headers that every answer has.
-async fn outermost(State(app): State<App>, request: Request, next: Next) -> Response {
+/// What stands before the console.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// The proxies that are believed.
+    pub proxies: Proxies,
+    /// Where people open it, where that is told.
+    pub console_url: Option<String>,
+}
+
+impl Front {
+    /// Whether browsers reach the console by https: they are told never to come another way.
+    fn is_https(&self, arrival: Arrival) -> bool {
+        let is_url_https = self.console_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+        arrival.scheme == UrlScheme::Https || is_url_https
+    }
+}
+
+/// A year, which is what browsers ask for at least (T133; RFC 6797). Not for names below this one: they may be others'.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Gives each request an id and the client that it is from, finishes problems, and sets the headers that every answer
+/// has.
+async fn outermost(State((app, front)): State<(App, Front)>, request: Request, next: Next) -> Response {
     let request_id =
         RequestId::fresh(app.clock.now(), &*app.entropy).map_or_else(|_| String::new(), |id| id.to_string());
-    let response = next.run(request).await;
+    let received = request.extensions().get::<Arrival>().copied();
+    let arrival = received.ok_or(Ambiguous).and_then(|received| front.proxies.arrival(received, request.headers()));
+    let response = known(arrival, request, next).await;
     tracing::debug!(request_id, status = response.status().as_u16(), "answered");
     let pending = response.extensions().get::<Pending>().cloned();
     let mut response = match pending {
@@ -170,6 +206,9 @@ async fn outermost(State(app): State<App>, request: Request, next: Next) -> Resp
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert("x-request-id", value);
+    }
+    if arrival.is_ok_and(|arrival| front.is_https(arrival)) {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -21,16 +21,18 @@ use keymint_app::products::Product;
 use keymint_app::request_log::{Record, redact};
 use keymint_app::telemetry::Trace;
 use keymint_app::upstream::Upstream;
-use keymint_app::verify::{Allowed, Decision, Denied};
+use keymint_app::verify::{Allowed, Decision, Denied, Way};
 use keymint_domain::dialect::answer::SchemeName;
 use keymint_domain::id::RequestId;
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::{Header, RequestView};
+use keymint_domain::scheme::Transport;
 use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 use memchr::memchr2;
 
+use crate::arrival::{Ambiguous, Arrival, Proxies, UrlScheme};
 use crate::asked::known_method;
 use crate::body::{self, BodyFault, BodyLimits};
 use crate::listener::{Peer, Service};
@@ -51,6 +53,26 @@ const AMBIGUOUS: &str = r#"{"error":{"code":"ambiguous_request","message":"The r
 /// The id under which support finds a request.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Whom the gateway believes, and what it takes over plain HTTP.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The proxies in front of it.
+    pub proxies: Proxies,
+    /// Whether live credentials may come over plain HTTP from this machine.
+    pub live_over_plain_http: bool,
+}
+
+impl Policy {
+    /// Who may have listened to a request that came like this.
+    fn transport(&self, arrival: Arrival) -> Transport {
+        let is_excused = self.live_over_plain_http && arrival.address.to_canonical().is_loopback();
+        match arrival.scheme {
+            UrlScheme::Https => Transport::Private,
+            UrlScheme::Http if is_excused => Transport::Private,
+            UrlScheme::Http => Transport::Open,
+        }
+    }
+}
 /// W3C Trace Context, section 3.2.
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -58,6 +80,7 @@ static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub struct Gateway {
     app: App,
     proxy: Proxy,
+    policy: Policy,
     numbers: Cell<u128>,
 }
 
@@ -90,6 +113,8 @@ struct Addressed<'a> {
     product: &'a Arc<Product>,
     route_at: usize,
     host_mode: Option<Mode>,
+    /// How the request came.
+    arrival: Result<Arrival, Ambiguous>,
 }
 
 /// What becomes of a request once it was decided about.
@@ -110,11 +135,11 @@ struct Arrived {
 
 impl Gateway {
     /// A gateway over an app.
-    pub fn new(app: App) -> Self {
+    pub fn new(app: App, policy: Policy) -> Self {
         let mut seed = [0_u8; 16];
         // Ids are names: if there is no randomness now, they repeat those of another thread at worst.
         let _ = app.entropy.fill(&mut seed);
-        Self { proxy: Proxy::new(&app), app, numbers: Cell::new(u128::from_be_bytes(seed)) }
+        Self { proxy: Proxy::new(&app), policy, app, numbers: Cell::new(u128::from_be_bytes(seed)) }
     }
 
     fn next_id(&self, now: UnixMs) -> RequestId {
@@ -132,14 +157,15 @@ impl Gateway {
         Some(trace)
     }
 
-    fn address(&self, authority: &str, target: &str) -> Option<Addressed<'_>> {
-        if let Some((product, mode)) = self.app.products.find_host(authority) {
-            return Some(Addressed { product, route_at: 0, host_mode: Some(*mode) });
+    fn address(&self, headers: &HeaderMap, target: &str, peer: &Peer) -> Option<Addressed<'_>> {
+        let arrival = self.policy.proxies.arrival(peer.arrival, headers);
+        if let Some((product, mode)) = self.app.products.find_host(authority(headers)) {
+            return Some(Addressed { product, route_at: 0, host_mode: Some(*mode), arrival });
         }
         let behind = target.strip_prefix('/')?;
         let end = memchr2(b'/', b'?', behind.as_bytes()).unwrap_or(behind.len());
         let product = self.app.products.find(behind.get(..end)?)?;
-        Some(Addressed { product, route_at: end + 1, host_mode: None })
+        Some(Addressed { product, route_at: end + 1, host_mode: None, arrival })
     }
 
     /// Decides about a request, and has it answered. Gives what the log says of its head, too.
@@ -147,7 +173,7 @@ impl Gateway {
         let Arrived { parts, body, request_id, upgrade } = arrived;
         let heard = self.proxy.heard();
         let step = self.decide(addressed, &parts, body, peer).await;
-        let http::request::Parts { method, uri, headers, .. } = parts;
+        let http::request::Parts { method, uri, version, headers, .. } = parts;
         let outcome = match step {
             Step::Done(outcome) => outcome,
             Step::Forward(upstream, Allowed { candidate, scheme, token_ends_at, rate, .. }, body) => {
@@ -162,6 +188,8 @@ impl Gateway {
                     route_at: addressed.route_at,
                     headers,
                     body,
+                    version,
+                    arrival: addressed.arrival.unwrap_or(peer.arrival),
                     peer,
                     request_id,
                     upgrade,
@@ -192,18 +220,20 @@ impl Gateway {
         peer: &Peer,
     ) -> Step<'a> {
         let product = &**addressed.product;
+        let refused = |reason| Step::Done(Outcome::refused(product, reason).closing());
+        let Ok(arrival) = addressed.arrival else { return refused(DenyReason::AmbiguousRequest) };
         let headers = fields(&parts.headers);
         let mut view = RequestView {
             method: parts.method.as_str(),
-            scheme: "http",
+            scheme: arrival.scheme.as_str(),
             authority: authority(&parts.headers),
             target: target(&parts.uri),
             route_at: addressed.route_at,
             headers: &headers,
             body: &[],
-            client_ip: peer.address,
+            client_ip: arrival.address,
         };
-        let refused = |reason| Step::Done(Outcome::refused(product, reason).closing());
+        let way = Way { host_mode: addressed.host_mode, transport: self.policy.transport(arrival) };
         if peer.fault.load(Ordering::Relaxed) {
             return refused(DenyReason::AmbiguousRequest);
         }
@@ -218,7 +248,7 @@ impl Gateway {
             if announced(&parts.headers).is_some_and(|length| length > proxy::upload_bytes_max(product, upstream)) {
                 return refused(DenyReason::BodyTooLarge);
             }
-            return match self.app.verify(product, &view, addressed.host_mode).await {
+            return match self.app.verify(product, &view, way).await {
                 Decision::Deny(denied) => Step::Done(Outcome::denied(product, denied).closing()),
                 Decision::Allow(allowed) => Step::Forward(upstream, allowed.beside(arrived), Inbound::Streamed(body)),
             };
@@ -231,7 +261,7 @@ impl Gateway {
             return refused(DenyReason::AmbiguousRequest);
         }
         view.body = &bytes;
-        let allowed = match self.app.verify(product, &view, addressed.host_mode).await {
+        let allowed = match self.app.verify(product, &view, way).await {
             Decision::Deny(denied) => return Step::Done(Outcome::denied(product, denied)),
             Decision::Allow(allowed) => allowed.beside(arrived),
         };
@@ -336,7 +366,7 @@ impl Service for Gateway {
         if parts.headers.get(EXPECT).is_some_and(|expect| !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
             return reply::closing(reply::empty(StatusCode::EXPECTATION_FAILED));
         }
-        let Some(addressed) = self.address(authority(&parts.headers), target(&parts.uri)) else {
+        let Some(addressed) = self.address(&parts.headers, target(&parts.uri), peer) else {
             let is_faulty = peer.fault.load(Ordering::Relaxed);
             let (status, body) = if is_faulty { (400, AMBIGUOUS) } else { (404, NO_PRODUCT) };
             return reply::closing(reply::json(status, body));
@@ -358,7 +388,7 @@ impl Service for Gateway {
             reason,
             scheme,
             status: response.status().as_u16(),
-            client_ip: peer.address,
+            client_ip: addressed.arrival.unwrap_or(peer.arrival).address,
             duration_us: watch.map_or(0, |watch| watch.elapsed_us()),
             trace,
         };

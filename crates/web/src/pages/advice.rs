@@ -25,6 +25,7 @@ fn named(reason: DenyReason) -> &'static str {
         DenyReason::Revoked => say!("reason-revoked"),
         DenyReason::Expired => say!("reason-expired"),
         DenyReason::WrongMode => say!("reason-wrong-mode"),
+        DenyReason::InsecureTransport => say!("reason-insecure-transport"),
         DenyReason::IpNotAllowed => say!("reason-ip-not-allowed"),
         DenyReason::OriginNotAllowed => say!("reason-origin-not-allowed"),
         DenyReason::ScopeMissing => say!("reason-scope-missing"),
@@ -65,6 +66,7 @@ pub fn advice(reason: &str) -> &'static str {
         DenyReason::Revoked => say!("advice-revoked"),
         DenyReason::Expired => say!("advice-expired"),
         DenyReason::WrongMode => say!("advice-wrong-mode"),
+        DenyReason::InsecureTransport => say!("advice-insecure-transport"),
         DenyReason::IpNotAllowed => say!("advice-ip-not-allowed"),
         DenyReason::OriginNotAllowed => say!("advice-origin-not-allowed"),
         DenyReason::ScopeMissing => say!("advice-scope-missing"),
@@ -103,7 +105,10 @@ pub fn fix(reason: &str, app_id: &str, mode: &str) -> Option<Fix> {
     match DenyReason::parse(reason)? {
         DenyReason::WrongSecret | DenyReason::UnknownKey => keys(say!("advice-fix-compare-key")),
         DenyReason::Revoked | DenyReason::Expired => keys(say!("advice-fix-generate")),
-        DenyReason::WrongMode | DenyReason::WrongApp | DenyReason::MerchantSuspended => keys(say!("advice-fix-keys")),
+        DenyReason::WrongMode
+        | DenyReason::WrongApp
+        | DenyReason::MerchantSuspended
+        | DenyReason::InsecureTransport => keys(say!("advice-fix-keys")),
         DenyReason::IpNotAllowed | DenyReason::OriginNotAllowed | DenyReason::ScopeMissing => {
             keys(say!("advice-fix-key"))
         }

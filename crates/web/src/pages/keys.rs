@@ -37,6 +37,8 @@ struct KeyLine {
     created_on: String,
     last_used_at: String,
     last_used: String,
+    exposed_at: String,
+    exposed: String,
 }
 
 #[derive(Template)]
@@ -106,8 +108,10 @@ fn line(view: View) -> KeyLine {
         ends_on,
         created_at: rfc3339(view.credential.created_at),
         created_on: day(view.credential.created_at),
-        last_used_at: view.last_used_at.map(rfc3339).unwrap_or_default(),
-        last_used: view.last_used_at.map_or_else(|| say!("common-never").to_owned(), minute),
+        last_used_at: view.seen.last_used_at.map(rfc3339).unwrap_or_default(),
+        last_used: view.seen.last_used_at.map_or_else(|| say!("common-never").to_owned(), minute),
+        exposed_at: view.seen.exposed_at.map(rfc3339).unwrap_or_default(),
+        exposed: view.seen.exposed_at.map(minute).unwrap_or_default(),
         name: view.credential.name.unwrap_or_default(),
         key_id: view.credential.key_id,
     }

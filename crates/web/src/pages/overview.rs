@@ -229,7 +229,7 @@ fn reasons(traffic: &Traffic, app_id: &str, mode: &str) -> Vec<Reason> {
 /// What brings an app to its first call, in order; empty once it is there.
 fn steps(keys: &[View], may_manage: bool, app_id: &str) -> Vec<Step> {
     let has_key = keys.iter().any(|key| key.state == KeyState::Active);
-    let has_called = keys.iter().any(|key| key.last_used_at.is_some());
+    let has_called = keys.iter().any(|key| key.seen.last_used_at.is_some());
     if has_called || !may_manage {
         return Vec::new();
     }

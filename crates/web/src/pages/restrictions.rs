@@ -16,7 +16,8 @@ use serde::Deserialize;
 use super::keys::{gate, own_key, state_words, tone};
 use super::proof::{Given, Waiting};
 use super::session::{SignedIn, Visitor};
-use super::{Frame, Problem, day, in_form, page};
+use super::{Frame, Problem, day, in_form, minute, page};
+use crate::api::extract::rfc3339;
 
 #[derive(Template)]
 #[template(path = "restrictions.html")]
@@ -27,6 +28,8 @@ struct RestrictionsPage {
     mode: &'static str,
     status: &'static str,
     tone: &'static str,
+    exposed_at: String,
+    exposed: String,
     may_manage: bool,
     form: RestrictionsForm,
     field: &'static str,
@@ -106,6 +109,8 @@ fn shown(
         mode: credential.mode.as_str(),
         status: state_words(view.state),
         tone: tone(view.state),
+        exposed_at: view.seen.exposed_at.map(rfc3339).unwrap_or_default(),
+        exposed: view.seen.exposed_at.map(minute).unwrap_or_default(),
         may_manage: !matches!(manage, Err(OpError::Forbidden)),
         form,
         field,

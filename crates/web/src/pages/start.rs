@@ -175,7 +175,7 @@ async fn newest(app: &App, actor: Actor, id: AppId, key_id: &str) -> Result<Opti
 async fn look(app: &App, actor: Actor, id: AppId, asked: &StartQuery) -> Result<(Vec<View>, Arrival), OpError> {
     let chosen = |keys: &[View]| {
         let named = keys.iter().find(|key| key.credential.key_id == asked.key);
-        named.or_else(|| keys.first()).map(|key| (key.credential.key_id.clone(), key.last_used_at))
+        named.or_else(|| keys.first()).map(|key| (key.credential.key_id.clone(), key.seen.last_used_at))
     };
     let mut arrival =
         Arrival { app_id: id.to_string(), key_id: String::new(), state: "none", call: None, last_used: String::new() };

@@ -4,16 +4,17 @@
 //! A name that holds anything but letters, digits and `-` does not go either: CGI and its heirs read `X_Keymint_Key`,
 //! `X.Keymint.Key` and `X-Keymint-Key` as one (T88).
 
-use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE, VIA};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Version};
 use keymint_domain::dialect::Dialect;
 use keymint_domain::gate::CREDENTIAL_HEADERS;
 use keymint_domain::mode::Mode;
 use keymint_domain::verify::Candidate;
+
+use crate::arrival::Arrival;
 
 /// Most names in `Connection`.
 const CONNECTION_OPTIONS_MAX: usize = 16;
@@ -33,8 +34,9 @@ static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto"
 static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Who we are to the next on the way (RFC 9110 section 7.6.3).
-static PSEUDONYM: HeaderValue = HeaderValue::from_static("1.1 keymint");
+/// Who we are to the next on the way, behind the version that the request came in (RFC 9110 section 7.6.3).
+static VIA_HTTP1: HeaderValue = HeaderValue::from_static("1.1 keymint");
+static VIA_HTTP2: HeaderValue = HeaderValue::from_static("2.0 keymint");
 
 /// A request that names, as belonging to its connection, a field that decides what the request means: one reader drops
 /// the field, another does not.
@@ -51,6 +53,8 @@ pub struct Told<'a> {
     pub prefix: Option<&'a str>,
     /// The identity token.
     pub identity: Option<HeaderValue>,
+    /// The version that it came in.
+    pub version: Version,
     /// Whether the client's `Host` goes on as it is.
     pub keep_host: bool,
 }
@@ -65,13 +69,14 @@ pub struct Introduction {
     app: HeaderValue,
     key: HeaderValue,
     scopes: HeaderValue,
+    arrival: Arrival,
     client_ip: HeaderValue,
     mode: Mode,
 }
 
 impl Introduction {
-    /// For a credential and a client.
-    pub fn new(candidate: &Arc<Candidate>, client_ip: IpAddr) -> Self {
+    /// For a credential, and a client that came like this.
+    pub fn new(candidate: &Arc<Candidate>, arrival: Arrival) -> Self {
         let scopes = candidate.restrictions.as_deref().map_or(String::new(), |found| found.scopes.join(" "));
         Self {
             candidate: Arc::downgrade(candidate),
@@ -79,14 +84,16 @@ impl Introduction {
             app: value(candidate.app_id.to_string().into()),
             key: value(Bytes::copy_from_slice(candidate.key_id.as_bytes())),
             scopes: value(scopes.into()),
-            client_ip: value(client_ip.to_string().into()),
+            arrival,
+            client_ip: value(arrival.address.to_string().into()),
             mode: candidate.mode,
         }
     }
 
-    /// Whether it is for this record: not only this key id, since scopes change.
-    pub fn is_of(&self, candidate: &Arc<Candidate>) -> bool {
-        std::ptr::eq(self.candidate.as_ptr(), Arc::as_ptr(candidate))
+    /// Whether it is for this record, not only this key id, since scopes change, and for a client that came like this: a
+    /// proxy's connection carries those of many.
+    pub fn is_of(&self, candidate: &Arc<Candidate>, arrival: Arrival) -> bool {
+        std::ptr::eq(self.candidate.as_ptr(), Arc::as_ptr(candidate)) && self.arrival == arrival
     }
 }
 
@@ -115,14 +122,14 @@ pub fn to_upstream(client: &HeaderMap, dialect: &Dialect, told: Told<'_>) -> Res
 
 /// Adds the fields that are ours. `Host` is the pool's, which knows the address, unless the client's goes on.
 fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<&HeaderValue>) {
-    let Introduction { merchant, app, key, scopes, client_ip, mode, .. } = told.introduction;
+    let Introduction { merchant, app, key, scopes, arrival, client_ip, mode, .. } = told.introduction;
     headers.insert(&MERCHANT, merchant.clone());
     headers.insert(&APP, app.clone());
     headers.insert(&KEY, key.clone());
     headers.insert(&MODE, HeaderValue::from_static(mode.as_str()));
     headers.insert(&SCOPES, scopes.clone());
     headers.insert(&FORWARDED_FOR, client_ip.clone());
-    headers.insert(&FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(&FORWARDED_PROTO, HeaderValue::from_static(arrival.scheme.as_str()));
     headers.insert(&REQUEST_ID, told.request_id);
     if let Some(host) = host {
         headers.insert(&FORWARDED_HOST, host.clone());
@@ -136,7 +143,8 @@ fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<&HeaderValue>) {
     if let Some(identity) = told.identity {
         headers.insert(&IDENTITY, identity);
     }
-    headers.append(VIA, PSEUDONYM.clone());
+    let via = if told.version == Version::HTTP_2 { &VIA_HTTP2 } else { &VIA_HTTP1 };
+    headers.append(VIA, via.clone());
 }
 
 fn value(bytes: Bytes) -> HeaderValue {

@@ -32,6 +32,7 @@ pub use download::Download;
 pub use flights::Heard;
 pub use headers::{Introduction, asks_for_websocket};
 
+use crate::arrival::Arrival;
 use crate::gateway::BODY_DEADLINE_MS;
 use crate::listener::Peer;
 use crate::reply::{self, Body, Response};
@@ -84,6 +85,10 @@ pub struct Call<'a> {
     pub headers: HeaderMap,
     /// The body.
     pub body: Inbound,
+    /// The version that it came in.
+    pub version: Version,
+    /// How it came.
+    pub arrival: Arrival,
     /// The connection it came on.
     pub peer: &'a Rc<Peer>,
     /// Its id.
@@ -206,14 +211,15 @@ fn head(call: &Call<'_>, identity: Option<HeaderValue>, is_websocket: bool) -> R
     let uri = if takes_off { inside_uri(inside).ok_or(DenyReason::AmbiguousRequest)? } else { call.uri.clone() };
     let mut introduced = call.peer.introduction.borrow_mut();
     let introduction = match &mut *introduced {
-        Some(known) if known.is_of(call.candidate) => known,
-        other => other.insert(Introduction::new(call.candidate, call.peer.address)),
+        Some(known) if known.is_of(call.candidate, call.arrival) => known,
+        other => other.insert(Introduction::new(call.candidate, call.arrival)),
     };
     let told = Told {
         introduction,
         request_id: call.request_id.clone(),
         prefix: takes_off.then_some(prefix),
         identity,
+        version: call.version,
         keep_host: config.keep_host,
     };
     let headers = headers::to_upstream(&call.headers, &call.product.dialect, told);

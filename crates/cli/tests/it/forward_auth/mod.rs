@@ -29,7 +29,7 @@ struct Stand {
 }
 
 impl Stand {
-    fn of(kind: Kind, product: &str) -> Self {
+    fn of(kind: Kind, product: &'static str) -> Self {
         let question_port = free_ports();
         let mut listen = "client_ip_header = \"x-keymint-client-ip\"\n".to_owned();
         if kind == Kind::EnvoyGrpc {

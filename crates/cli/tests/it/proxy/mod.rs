@@ -12,10 +12,10 @@ mod tokens;
 use keymint_testkit::{Dev, Key, Reply, Request, Upstream};
 
 /// A Keymint whose products have an upstream behind test credentials, with more settings for it.
-fn behind(products: &[&str], upstreams: &[&Upstream], settings: &str) -> Dev {
+fn behind(products: &[&'static str], upstreams: &[&Upstream], settings: &str) -> Dev {
     let addresses: Vec<String> = upstreams.iter().map(|upstream| format!("\"{}\"", upstream.url())).collect();
     let table = format!("[product.upstream_test]\naddresses = [{}]\n{settings}", addresses.join(", "));
-    let products: Vec<(&str, String)> = products.iter().map(|product| (*product, table.clone())).collect();
+    let products: Vec<(&'static str, String)> = products.iter().map(|product| (*product, table.clone())).collect();
     Dev::serve_products(env!("CARGO_BIN_EXE_keymint"), &products)
 }
 

@@ -3,7 +3,7 @@
 use keymint_domain::dialect::answer::SchemeName;
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
-use keymint_domain::scheme::{Context, Proof, find_claim};
+use keymint_domain::scheme::{Context, Proof, Transport, find_claim};
 
 use crate::fixture::{
     Key, NOW, Outcome, PRODUCT, Request, SeededEntropy, World, base64, dialect, hex, key, keyring, known_key,
@@ -235,7 +235,14 @@ fn every_flipped_bit_of_the_field_is_refused() {
 fn the_first_colon_divides() {
     let request = call(basic(format!("{ID}:a:b:")));
     request.see(|view| {
-        let context = Context { dialect: dialect("razorpay"), product: PRODUCT, view, keyring: keyring(), now: NOW };
+        let context = Context {
+            dialect: dialect("razorpay"),
+            product: PRODUCT,
+            view,
+            keyring: keyring(),
+            now: NOW,
+            transport: Transport::default(),
+        };
         let claim = find_claim(&context).unwrap_or_else(|refusal| panic!("{refusal:?}"));
         assert_eq!((&*claim.key_id, claim.mode), (ID, Mode::Test));
         let Proof::Secret(presented) = &claim.proof else { panic!("a secret") };

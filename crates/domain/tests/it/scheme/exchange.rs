@@ -5,7 +5,7 @@ use keymint_domain::gate::GateFault;
 use keymint_domain::id::AppId;
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
-use keymint_domain::scheme::{Context, find_claim};
+use keymint_domain::scheme::{Context, Transport, find_claim};
 use keymint_domain::time::UnixMs;
 use keymint_domain::token::{TokenClaims, TokenUse, mint};
 use keymint_domain::verify::OwnerState;
@@ -52,7 +52,14 @@ fn keys_in_the_body_buy_tokens_under_either_documented_name() {
         let body = format!(r#"{{ "{name}": "{}", "secretKey": "{}", "other": 1 }}"#, key.id(), key.secret);
         assert_eq!(world.see(&exchange(&key, &body)), Outcome::Allowed, "{name}");
         exchange(&key, &body).see(|view| {
-            let context = Context { dialect: world.dialect, product: PRODUCT, view, keyring: keyring(), now: NOW };
+            let context = Context {
+                dialect: world.dialect,
+                product: PRODUCT,
+                view,
+                keyring: keyring(),
+                now: NOW,
+                transport: Transport::default(),
+            };
             let claim = find_claim(&context).unwrap_or_else(|refusal| panic!("{refusal:?}"));
             let sold = claim.exchange.expect("the call sells tokens");
             assert_eq!((sold.status, sold.access_seconds, sold.refresh_seconds), (201, 900, DAY));
@@ -240,7 +247,14 @@ fn kpay_sells_a_token_to_the_key_pair_alone() {
     let good = Request::new(line).with("x-api-key", key.id()).with("x-secret-key", &key.secret);
     assert_eq!(world.see(&good), Outcome::Allowed);
     good.see(|view| {
-        let context = Context { dialect: world.dialect, product: PRODUCT, view, keyring: keyring(), now: NOW };
+        let context = Context {
+            dialect: world.dialect,
+            product: PRODUCT,
+            view,
+            keyring: keyring(),
+            now: NOW,
+            transport: Transport::default(),
+        };
         let claim = find_claim(&context).unwrap_or_else(|refusal| panic!("{refusal:?}"));
         let sold = claim.exchange.expect("the call sells tokens");
         assert_eq!((sold.status, sold.access_seconds), (201, 1800));

@@ -1,25 +1,26 @@
 //! Listeners: one single-threaded runtime per thread with `SO_REUSEPORT`, so that a payment never waits behind a page.
 
+mod http1;
+mod http2;
+
 use std::cell::{Cell, RefCell};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
 
-use crate::deadline::{Deadlines, deadlines};
-use crate::gateway::wire::{Fault, Watched};
+use crate::arrival::{Arrival, UrlScheme};
+use crate::deadline::Deadlines;
+use crate::gateway::wire::Fault;
 use crate::proxy::Introduction;
 use crate::reply::Response;
+use crate::tls::{HTTP2, Tls};
 
 /// How long a head may take to arrive (T70).
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -34,10 +35,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Pause after accepting failed, as when descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// What a service sees of a connection.
+/// What a service sees of a connection, or of one request of an HTTP/2 connection.
 pub struct Peer {
-    /// The client's address.
-    pub address: IpAddr,
+    /// How its requests come, as far as we see.
+    pub arrival: Arrival,
     /// Whether its bytes were strict HTTP so far.
     pub fault: Fault,
     /// Where the deadline of a body is noted.
@@ -46,11 +47,11 @@ pub struct Peer {
     pub introduction: RefCell<Option<Introduction>>,
     is_cut: Cell<bool>,
     /// As long as anything knows the peer, its connection counts as open.
-    _open: Open,
+    _open: Rc<Open>,
 }
 
 impl Peer {
-    /// Closes the connection when its task next runs, whatever is under way on it.
+    /// Closes the connection when its task next runs, whatever is under way on it; of HTTP/2, the one stream.
     pub fn cut(&self) {
         self.is_cut.set(true);
     }
@@ -111,6 +112,16 @@ pub struct Setting {
     pub connections_max: usize,
     /// Becomes true when it is time to stop.
     pub stop: watch::Receiver<bool>,
+    /// Its TLS; without it, it speaks plain HTTP.
+    pub tls: Option<Tls>,
+}
+
+/// A connection that was accepted.
+struct Accepted<S> {
+    arrival: Arrival,
+    service: Rc<S>,
+    stop: watch::Receiver<bool>,
+    open: Open,
 }
 
 /// Starts the threads of a listener.
@@ -180,8 +191,15 @@ async fn accept<S: Service>(
             open.fetch_sub(1, Ordering::Relaxed);
             continue;
         }
-        let guard = Open(Arc::clone(&open));
-        connections.spawn_local(serve(stream, peer.ip(), Rc::clone(&service), setting.stop.clone(), guard));
+        let _ = stream.set_nodelay(true);
+        let scheme = if setting.tls.is_some() { UrlScheme::Https } else { UrlScheme::Http };
+        let arrival = Arrival { address: peer.ip(), scheme };
+        let (service, stop) = (Rc::clone(&service), setting.stop.clone());
+        let accepted = Accepted { arrival, service, stop, open: Open(Arc::clone(&open)) };
+        match &setting.tls {
+            None => connections.spawn_local(http1::serve(stream, accepted)),
+            Some(tls) => connections.spawn_local(encrypted(stream, tls.clone(), accepted)),
+        };
     }
     let drained = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(DRAIN, drained).await;
@@ -196,49 +214,12 @@ impl Drop for Open {
     }
 }
 
-async fn serve<S: Service>(
-    stream: TcpStream,
-    address: IpAddr,
-    service: Rc<S>,
-    mut stop: watch::Receiver<bool>,
-    open: Open,
-) {
-    let _ = stream.set_nodelay(true);
-    let (watched, fault) = Watched::new(stream);
-    let (deadlines, mut watch) = deadlines(HEAD_DEADLINE);
-    let (is_cut, introduction) = (Cell::new(false), RefCell::default());
-    let peer = Rc::new(Peer { address, fault, deadlines: deadlines.clone(), introduction, is_cut, _open: open });
-    let seen = Rc::clone(&peer);
-    let answer = service_fn(move |request| {
-        let (service, peer) = (Rc::clone(&service), Rc::clone(&peer));
-        async move { Ok::<_, std::convert::Infallible>(service.answer(request, &peer).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(deadlines)
-        .header_read_timeout(HEAD_DEADLINE)
-        .max_headers(FIELDS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .half_close(false)
-        .serve_connection(TokioIo::new(watched), answer)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let news = stop.clone();
-    let mut told = std::pin::pin!(stop.changed());
-    let (mut is_listening, mut is_stopping) = (false, false);
-    let whole = std::future::poll_fn(|cx| {
-        // Once it listens for the stop, only news of it is a reason to look again: this runs for each request.
-        if !is_stopping && (!is_listening || news.has_changed().unwrap_or(true)) {
-            is_listening = true;
-            if told.as_mut().poll(cx).is_ready() {
-                is_stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
-        watch.poll(cx);
-        if seen.is_cut.get() {
-            return Poll::Ready(());
-        }
-        connection.as_mut().poll(cx).map(drop)
-    });
-    whole.await;
+/// A connection that has to begin with a handshake. It counts as open from the first.
+async fn encrypted<S: Service>(stream: TcpStream, tls: Tls, accepted: Accepted<S>) {
+    let Some(stream) = tls.shake(stream).await else { return };
+    if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+        http2::serve(stream, accepted).await;
+    } else {
+        http1::serve(stream, accepted).await;
+    }
 }

@@ -1,0 +1,185 @@
+//! Where Keymint listens, and with which certificates.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::webauthn::Ceremonies;
+
+/// Where to listen.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenConfig {
+    /// Console and management API.
+    pub console: SocketAddr,
+    /// The certificate of the console; without it, it speaks plain HTTP.
+    pub console_tls: Option<TlsConfig>,
+    /// The address under which people open the console: `https://console.example.com`. Passkeys are bound to it, so
+    /// another name makes all of them useless; without it there are none.
+    pub console_url: Option<String>,
+    /// The gateway.
+    pub gateway: SocketAddr,
+    /// The certificate of the gateway; without it, it speaks plain HTTP.
+    pub gateway_tls: Option<TlsConfig>,
+    /// The address under which merchants' servers reach the gateway, for the samples in the console:
+    /// `https://pay.example.com`. Without it the console shows the host names of the product, or where it listens.
+    pub gateway_url: Option<String>,
+    /// The verify API, health, metrics. Has no authentication of its own.
+    pub internal: SocketAddr,
+    /// The certificate of the internal listener; without it, it speaks plain HTTP.
+    pub internal_tls: Option<TlsConfig>,
+    /// The networks of proxies in front of gateway, console and internal listener that are believed about who a client is
+    /// and whether it came over https. Nobody else is.
+    #[serde(default)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether programs on this machine may use live credentials over plain HTTP. For development, and only where the
+    /// gateway listens on loopback.
+    #[serde(default)]
+    pub live_over_plain_http: bool,
+    /// Threads of the gateway and the internal listener, each with its own runtime; 0: one per core.
+    #[serde(default)]
+    pub threads: usize,
+    /// Set when the internal listener's network is closed to all but the operator's services.
+    #[serde(default)]
+    pub internal_network_is_private: bool,
+    /// Where the proxies that ask by forward-auth name their client: `x-keymint-client-ip` with the configurations in
+    /// `deploy/`. Without it the client of such a request is the proxy itself. Each proxy must set it, whatever its
+    /// client sent (T89).
+    pub client_ip_header: Option<String>,
+    /// Envoy's ext_authz over gRPC; without it there is no such listener. Has no authentication of its own.
+    pub ext_authz: Option<SocketAddr>,
+}
+
+/// The certificates of a listener: this one, unless a client asks for a name that one of `also` is for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate and those between it and its root, in PEM, the certificate first.
+    pub certificate: PathBuf,
+    /// Its private key in PEM, mode 0600.
+    pub key: PathBuf,
+    /// Certificates for further names.
+    #[serde(default)]
+    pub also: Vec<PairConfig>,
+}
+
+/// A certificate for further names.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairConfig {
+    /// As `TlsConfig::certificate`.
+    pub certificate: PathBuf,
+    /// As `TlsConfig::key`.
+    pub key: PathBuf,
+}
+
+impl TlsConfig {
+    /// Every pair, the first one first.
+    pub fn pairs(&self) -> Vec<PairConfig> {
+        let first = PairConfig { certificate: self.certificate.clone(), key: self.key.clone() };
+        std::iter::once(first).chain(self.also.iter().cloned()).collect()
+    }
+}
+
+impl ListenConfig {
+    /// Whether any listener has a certificate.
+    pub fn has_tls(&self) -> bool {
+        [&self.console_tls, &self.gateway_tls, &self.internal_tls].into_iter().any(Option::is_some)
+    }
+
+    /// Checks what can be checked without touching anything.
+    ///
+    /// # Errors
+    /// The setting and what is wrong with it.
+    pub fn check(&self) -> Result<(), (String, String)> {
+        let wrong = |field: &str, problem: &str| Err((field.to_owned(), problem.to_owned()));
+        let is_wide = |network: &&IpNet| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 32 };
+        if let Some(network) = self.trusted_proxies.iter().find(is_wide) {
+            let problem = format!("{network} is too wide: everybody in it could say that it is somebody else");
+            return wrong("listen.trusted_proxies", &problem);
+        }
+        let internal = [("listen.internal", Some(self.internal)), ("listen.ext_authz", self.ext_authz)];
+        let is_open = |address: SocketAddr| !address.ip().is_loopback() && !self.internal_network_is_private;
+        if let Some((setting, _)) = internal.into_iter().find(|(_, address)| address.is_some_and(is_open)) {
+            return wrong(
+                setting,
+                "is not a loopback address: whoever reaches this listener can verify keys. Bind it to 127.0.0.1, or \
+                 set `internal_network_is_private = true` if only your services reach that network",
+            );
+        }
+        if self.client_ip_header.as_deref().is_some_and(|name| !is_field_name(name)) {
+            return wrong("listen.client_ip_header", "must be the name of a header field, in small letters");
+        }
+        if self.live_over_plain_http && !self.gateway.ip().is_loopback() {
+            return wrong(
+                "listen.live_over_plain_http",
+                "cannot be set while the gateway listens beyond loopback: whoever sits on the way would read live \
+                 secrets. Give it a certificate ([listen.gateway_tls]), or name the proxy that has one (trusted_proxies)",
+            );
+        }
+        if self.gateway_url.as_deref().is_some_and(|url| !is_plain_url(url)) {
+            return wrong(
+                "listen.gateway_url",
+                "must be such as https://pay.example.com: no path, no slash at the end",
+            );
+        }
+        if self.console_url.as_deref().is_some_and(|url| Ceremonies::at(url).is_none()) {
+            return wrong(
+                "listen.console_url",
+                "must be such as https://console.example.com: a name and no bare address, in small letters, no slash at \
+                 the end; http only for localhost",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text is the name of a header field, in small letters, that no two programs read differently.
+fn is_field_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Whether a text is scheme and authority of an HTTP address and nothing more.
+fn is_plain_url(url: &str) -> bool {
+    let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
+    !authority.is_empty() && authority.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ListenConfig, is_plain_url};
+
+    #[test]
+    fn live_over_plain_http_is_for_loopback_alone() {
+        let refused = |gateway: &str, is_set: bool| {
+            let text = format!(
+                "console = \"127.0.0.1:1\"\ninternal = \"127.0.0.1:2\"\ngateway = \"{gateway}\"\n\
+                 live_over_plain_http = {is_set}"
+            );
+            let config: ListenConfig = toml::from_str(&text).expect("the settings");
+            config.check().err().map(|(field, _)| field)
+        };
+        for gateway in ["127.0.0.1:3", "127.9.9.9:3", "[::1]:3"] {
+            assert_eq!(refused(gateway, true), None, "{gateway}");
+        }
+        for gateway in ["0.0.0.0:3", "128.0.0.1:3", "[::]:3", "10.0.0.1:3"] {
+            assert_eq!(refused(gateway, true).as_deref(), Some("listen.live_over_plain_http"), "{gateway}");
+            assert_eq!(refused(gateway, false), None, "{gateway}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_the_gateway_is_scheme_and_authority_and_nothing_more() {
+        for good in ["https://pay.example.com", "http://10.0.0.1:8081", "https://[::1]:8443"] {
+            assert!(is_plain_url(good), "{good}");
+        }
+        for bad in
+            ["", "https://", "pay.example.com", "ftp://a", "https://a/", "https://a/b", "https://u@a", "https://a'b"]
+        {
+            assert!(!is_plain_url(bad), "{bad}");
+        }
+    }
+}

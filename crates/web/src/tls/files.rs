@@ -1,0 +1,140 @@
+//! Certificates and keys in files: read, understood, and found to fit each other, or refused with what is wrong.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, Digest, SHA256};
+use keymint_app::listen::PairConfig;
+use keymint_app::master_key::exposed_mode;
+use keymint_domain::secret::SecretBytes;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use thiserror::Error;
+
+/// Largest file that is read: a long chain has some 10 KB. Bytes.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Why a certificate and its key cannot be used. Never says what a file held.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{} cannot be read: {cause}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        cause: std::io::Error,
+    },
+    /// Others can read the key.
+    #[error("{} is readable by others (mode {mode:o}); run `chmod 600` on it", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// No certificate, or a broken one.
+    #[error("{} holds no certificate that can be read; it must be PEM (-----BEGIN CERTIFICATE-----), the server's own first", .0.display())]
+    NoCertificate(PathBuf),
+    /// No private key, or a broken one, or one of a kind that is not known.
+    #[error("{} holds no private key that can be used; it must be PEM (-----BEGIN PRIVATE KEY-----), without a password", .0.display())]
+    NoKey(PathBuf),
+    /// The key is of another certificate.
+    #[error("the key in {} does not belong to the certificate in {}", key.display(), certificate.display())]
+    Mismatch {
+        /// The file with the certificate.
+        certificate: PathBuf,
+        /// The file with the key.
+        key: PathBuf,
+    },
+    /// The library refuses the setting.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(#[from] rustls::Error),
+}
+
+/// The two files of a pair as they are now.
+pub struct Content {
+    config: PairConfig,
+    certificate: Vec<u8>,
+    key: SecretBytes,
+}
+
+/// A certificate with its key, ready to be shown.
+#[derive(Debug)]
+pub struct Pair {
+    /// What the library signs with.
+    pub certified: Arc<CertifiedKey>,
+    /// The file with the certificate.
+    pub file: PathBuf,
+    /// When it begins. Seconds since the epoch.
+    pub not_before: i64,
+    /// When it ends. Seconds since the epoch.
+    pub not_after: i64,
+}
+
+fn open(path: &Path) -> Result<File, TlsError> {
+    File::open(path).map_err(|cause| TlsError::Unreadable { path: path.to_owned(), cause })
+}
+
+fn read(path: &Path, file: File) -> Result<Vec<u8>, TlsError> {
+    let mut bytes = Vec::new();
+    let read = file.take(FILE_BYTES_MAX).read_to_end(&mut bytes);
+    read.map_err(|cause| TlsError::Unreadable { path: path.to_owned(), cause })?;
+    Ok(bytes)
+}
+
+impl Content {
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// `Unreadable`; `Exposed` when others than its owner can read the key.
+    pub fn read(config: &PairConfig) -> Result<Self, TlsError> {
+        let certificate = read(&config.certificate, open(&config.certificate)?)?;
+        let file = open(&config.key)?;
+        if let Some(mode) = exposed_mode(&file) {
+            return Err(TlsError::Exposed { path: config.key.clone(), mode });
+        }
+        let key = SecretBytes::new(read(&config.key, file)?);
+        Ok(Self { config: config.clone(), certificate, key })
+    }
+
+    /// The pair that stands in them.
+    ///
+    /// # Errors
+    /// `NoCertificate`, `NoKey`, `Mismatch`.
+    pub fn understand(&self, provider: &CryptoProvider) -> Result<Pair, TlsError> {
+        let PairConfig { certificate: file, key: key_file } = &self.config;
+        let no_certificate = || TlsError::NoCertificate(file.clone());
+        let chain = CertificateDer::pem_slice_iter(&self.certificate).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(|_| no_certificate())?;
+        let first = chain.first().ok_or_else(no_certificate)?;
+        let (_, parsed) = x509_parser::parse_x509_certificate(first).map_err(|_| no_certificate())?;
+        let validity = parsed.validity();
+        let (not_before, not_after) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+        let key = PrivateKeyDer::from_pem_slice(self.key.expose()).map_err(|_| TlsError::NoKey(key_file.clone()))?;
+        let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                TlsError::Mismatch { certificate: file.clone(), key: key_file.clone() }
+            }
+            rustls::Error::InvalidCertificate(_) => no_certificate(),
+            _ => TlsError::NoKey(key_file.clone()),
+        })?;
+        Ok(Pair { certified: Arc::new(certified), file: file.clone(), not_before, not_after })
+    }
+}
+
+/// A digest by which a change of the files is noticed.
+pub fn digest(contents: &[Content]) -> Digest {
+    let mut context = Context::new(&SHA256);
+    for Content { certificate, key, .. } in contents {
+        for part in [certificate, key.expose()] {
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part);
+        }
+    }
+    context.finish()
+}
