@@ -84,6 +84,11 @@ impl TlsConfig {
 }
 
 impl ListenConfig {
+    /// Whether live credentials can come at all: under TLS of ours, through a proxy that says it had it, or excused.
+    pub fn takes_live(&self) -> bool {
+        self.gateway_tls.is_some() || !self.trusted_proxies.is_empty() || self.live_over_plain_http
+    }
+
     /// Whether any listener has a certificate.
     pub fn has_tls(&self) -> bool {
         [&self.console_tls, &self.gateway_tls, &self.internal_tls].into_iter().any(Option::is_some)

@@ -179,6 +179,9 @@ pub async fn serve(path: PathBuf) -> Result<()> {
     start_logging(LogShape::Json);
     let config = Config::load(&path)?;
     std::fs::create_dir_all(&config.data).with_context(|| format!("making {}", config.data.display()))?;
+    if !config.listen.takes_live() {
+        tracing::warn!("the gateway has no certificate and trusts no proxy: live credentials will be refused");
+    }
     let app = open(&config).await?;
     serve_until_told(app, &config, |addresses| {
         tracing::info!(

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::Front;
-use crate::arrival::Proxies;
+use crate::arrival::{Proxies, UrlScheme};
 use crate::gateway::{Gateway, Policy};
 use crate::internal::Internal;
 use crate::listener::{self, Running, Setting};
@@ -120,7 +120,8 @@ pub async fn start(
     })?;
     let ext_authz = listen.ext_authz.map(|address| ext_authz::start(app.clone(), address, stopped.clone()));
     let ext_authz = ext_authz.transpose()?;
-    let place = GatewayPlace { address: gateway.address, url: listen.gateway_url.clone() };
+    let scheme = if listen.gateway_tls.is_some() { UrlScheme::Https } else { UrlScheme::Http };
+    let place = GatewayPlace { address: gateway.address, scheme, url: listen.gateway_url.clone() };
     let front = Front { proxies, console_url: listen.console_url.clone() };
     let router = api::router(app.clone(), front).layer(Extension(place));
     if !shelves.is_empty() {

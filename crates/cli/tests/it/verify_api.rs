@@ -1,6 +1,6 @@
 //! The verify API: the same decisions for an operator's own services, with the reasons that callers never see.
 
-use keymint_testkit::{Call, Dev, Key, Reply, Request};
+use keymint_testkit::{Authority, Call, Dev, Key, Reply, Request, Serving};
 use serde_json::{Value, json};
 
 use crate::dev;
@@ -197,7 +197,14 @@ fn metrics_in(text: &str) -> std::collections::BTreeSet<String> {
 fn each_metric_is_documented_and_the_dashboard_asks_for_none_that_is_not_there() {
     let upstream = keymint_testkit::Upstream::plain();
     let table = format!("[product.upstream_test]\naddresses = [\"{}\"]\n", upstream.url());
-    let dev = Dev::serve_products(env!("CARGO_BIN_EXE_keymint"), &[("razorpay", table)]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = Authority::default().certificate("pay.example").write(folder.path(), "gateway");
+    let serving = Serving {
+        products: vec![("razorpay", table)],
+        tables: format!("[listen.gateway_tls]\n{}", files.settings()),
+        ..Serving::default()
+    };
+    let dev = Dev::serve_for_now(env!("CARGO_BIN_EXE_keymint"), &serving);
     let served = Request::new("GET", "/metrics").send(dev.internal).body;
     let types: String =
         served.lines().filter(|line| line.starts_with("# TYPE ")).map(|line| format!("{line}\n")).collect();

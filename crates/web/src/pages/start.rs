@@ -27,6 +27,7 @@ use super::samples::{self, LANGUAGES, Subject};
 use super::session::SignedIn;
 use super::{Frame, Problem, page};
 use crate::api::extract::rfc3339;
+use crate::arrival::UrlScheme;
 use crate::sandbox;
 
 /// What stands in a sample before there is a key.
@@ -37,6 +38,8 @@ const NO_KEY_ID: &str = "YOUR_KEY_ID";
 pub struct GatewayPlace {
     /// Where it listens.
     pub address: SocketAddr,
+    /// What it speaks there.
+    pub scheme: UrlScheme,
     /// Where merchants' servers reach it, if the operator has said so.
     pub url: Option<String>,
 }
@@ -65,15 +68,17 @@ impl GatewayPlace {
         if let Some(url) = &self.url {
             return Base { url: format!("{url}/{name}"), note: "" };
         }
+        let scheme = self.scheme.as_str();
         if self.address.ip().is_loopback() {
             let note = say!("start-gateway-local");
-            return Base { url: format!("http://{}/{name}", self.address), note };
+            return Base { url: format!("{scheme}://{}/{name}", self.address), note };
         }
         if let Some(host) = host_of_product {
             return Base { url: format!("https://{host}"), note: "" };
         }
         let host = host_name(headers).unwrap_or("localhost");
-        Base { url: format!("http://{host}:{}/{name}", self.address.port()), note: say!("start-gateway-derived") }
+        let note = say!("start-gateway-derived");
+        Base { url: format!("{scheme}://{host}:{}/{name}", self.address.port()), note }
     }
 }
 
@@ -262,6 +267,7 @@ mod tests {
     fn the_address_is_what_the_operator_says_or_else_what_leads_there() {
         let place = |address: &str, url: Option<&str>| GatewayPlace {
             address: address.parse().expect("an address"),
+            scheme: UrlScheme::Http,
             url: url.map(str::to_owned),
         };
         let (own, everywhere) = (place("127.0.0.1:8081", None), place("0.0.0.0:8081", None));
@@ -277,6 +283,9 @@ mod tests {
         assert_eq!(url(&own, named, "127.0.0.1:8080"), "http://127.0.0.1:8081/shop");
         assert_eq!(url(&everywhere, named, "console.example"), "https://test.shop.example");
         assert_eq!(url(&everywhere, None, "console.example:8080"), "http://console.example:8081/shop");
+        let encrypted = |place: &GatewayPlace| GatewayPlace { scheme: UrlScheme::Https, ..place.clone() };
+        assert_eq!(url(&encrypted(&own), named, "127.0.0.1:8080"), "https://127.0.0.1:8081/shop");
+        assert_eq!(url(&encrypted(&everywhere), None, "console.example"), "https://console.example:8081/shop");
         for odd in ["", "a'b", "a b", "a/b", "a@b", "a\"b", "$(id)", "a;b:80"] {
             assert_eq!(url(&everywhere, None, odd), "http://localhost:8081/shop", "{odd:?}");
         }

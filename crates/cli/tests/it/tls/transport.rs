@@ -49,6 +49,7 @@ fn entries(dev: &Dev, action: &str) -> usize {
 #[test]
 fn a_live_secret_over_plain_http_is_refused_and_flagged_once() {
     let dev = plain("");
+    assert!(dev.output().contains("live credentials will be refused"), "a warning at the start");
     for (product, status, words) in [
         ("razorpay", 400, "Live keys are accepted over https only"),
         ("kpay", 403, "Live API keys are accepted over HTTPS only"),
