@@ -12,6 +12,7 @@ pub mod credential;
 pub mod dialect;
 mod digest;
 pub mod entropy;
+pub mod forwarding;
 pub mod gate;
 pub mod id;
 pub mod identity;

@@ -16,6 +16,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use keymint_app::App;
+use keymint_app::asked::{Seen, decide, route_at};
 use keymint_app::products::Product;
 use keymint_app::verify::{Decision, Denied};
 use keymint_domain::reason::DenyReason;
@@ -23,7 +24,6 @@ use keymint_domain::request::{Header, RequestView};
 use keymint_domain::verify::Candidate;
 
 use crate::arrival::Proxies;
-use crate::asked::{Seen, decide, route_at};
 use crate::gateway;
 use crate::internal::problem;
 use crate::listener::Peer;

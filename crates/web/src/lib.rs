@@ -2,7 +2,6 @@
 
 pub mod api;
 pub mod arrival;
-mod asked;
 pub mod body;
 pub mod console;
 pub mod deadline;

@@ -1,6 +1,5 @@
 //! Answers: ours are small, whole and never cached; those of an upstream come as they come.
 
-use std::fmt::Write as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,7 +10,6 @@ use hyper::body::{Frame, SizeHint};
 use keymint_app::limits::Rate;
 use keymint_app::products::Product;
 use keymint_domain::dialect::answer::SchemeName;
-use keymint_domain::limit::Standing;
 use keymint_domain::reason::DenyReason;
 
 use crate::proxy::Download;
@@ -101,8 +99,6 @@ pub fn closing(mut response: Response) -> Response {
 
 /// draft-ietf-httpapi-ratelimit-headers-10 section 3.
 static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-/// A rule's name of 32 characters, and two numbers. Bytes.
-const STANDING_LENGTH_MAX: usize = 64;
 /// The same, section 2.
 static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
@@ -128,12 +124,8 @@ pub fn rate_headers(
     rate: Rate,
     reason: Option<DenyReason>,
 ) -> impl Iterator<Item = (&'static HeaderName, String)> {
-    let Standing { remaining, reset_seconds } = rate.standing;
-    let told = product.limits.get(rate.rule).map(|limit| {
-        let mut standing = String::with_capacity(STANDING_LENGTH_MAX);
-        let _ = write!(standing, "\"{}\";r={remaining};t={reset_seconds}", limit.name);
-        [(&RATELIMIT_POLICY, limit.policy.to_string()), (&RATELIMIT, standing)]
-    });
+    let told = rate.told(product);
+    let told = told.map(|(policy, standing)| [(&RATELIMIT_POLICY, policy.to_owned()), (&RATELIMIT, standing)]);
     let is_over = reason == Some(DenyReason::RateLimited);
-    told.into_iter().flatten().chain(is_over.then(|| (&RETRY_AFTER, reset_seconds.to_string())))
+    told.into_iter().flatten().chain(is_over.then(|| (&RETRY_AFTER, rate.standing.reset_seconds.to_string())))
 }

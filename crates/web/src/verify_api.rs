@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use keymint_app::App;
+use keymint_app::asked::{self, Seen, route_at};
 use keymint_app::products::Product;
 use keymint_app::verify::Decision;
 use keymint_domain::dialect::answer::quote;
@@ -16,7 +17,6 @@ use keymint_domain::verify::Candidate;
 use serde::Deserialize;
 
 use crate::arrival::UrlScheme;
-use crate::asked::{self, Seen, route_at};
 use crate::body::{self, BodyFault, BodyLimits};
 use crate::forward_auth::scopes;
 use crate::internal::problem;

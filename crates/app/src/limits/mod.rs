@@ -8,6 +8,7 @@ pub mod at_once;
 mod quotas;
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +29,8 @@ use crate::verify::Denied;
 
 /// Counts of keys, apps, merchants and products that are kept; about 300 bytes each.
 const SUBJECTS_MAX: usize = 100_000;
+/// A rule's name of 32 characters, and two numbers. Bytes.
+const STANDING_LENGTH_MAX: usize = 64;
 /// Counts of addresses that are kept.
 const ADDRESSES_MAX: usize = 100_000;
 
@@ -41,6 +44,15 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// What `RateLimit-Policy` and `RateLimit` say of it (draft-ietf-httpapi-ratelimit-headers-10 sections 2 and 3).
+    pub fn told<'p>(&self, product: &'p Product) -> Option<(&'p str, String)> {
+        let Standing { remaining, reset_seconds } = self.standing;
+        let limit = product.limits.get(self.rule)?;
+        let mut standing = String::with_capacity(STANDING_LENGTH_MAX);
+        let _ = write!(standing, "\"{}\";r={remaining};t={reset_seconds}", limit.name);
+        Some((&limit.policy, standing))
+    }
+
     /// The one of two that leaves less room.
     pub fn tighter(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {

@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use keymint_app::App;
+use keymint_app::asked::{Seen, decide, route_at};
 use keymint_app::products::Product;
 use keymint_app::verify::{Decision, Denied};
 use keymint_domain::gate::CREDENTIAL_HEADERS;
@@ -29,7 +30,6 @@ use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
 use self::message::{CheckRequest, CheckResponse, HttpRequest};
-use crate::asked::{Seen, decide, route_at};
 use crate::forward_auth::{self, identity, is_forged, is_the_proxys};
 use crate::reply;
 

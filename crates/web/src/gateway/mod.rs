@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use keymint_app::App;
+use keymint_app::asked::known_method;
 use keymint_app::clock::Stopwatch;
 use keymint_app::limits::Rate;
 use keymint_app::products::Product;
@@ -33,7 +34,6 @@ use keymint_domain::verify::Candidate;
 use memchr::memchr2;
 
 use crate::arrival::{Ambiguous, Arrival, Proxies, UrlScheme};
-use crate::asked::known_method;
 use crate::body::{self, BodyFault, BodyLimits};
 use crate::listener::{Peer, Service};
 use crate::proxy::{self, Call, Inbound, Proxy, Refused};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 use keymint_domain::dialect::Dialect;
-use keymint_domain::gate::CREDENTIAL_HEADERS;
+use keymint_domain::forwarding::{goes_on, is_hop_by_hop};
 use keymint_domain::mode::Mode;
 use keymint_domain::verify::Candidate;
 
@@ -109,7 +109,7 @@ pub fn to_upstream(client: &HeaderMap, dialect: &Dialect, told: Told<'_>) -> Res
     let mut headers = HeaderMap::with_capacity(client.len() + TOLD_MAX);
     for name in client.keys() {
         let text = name.as_str();
-        if text == HOST || is_dropped(text, dialect) || options.iter().any(|option| option == text) {
+        if text == HOST || !goes_on(text, dialect) || options.iter().any(|option| option == text) {
             continue;
         }
         for value in client.get_all(name) {
@@ -233,77 +233,10 @@ fn is_meaning(name: &str) -> bool {
     )
 }
 
-fn is_dropped(name: &str, dialect: &Dialect) -> bool {
-    if dialect.extra_credential_headers.iter().any(|header| **header == *name) {
-        return true;
-    }
-    // Most of what clients send, looked at first.
-    if matches!(
-        name,
-        "accept" | "accept-encoding" | "accept-language" | "content-type" | "cookie" | "origin" | "user-agent"
-    ) {
-        return false;
-    }
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        return true;
-    }
-    // `Content-Length` is set anew from the body itself; `Expect` was answered here.
-    is_hop_by_hop(name)
-        || matches!(name, "content-length" | "expect")
-        || is_about_the_client(name)
-        || CREDENTIAL_HEADERS.contains(&name)
-}
-
-fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-authentication-info"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-            | "http2-settings"
-    )
-}
-
-/// Fields by which a proxy says who its client is and what it asked for. Ours alone.
-fn is_about_the_client(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix("x-") else {
-        return matches!(
-            name,
-            // `Proxy` becomes the variable HTTP_PROXY (httpoxy, CVE-2016-5385).
-            "forwarded" | "proxy" | "true-client-ip" | "client-ip" | "cf-connecting-ip" | "fastly-client-ip"
-        );
-    };
-    ["keymint-", "forwarded-", "original-", "rewrite-", "envoy-", "http-method"]
-        .iter()
-        .any(|known| rest.starts_with(known))
-        || matches!(
-            rest,
-            "forwarded"
-                | "real-ip"
-                | "client-ip"
-                | "cluster-client-ip"
-                | "request-id"
-                | "remote-addr"
-                | "remote-ip"
-                | "host"
-                | "proxyuser-ip"
-                | "method-override"
-                | "remote-user"
-                | "proto"
-                | "scheme"
-        )
-}
-
 #[cfg(test)]
 mod tests {
     use keymint_domain::dialect::BUILT_IN;
+    use keymint_domain::gate::CREDENTIAL_HEADERS;
 
     use super::*;
 
@@ -322,7 +255,7 @@ mod tests {
                 let spelling = name.as_str().replace('-', &other.to_string());
                 assert_eq!(folded(&spelling), folded(name.as_str()));
                 let parsed = HeaderName::from_bytes(spelling.to_uppercase().as_bytes()).expect("a name");
-                assert!(dialects().iter().all(|dialect| is_dropped(parsed.as_str(), dialect)), "{spelling}");
+                assert!(dialects().iter().all(|dialect| !goes_on(parsed.as_str(), dialect)), "{spelling}");
             }
         }
     }
@@ -331,15 +264,15 @@ mod tests {
     fn the_credentials_of_a_dialect_are_dropped_in_it_and_the_known_ones_everywhere() {
         for dialect in dialects() {
             for name in CREDENTIAL_HEADERS {
-                assert!(is_dropped(name, &dialect), "{}: {name}", dialect.name);
+                assert!(!goes_on(name, &dialect), "{}: {name}", dialect.name);
             }
             for name in &dialect.extra_credential_headers {
-                assert!(is_dropped(name, &dialect), "{}: {name}", dialect.name);
+                assert!(!goes_on(name, &dialect), "{}: {name}", dialect.name);
             }
             for name in
                 ["accept", "content-type", "user-agent", "cookie", "x-custom", "idempotency-key", "date", "x-forward"]
             {
-                assert!(!is_dropped(name, &dialect), "{}: {name}", dialect.name);
+                assert!(goes_on(name, &dialect), "{}: {name}", dialect.name);
             }
         }
     }

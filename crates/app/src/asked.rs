@@ -1,15 +1,16 @@
-//! Decisions about requests that somebody else received: an operator's service at the verify API, a proxy at forward-auth or
-//! `ext_authz`. They are counted and stand in the request log as those of the gateway do. What becomes of an allowed request
+//! Decisions about requests that somebody else received: an operator's service at the verify API or in this process, a proxy at
+//! forward-auth or `ext_authz`. They are counted and stand in the request log as those of the gateway do. What becomes of an allowed request
 //! is its receiver's to know: the log says 200.
 
-use keymint_app::App;
-use keymint_app::clock::Stopwatch;
-use keymint_app::products::Product;
-use keymint_app::request_log::{Record, redact};
-use keymint_app::verify::{Decision, Denied, Way};
 use keymint_domain::dialect::answer::SchemeName;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::RequestView;
+
+use crate::App;
+use crate::clock::Stopwatch;
+use crate::products::Product;
+use crate::request_log::{Record, redact};
+use crate::verify::{Decision, Denied, Way};
 
 /// The status that the log has of a request that was let through.
 const LET_THROUGH: u16 = 200;
