@@ -273,7 +273,9 @@ fn whoever_does_not_shake_hands_counts_as_open_and_is_sent_away() {
     let (folder, authority) = (tempfile::tempdir().expect("a folder"), Authority::default());
     let files = authority.certificate(NAME).write(folder.path(), "gateway");
     let tables = format!("{}\n[limits]\nconnections_max = 2\n", table("gateway", &files));
-    let dev = Dev::serve_as(binary(), folder.path(), Database::Sqlite, &Serving { tables, ..Serving::default() });
+    // One thread, so that connections are counted in the order in which they were made.
+    let serving = Serving { listen: "threads = 1\n".to_owned(), tables, ..Serving::default() };
+    let dev = Dev::serve_as(binary(), folder.path(), Database::Sqlite, &serving);
     let mut waiting = [silent(dev.gateway), silent(dev.gateway)];
     assert!(authority.connect(dev.gateway, NAME).is_err(), "a third connection of two");
     for stream in &mut waiting {
