@@ -4,6 +4,9 @@
 //! A deadline is a note here, made when a connection begins to wait and taken back when what it waited for is there. One
 //! timer of the runtime for each connection comes due now and then and looks at the note: it sets itself to the noted
 //! deadline, or, where that has come, lets the wait end. hyper waits for heads and the services for bodies, never both.
+//!
+//! The same timer looks whether the other side takes what it is sent. Bytes that wait to be taken are no deadline of anybody's:
+//! a client that reads nothing would hold its connection, and what is behind it, for ever (T71).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,6 +19,10 @@ use hyper_util::rt::TokioTimer;
 
 /// Noted when nothing is waited for.
 const NONE: u64 = u64::MAX;
+/// A client that is sent something takes at least so much between two looks; bytes.
+const TAKEN_MIN: u64 = 4 * 1024;
+/// So many looks in a row at which it took less, and it is given up.
+const SLOW_LOOKS_MAX: u32 = 3;
 
 /// What waits and the watch of one connection tell each other. Atomic because hyper's timers are shared between threads
 /// in general; here both sides live on one.
@@ -25,6 +32,10 @@ struct Note {
     /// The deadline of what is waited for. Microseconds after `base`.
     deadline_us: AtomicU64,
     is_due: AtomicBool,
+    /// Bytes that the other side took so far.
+    taken: AtomicU64,
+    /// Whether more wait for it.
+    waits_to_write: AtomicBool,
 }
 
 impl Note {
@@ -43,23 +54,54 @@ pub struct Deadlines(Arc<Note>);
 /// A wait with a deadline. As a future, it ends when the deadline has come.
 pub struct Wait(Arc<Note>);
 
+/// Where a connection's stream says what became of what it was given to write.
+#[derive(Clone)]
+pub struct Writing(Arc<Note>);
+
+impl Writing {
+    /// So many bytes were taken. Only the connection's own thread counts.
+    pub fn took(&self, bytes: usize) {
+        let before = self.0.taken.load(Ordering::Relaxed);
+        self.0.taken.store(before.wrapping_add(u64::try_from(bytes).unwrap_or(0)), Ordering::Relaxed);
+        self.0.waits_to_write.store(false, Ordering::Relaxed);
+    }
+
+    /// Nothing more was taken for now.
+    pub fn waits(&self) {
+        self.0.waits_to_write.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The timer behind the notes, for the task that drives the connection.
 pub struct Watch {
     note: Arc<Note>,
     sleep: Pin<Box<tokio::time::Sleep>>,
     pause: Duration,
     is_set: bool,
+    taken_before: u64,
+    slow_looks: u32,
 }
 
 /// Both sides for a fresh connection. `pause` is the shortest time that anything may take.
 pub fn deadlines(pause: Duration) -> (Deadlines, Watch) {
     let sleep = Box::pin(tokio::time::sleep(pause));
     let base = sleep.deadline().into_std();
-    let note = Arc::new(Note { base, deadline_us: AtomicU64::new(NONE), is_due: AtomicBool::new(false) });
-    (Deadlines(Arc::clone(&note)), Watch { note, sleep, pause, is_set: false })
+    let note = Arc::new(Note {
+        base,
+        deadline_us: AtomicU64::new(NONE),
+        is_due: AtomicBool::new(false),
+        taken: AtomicU64::new(0),
+        waits_to_write: AtomicBool::new(false),
+    });
+    (Deadlines(Arc::clone(&note)), Watch { note, sleep, pause, is_set: false, taken_before: 0, slow_looks: 0 })
 }
 
 impl Deadlines {
+    /// Where the connection's stream says what was taken.
+    pub fn writing(&self) -> Writing {
+        Writing(Arc::clone(&self.0))
+    }
+
     /// Begins a wait that may last so long. At least the watch's pause.
     pub fn wait(&self, duration: Duration) -> Wait {
         self.wait_until(self.now() + duration)
@@ -107,12 +149,16 @@ impl Drop for Wait {
 }
 
 impl Watch {
-    /// Looks whether the deadline has come. The connection is to be polled after this: it finds the wait over then.
-    pub fn poll(&mut self, cx: &mut Context<'_>) {
+    /// Looks whether the deadline has come. The connection is to be polled after this: it finds the wait over then. Ready once
+    /// the other side does not take what it is sent: the connection is to be closed, then.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_set && !self.sleep.is_elapsed() {
-            return;
+            return Poll::Pending;
         }
         while self.sleep.as_mut().poll(cx).is_ready() {
+            if self.is_given_up() {
+                return Poll::Ready(());
+            }
             let now = self.sleep.deadline();
             let next = match self.note.deadline() {
                 Some(deadline) if deadline <= now.into_std() => {
@@ -125,6 +171,17 @@ impl Watch {
             self.sleep.as_mut().reset(next);
         }
         self.is_set = true;
+        Poll::Pending
+    }
+
+    /// Whether the other side took too little for too long.
+    fn is_given_up(&mut self) -> bool {
+        let taken = self.note.taken.load(Ordering::Relaxed);
+        let is_slow = taken.wrapping_sub(self.taken_before) < TAKEN_MIN;
+        self.taken_before = taken;
+        let waits = self.note.waits_to_write.load(Ordering::Relaxed);
+        self.slow_looks = if waits && is_slow { self.slow_looks + 1 } else { 0 };
+        self.slow_looks >= SLOW_LOOKS_MAX
     }
 }
 
@@ -138,7 +195,38 @@ mod tests {
     /// Advances the clock and lets the watch look.
     async fn pass(watch: &mut Watch, duration: Duration) {
         tokio::time::advance(duration).await;
-        watch.poll(&mut Context::from_waker(std::task::Waker::noop()));
+        let _ = watch.poll(&mut Context::from_waker(std::task::Waker::noop()));
+    }
+
+    /// Advances the clock by the pause; whether the connection is given up.
+    async fn look(watch: &mut Watch) -> bool {
+        tokio::time::advance(PAUSE + Duration::from_millis(2)).await;
+        watch.poll(&mut Context::from_waker(std::task::Waker::noop())).is_ready()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_is_given_up_at_the_third_look_and_who_takes_enough_never() {
+        let (deadlines, mut watch) = deadlines(PAUSE);
+        let writing = deadlines.writing();
+        assert!(!look(&mut watch).await, "nothing was sent");
+        for taken in [0, 1, usize::try_from(TAKEN_MIN).expect("small") - 1] {
+            writing.took(usize::try_from(TAKEN_MIN).expect("small"));
+            writing.waits();
+            let mut given_up = Vec::new();
+            for _ in 0..4 {
+                given_up.push(look(&mut watch).await);
+                writing.took(taken);
+                writing.waits();
+            }
+            assert_eq!(given_up, [false, false, false, true], "{taken} bytes between two looks");
+            writing.took(usize::try_from(TAKEN_MIN).expect("small"));
+            assert!(!look(&mut watch).await, "it begins anew");
+        }
+        for _ in 0..10 {
+            writing.took(usize::try_from(TAKEN_MIN).expect("small"));
+            writing.waits();
+            assert!(!look(&mut watch).await, "slow, and not too slow");
+        }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the clock that these tests move by hand")]

@@ -23,6 +23,7 @@ mod proxy;
 mod quotas;
 mod rates;
 mod sandboxes;
+mod slow_clients;
 mod team;
 mod tls;
 mod transactions;

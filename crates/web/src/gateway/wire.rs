@@ -13,6 +13,8 @@ use std::task::{Context, Poll};
 use memchr::{memchr, memchr2, memrchr};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::deadline::Writing;
+
 /// Longest line of a head or of a chunk's frame. Bytes.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
@@ -24,13 +26,23 @@ pub struct Watched<S> {
     inner: S,
     scanner: Scanner,
     fault: Fault,
+    writing: Writing,
 }
 
 impl<S> Watched<S> {
-    /// Watches a fresh connection.
-    pub fn new(inner: S) -> (Self, Fault) {
+    /// Watches a fresh connection; says there what is written.
+    pub fn new(inner: S, writing: Writing) -> (Self, Fault) {
         let fault = Fault::default();
-        (Self { inner, scanner: Scanner::default(), fault: Arc::clone(&fault) }, fault)
+        (Self { inner, scanner: Scanner::default(), fault: Arc::clone(&fault), writing }, fault)
+    }
+
+    fn wrote(&self, result: Poll<std::io::Result<usize>>) -> Poll<std::io::Result<usize>> {
+        match &result {
+            Poll::Ready(Ok(bytes)) => self.writing.took(*bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.writing.waits(),
+        }
+        result
     }
 }
 
@@ -48,7 +60,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_write(cx, bytes);
+        this.wrote(result)
     }
 
     fn poll_write_vectored(
@@ -56,7 +70,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write_vectored(cx, slices)
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_write_vectored(cx, slices);
+        this.wrote(result)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -19,8 +19,8 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Accepted { arrival, service, mut stop, open } = accepted;
-    let (watched, fault) = Watched::new(stream);
     let (deadlines, mut watch) = deadlines(HEAD_DEADLINE);
+    let (watched, fault) = Watched::new(stream, deadlines.writing());
     let (is_cut, introduction) = (Cell::new(false), RefCell::default());
     let peer =
         Rc::new(Peer { arrival, fault, deadlines: deadlines.clone(), introduction, is_cut, _open: Rc::new(open) });
@@ -50,8 +50,7 @@ where
                 connection.as_mut().graceful_shutdown();
             }
         }
-        watch.poll(cx);
-        if seen.is_cut.get() {
+        if watch.poll(cx).is_ready() || seen.is_cut.get() {
             return Poll::Ready(());
         }
         connection.as_mut().poll(cx).map(drop)

@@ -132,7 +132,7 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
         tokio::task::spawn_local(async move {
             let mut stream = pin!(stream);
             std::future::poll_fn(|cx| {
-                watch.poll(cx);
+                let _ = watch.poll(cx);
                 // Dropped with what it holds, it is reset.
                 if peer.is_cut.get() { Poll::Ready(()) } else { stream.as_mut().poll(cx) }
             })

@@ -1,0 +1,102 @@
+//! Clients that send or read too slowly, or nothing at all, beside ones that do not (T70, T71).
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use keymint_testkit::{Dev, Key, Request, Upstream, eventually, http};
+use socket2::{Domain, Socket, Type};
+
+/// Clients that never finish a head.
+const SILENT: usize = 500;
+/// Clients that never read an answer.
+const DEAF: usize = 150;
+/// Longer than what the system keeps for a connection. Bytes.
+const LONG: usize = 8 * 1024 * 1024;
+
+fn open_files(dev: &Dev) -> Result<usize, String> {
+    let metrics = Request::new("GET", "/metrics").send(dev.internal).body;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("keymint_process_open_files "));
+    line.and_then(|count| count.parse().ok()).ok_or(metrics)
+}
+
+fn at_most(dev: &Dev, most: usize) {
+    eventually(|| match open_files(dev)? {
+        files if files <= most => Ok(()),
+        files => Err(format!("{files} files are open, and not {most}")),
+    });
+}
+
+/// A connection whose system keeps little of what arrives.
+fn narrow(dev: &Dev) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    socket.connect(&dev.gateway.into()).expect("a connection");
+    socket.into()
+}
+
+fn call(key: &Key, path: &str) -> Request {
+    Request::new("GET", path).header("Authorization", &key.basic())
+}
+
+#[test]
+fn who_sends_no_head_or_reads_no_answer_is_cut_off_and_whoever_reads_steadily_is_not() {
+    let long = format!("HTTP/1.1 200 OK\r\nContent-Length: {LONG}\r\n\r\n{}", "x".repeat(LONG));
+    let upstream = Upstream::scripted(move |connection| {
+        while let Some(seen) = connection.request() {
+            let answer =
+                if seen.target().contains("long") { &long } else { "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" };
+            if !connection.write(answer.as_bytes()) {
+                return;
+            }
+        }
+    });
+    let table = format!("[product.upstream_test]\naddresses = [\"{}\"]\n", upstream.url());
+    let dev = Dev::serve_products(env!("CARGO_BIN_EXE_keymint"), &[("razorpay", table)]);
+    let key = dev.key("razorpay", "slow");
+    let before = open_files(&dev).expect("a count");
+    let silent: Vec<TcpStream> = (0..SILENT)
+        .map(|_| {
+            let mut stream = TcpStream::connect(dev.gateway).expect("a connection");
+            stream.write_all(b"GET /razorpay/v1/orders HTTP/1.1\r\nHost: h\r\nX-").expect("it is sent");
+            stream
+        })
+        .collect();
+    let deaf: Vec<TcpStream> = (0..DEAF)
+        .map(|_| {
+            let mut stream = narrow(&dev);
+            stream.write_all(&call(&key, "/razorpay/v1/long").bytes("h")).expect("it is sent");
+            stream
+        })
+        .collect();
+    let mut steady = narrow(&dev);
+    let whole = call(&key, "/razorpay/v1/long").header("Connection", "close");
+    steady.write_all(&whole.bytes("h")).expect("it is sent");
+    assert!(open_files(&dev).expect("a count") >= before + SILENT, "they are held at first");
+    let good = call(&key, "/razorpay/v1/orders").send(dev.gateway);
+    assert_eq!((good.status, good.body.as_str()), (200, "ok"), "others are served meanwhile");
+    // A head has five seconds; each deaf client also holds a connection upstream.
+    at_most(&dev, before + 2 * (DEAF + 1) + 50);
+    let mut piece = [0_u8; 16 * 1024];
+    let mut read = 0;
+    // It reads a little whenever it looks, for as long as the others are there.
+    eventually(|| {
+        let (little, _) = piece.split_at_mut(512);
+        read += steady.read(little).map_err(|error| error.to_string())?;
+        match open_files(&dev)? {
+            files if files <= before + 20 => Ok(()),
+            files => Err(format!("{files} files are open")),
+        }
+    });
+    while read < LONG {
+        match steady.read(&mut piece) {
+            Ok(0) => break,
+            Ok(bytes) => read += bytes,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(read > LONG, "whoever reads steadily gets all of it: {read}");
+    assert_eq!((silent.len(), deaf.len()), (SILENT, DEAF), "none of them ended by itself");
+    let mut stream = TcpStream::connect(dev.gateway).expect("a connection");
+    stream.write_all(&call(&key, "/razorpay/v1/orders").bytes("h")).expect("it is sent");
+    assert_eq!(http::read(&mut stream).map(|reply| reply.status), Some(200));
+}
