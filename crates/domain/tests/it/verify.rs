@@ -142,6 +142,7 @@ fn obstacles() -> Vec<(DenyReason, Change)> {
             restricted(candidate).allowed_origins = vec!["https://shop.example".into()];
         }),
         (DenyReason::ScopeMissing, |candidate| restricted(candidate).scopes = vec!["none".into()]),
+        (DenyReason::ProviderNotAllowed, |candidate| restricted(candidate).providers = vec!["none".into()]),
     ]
 }
 
