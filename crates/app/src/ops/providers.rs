@@ -71,8 +71,8 @@ pub async fn choose(app: &App, actor: Actor, id: AppId, names: &[String]) -> Res
         );
     }
     let before = of(app, change.conn(), id).await?;
-    let is_chosen = |known: &&Box<str>| names.iter().any(|name| **name == ***known);
-    let chosen: Vec<Box<str>> = available.iter().filter(is_chosen).cloned().collect();
+    let is_chosen = |known: &str| names.iter().any(|name| *name == *known);
+    let chosen: Vec<Box<str>> = available.iter().filter(|known| is_chosen(known)).cloned().collect();
     let row_check = app.keyring.row_check(&providers::check_bytes(id, &chosen));
     providers::put(change.conn(), id, &Providers { names: chosen.clone(), row_check }).await?;
     let narrow = |_, restrictions: &mut Restrictions| restrictions.providers.clone_from(&chosen);
