@@ -80,6 +80,10 @@ const withDomains = async (visitor) => {
     await visitor.press("Add domain");
   }
 };
+const withProviders = async (visitor) => {
+  for (const provider of ["MTN_MOMO_CMR", "ORANGE_CMR"]) await visitor.page.getByLabel(provider).check();
+  await visitor.press("Save providers");
+};
 const refusedCompany = async (visitor) => {
   await visitor.fill({ "Company name": "ab" });
   await visitor.press("Save");
@@ -233,6 +237,7 @@ export const PAGES = [
   page("start-without-key", "owner", ({ quiet }) => `/apps/${quiet}/start`),
   page("settings", "owner", ({ busy }) => `/apps/${busy}/settings`),
   page("settings-domains", "owner", ({ quiet }) => `/apps/${quiet}/settings`, withDomains),
+  page("settings-providers", "owner", ({ momo }) => `/apps/${momo}/settings`, withProviders),
   page("settings-viewer", "viewer", ({ busy }) => `/apps/${busy}/settings`),
   page("restrictions", "owner", ({ key }) => `/keys/${key.keyId}`),
   page("team", "owner", ({ merchant }) => `/merchants/${merchant}/team`),

@@ -240,6 +240,17 @@ settings-domains-none = None is listed, so every page may, where a key does not 
 settings-domains-listed = A page that is not in the list is refused, whichever key it has; a key that has origins of its own asks for those as well.
 settings-new-domain = New domain
 settings-add-domain = Add domain
+settings-providers = Providers
+settings-providers-what = The providers that a payment or payout of this application may name.
+settings-providers-none = None is chosen, so every one may be.
+# $count: how many are chosen.
+settings-providers-count = { $count ->
+        [one] One is chosen. A call that names another is refused, whichever key it has.
+       *[other] { $count } are chosen. A call that names another is refused, whichever key it has.
+    }
+settings-providers-legend = Without a mark at any of them, all are allowed
+settings-providers-save = Save providers
+settings-providers-later = Where the customer chooses on the vendor's own page, the call names none and is let through.
 settings-disable-title = Disable the application
 settings-disable-what = Every request with one of its keys is refused from then on, until the application is enabled again. The keys stay.
 settings-disable = Disable
@@ -257,7 +268,13 @@ settings-done-disabled = The application is disabled. No request with its keys i
 settings-done-domain-added = The domain is added. A page that is not in the list is refused from here on.
 settings-done-domain-removed = The domain is removed. Its next request is refused while the list names another.
 settings-done-domain-last = The last domain is removed. Every page may use the keys again.
+settings-done-providers = The providers are saved. A call that names another is refused from here on.
+settings-done-providers-all = The list is empty. Every provider may be used again.
 settings-act-remove-domain = Remove domain
+# What the role of the person is called.
+settings-providers-not-by-role = Your role, { $role }, does not choose them. An owner or admin does.
+# $problem: the end of a sentence.
+settings-providers-wrong = The list { $problem }.
 # $problem: the end of a sentence, such as "is in the list already".
 settings-domain-wrong = A domain { $problem }.
 
@@ -644,6 +661,7 @@ audit-app-disabled = Disabled an application
 audit-app-domains-changed = Changed an application's domains
 audit-app-enabled = Enabled an application
 audit-app-made = Added an application
+audit-app-providers-chosen = Chose an application's providers
 audit-company-described = Described the company
 audit-credential-changed = Changed a key
 audit-credential-end-moved = Moved the end of a key
@@ -738,6 +756,7 @@ roles-done-made = The role is there. Give it to somebody on the Team page.
 roles-done-changed = The role is changed, for all who have it.
 roles-done-deleted = The role is deleted.
 roles-company = Change the company
+roles-providers = Choose the providers of applications
 roles-live-keys = Generate and regenerate Live keys
 roles-team = Manage the team
 roles-requests = See and export request logs
@@ -902,6 +921,7 @@ advice-insecure-transport = Live keys work over https only. Where the secret its
 advice-ip-not-allowed = The address is not on this key's list.
 advice-origin-not-allowed = The origin is not on this key's list.
 advice-scope-missing = No scope of this key covers the call.
+advice-provider-not-allowed = The call names a provider that the application may not use, or none. Its list is in the settings.
 advice-rate-limited = Send fewer requests at a time, and wait before trying again.
 advice-app-disabled = Enable the application.
 advice-merchant-suspended = Live keys work while the merchant is approved.
@@ -933,6 +953,7 @@ reason-insecure-transport = insecure transport
 reason-ip-not-allowed = ip not allowed
 reason-origin-not-allowed = origin not allowed
 reason-scope-missing = scope missing
+reason-provider-not-allowed = provider not allowed
 reason-rate-limited = rate limited
 reason-app-disabled = app disabled
 reason-merchant-suspended = merchant suspended
@@ -954,6 +975,7 @@ advice-fix-compare-key = Compare or regenerate the key
 advice-fix-generate = Generate a key
 advice-fix-keys = See the keys
 advice-fix-key = See the key
+advice-fix-providers = See the providers
 advice-fix-sample = Compare with a sample
 
 ## What is wrong with what was typed: each is the end of a sentence that begins with the name of the field
@@ -979,6 +1001,9 @@ input-domains-most = would be one too many: an application has at most { $most }
 input-scope = `{ $text }` is not a scope of this product; it has { $known }
 input-domain-listed = is in the list already
 input-domain-unlisted = is not in the list
+input-no-providers = must be empty: the product has no list of providers
+# $known: the providers there are.
+input-provider = must be out of { $known }
 input-website = must be an address such as https://shop.example
 input-product = must be one of { $names }
 # $code: the number that the vendor gives to this refusal.

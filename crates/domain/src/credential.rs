@@ -334,9 +334,12 @@ impl Credential {
             list(&mut restrictions.scopes.iter().map(ToString::to_string)),
             format!("{kind} {ring_key} {}", data_encoding::HEXLOWER.encode(secret)),
         ];
-        // Only where there are some: rows from before there were domains keep their check.
+        // Only where there are some: rows from before there were domains, or providers, keep their check.
         if let Some(domains) = &restrictions.domains {
             fields.push(format!("domains {}", list(&mut domains.iter().map(ToString::to_string))));
+        }
+        if !restrictions.providers.is_empty() {
+            fields.push(format!("providers {}", restrictions.providers.join(" ")));
         }
         fields.join("\0").into_bytes()
     }

@@ -54,6 +54,8 @@ reasons! {
     OriginNotAllowed => "origin_not_allowed",
     /// No scope of the credential covers this call.
     ScopeMissing => "scope_missing",
+    /// The call names a provider that is not on the app's list, or none.
+    ProviderNotAllowed => "provider_not_allowed",
     /// Too many requests.
     RateLimited => "rate_limited",
     /// The app was disabled.

@@ -1,4 +1,4 @@
-//! What narrows a credential: addresses (CIDR), exact origins, scopes. Empty lists narrow nothing.
+//! What narrows a credential: addresses (CIDR), exact origins, providers, scopes. Empty lists narrow nothing.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -20,6 +20,8 @@ pub struct Restrictions {
     /// The domains of its app, which an origin has to be one of as well; `None`: the app names none. An empty list is
     /// one that refuses every page: the app names domains, and none of them is for this mode.
     pub domains: Option<Vec<Box<str>>>,
+    /// The providers that its app may use; empty: every one.
+    pub providers: Vec<Box<str>>,
     /// Scopes it has; empty: every call.
     pub scopes: Vec<Box<str>>,
 }
@@ -98,7 +100,7 @@ impl Restrictions {
             return Err(RestrictionError::Scope(unknown.clone(), names.join(", ")));
         }
         let scopes = scopes.iter().map(|scope| scope.as_str().into()).collect();
-        Ok(Self { allowed_ips, allowed_origins, domains: None, scopes })
+        Ok(Self { allowed_ips, allowed_origins, domains: None, providers: Vec::new(), scopes })
     }
 
     /// Whether nothing is narrowed.
@@ -106,6 +108,7 @@ impl Restrictions {
         self.allowed_ips.is_empty()
             && self.allowed_origins.is_empty()
             && self.domains.is_none()
+            && self.providers.is_empty()
             && self.scopes.is_empty()
     }
 
@@ -134,6 +137,9 @@ impl Restrictions {
                 return Err(DenyReason::ScopeMissing);
             }
         }
+        if !self.providers.is_empty() {
+            check_provider(&self.providers, dialect, view)?;
+        }
         Ok(())
     }
 }
@@ -158,6 +164,15 @@ fn check_origin(
         return Ok(());
     }
     Err(DenyReason::OriginNotAllowed)
+}
+
+/// Of a call that names a provider: one of the app's. A list that no dialect can read any more allows nothing.
+fn check_provider(listed: &[Box<str>], dialect: &Dialect, view: &RequestView<'_>) -> Result<(), DenyReason> {
+    let Some(rules) = &dialect.providers else { return Err(DenyReason::ProviderNotAllowed) };
+    if !rules.covers(view) || rules.allows(listed, view.body) {
+        return Ok(());
+    }
+    Err(DenyReason::ProviderNotAllowed)
 }
 
 /// Reads a domain of an app: an exact origin, over HTTPS; over HTTP for `localhost` alone.

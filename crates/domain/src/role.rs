@@ -36,6 +36,8 @@ pub enum Act {
     SeeAudit,
     /// Registers an app, or changes, enables and disables one.
     ManageApps,
+    /// Chooses the providers that an app may use.
+    ChooseProviders,
     /// Changes the company's profile.
     ManageCompany,
     /// Issues, rolls, changes and revokes credentials of test mode.
@@ -134,6 +136,7 @@ impl Act {
             Self::RevokeLiveCredentials => Some("revoke_live_credentials"),
             Self::See
             | Self::SeeTeam
+            | Self::ChooseProviders
             | Self::ManageCompany
             | Self::ManageLiveCredentials
             | Self::ManageTeam
@@ -155,6 +158,7 @@ impl Act {
             | Self::SeeRequests
             | Self::SeeAudit
             | Self::ManageApps
+            | Self::ChooseProviders
             | Self::ManageCompany
             | Self::ManageTestCredentials
             | Self::RevokeLiveCredentials

@@ -72,6 +72,9 @@ pub fn check_still(old: &Candidate, new: Option<&Candidate>, now: UnixMs) -> Res
     if before.scopes != after.scopes {
         return Err(DenyReason::ScopeMissing);
     }
+    if before.providers != after.providers {
+        return Err(DenyReason::ProviderNotAllowed);
+    }
     Ok(())
 }
 

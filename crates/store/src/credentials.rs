@@ -156,6 +156,8 @@ struct RestrictionsDocument {
     origins: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     domains: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    providers: Vec<String>,
     #[serde(default)]
     scopes: Vec<String>,
 }
@@ -166,6 +168,7 @@ pub fn restrictions_text(restrictions: &Restrictions) -> String {
         ips: restrictions.allowed_ips.iter().map(ToString::to_string).collect(),
         origins: restrictions.allowed_origins.iter().map(ToString::to_string).collect(),
         domains: restrictions.domains.as_ref().map(|list| list.iter().map(ToString::to_string).collect()),
+        providers: restrictions.providers.iter().map(ToString::to_string).collect(),
         scopes: restrictions.scopes.iter().map(ToString::to_string).collect(),
     };
     serde_json::to_string(&document).expect("lists of text are JSON")
@@ -177,6 +180,7 @@ fn restrictions_of(text: &str) -> Option<Restrictions> {
         allowed_ips: document.ips.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?,
         allowed_origins: document.origins.into_iter().map(Into::into).collect(),
         domains: document.domains.map(|list| list.into_iter().map(Into::into).collect()),
+        providers: document.providers.into_iter().map(Into::into).collect(),
         scopes: document.scopes.into_iter().map(Into::into).collect(),
     })
 }

@@ -23,6 +23,7 @@ mod migrate;
 pub mod passkeys;
 pub mod people;
 mod postgres;
+pub mod providers;
 pub mod quotas;
 pub mod request_log;
 pub mod roles;
@@ -38,7 +39,7 @@ pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 26] = [
+    let lists: [&[&sql::Stmt]; 27] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -54,6 +55,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &merchants::ALL,
         &passkeys::ALL,
         &people::ALL,
+        &providers::ALL,
         &quotas::ALL,
         &request_log::ALL,
         &roles::ALL,

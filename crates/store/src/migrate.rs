@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 13] = [
+const MIGRATIONS: [(i64, &str, &str); 14] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
@@ -21,6 +21,7 @@ const MIGRATIONS: [(i64, &str, &str); 13] = [
     (11, "quotas", include_str!("../migrations/0011_quotas.sql")),
     (12, "rollups", include_str!("../migrations/0012_rollups.sql")),
     (13, "exposed", include_str!("../migrations/0013_exposed.sql")),
+    (14, "providers", include_str!("../migrations/0014_providers.sql")),
 ];
 
 static APPLIED: Stmt =

@@ -2,7 +2,10 @@
 
 use std::num::NonZeroU32;
 
+use keymint_domain::credential::State;
 use keymint_domain::id::{AppId, MerchantId};
+use keymint_domain::mode::Mode;
+use keymint_domain::restriction::Restrictions;
 use keymint_domain::role::Act;
 use keymint_store::apps::{self, App as Row};
 use keymint_store::error::StoreError;
@@ -11,6 +14,7 @@ use keymint_store::{companies, credentials, merchants};
 use serde_json::json;
 
 use crate::App;
+use crate::ops::credentials::manage;
 use crate::ops::idempotency::{self, Repeat};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
 use crate::say;
@@ -285,4 +289,48 @@ pub async fn set_state(app: &App, actor: Actor, id: AppId, state: AppState) -> R
     let saying = Saying { action, subject: &subject, merchant: Some(row.merchant_id), detail: json!({}) };
     change.commit(saying, affected).await?;
     Ok(row)
+}
+
+/// The mode that a change of an app's lists reaches: live once a live key of the app works, and then whoever changes them
+/// is asked what is asked for live keys.
+///
+/// # Errors
+/// `NotFound` when there is no such app for the actor.
+pub async fn reach(app: &App, actor: Actor, id: AppId) -> Result<Mode, OpError> {
+    find(app, actor, id).await?;
+    let mut conn = app.db.read().await?;
+    let has_live = credentials::has_working_live(&mut conn, id, app.clock.now()).await?;
+    Ok(if has_live { Mode::Live } else { Mode::Test })
+}
+
+/// Writes an app's list into each of its credentials that can still work, and gives their key ids: they have to leave the
+/// cache before the commit.
+///
+/// # Errors
+/// `Forbidden` and `ProofNeeded` where the actor may not change one of them.
+pub async fn narrow_credentials(
+    change: &mut Change<'_>,
+    app: &App,
+    (actor, id): (Actor, AppId),
+    narrow: impl Fn(Mode, &mut Restrictions),
+) -> Result<Vec<String>, OpError> {
+    let mut affected = Vec::new();
+    let now = app.clock.now();
+    for key_id in credentials::key_ids_of_app(change.conn(), id).await? {
+        let Some(stored) = credentials::find(change.conn(), &key_id).await? else { continue };
+        let mut credential = stored.credential;
+        if !app.keyring.row_is_intact(&credential.check_bytes(), &stored.row_check) {
+            // Refused already, and not to be given a good check.
+            continue;
+        }
+        if matches!(credential.state(now), State::Revoked | State::Expired) {
+            continue;
+        }
+        actor.require(manage(credential.mode))?;
+        narrow(credential.mode, &mut credential.restrictions);
+        let check = app.keyring.row_check(&credential.check_bytes());
+        credentials::update(change.conn(), &credential, &check).await?;
+        affected.push(key_id);
+    }
+    Ok(affected)
 }

@@ -23,7 +23,7 @@ use crate::App;
 use crate::ops::idempotency::{self, Repeat};
 use crate::ops::notices::{self, Became};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
-use crate::ops::{domains, merchants};
+use crate::ops::{domains, merchants, providers};
 use crate::products::Product;
 use crate::say;
 
@@ -181,6 +181,7 @@ pub async fn issue(
     check_owner(&mut change, &owner, new.mode).await?;
     let domains = domains::of(app, change.conn(), app_id).await?;
     issued.credential.restrictions.domains = domains_for(new.mode, &domains);
+    issued.credential.restrictions.providers = providers::of(app, change.conn(), app_id).await?;
     store_new(&mut change, app, product, &issued.credential, now).await?;
     idempotency::remember(change.conn(), app, actor, repeat, &issued.credential.key_id).await?;
     let credential = issued.credential;
@@ -351,7 +352,8 @@ pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Resu
     let product = product_of(app, &credential.product)?;
     let texts = |list: &[Box<str>]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     let now_ips = credential.restrictions.allowed_ips.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let domains = credential.restrictions.domains.take();
+    let (domains, providers) =
+        (credential.restrictions.domains.take(), std::mem::take(&mut credential.restrictions.providers));
     credential.restrictions = parse_restrictions(
         product,
         patch.allowed_ips.as_ref().unwrap_or(&now_ips),
@@ -359,6 +361,7 @@ pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Resu
         patch.scopes.as_ref().unwrap_or(&texts(&credential.restrictions.scopes)),
     )?;
     credential.restrictions.domains = domains;
+    credential.restrictions.providers = providers;
     store_changed(&mut change, app, &credential).await?;
     let restrictions = credentials::restrictions_text(&credential.restrictions);
     let detail = json!({ "name": credential.name, "restrictions": restrictions });

@@ -1,20 +1,16 @@
 //! Domains of an app: the pages that its keys may be used on. Each credential carries the list in its own checked row, so
 //! a change here is a change of each of them: in one transaction, and out of the cache before it is committed.
 
-use keymint_domain::credential::State;
 use keymint_domain::id::AppId;
-use keymint_domain::mode::Mode;
-use keymint_domain::restriction::{DOMAINS_MAX, RestrictionError, domains_for, parse_domain};
+use keymint_domain::restriction::{DOMAINS_MAX, RestrictionError, Restrictions, domains_for, parse_domain};
 use keymint_domain::role::Act;
 use keymint_store::apps;
-use keymint_store::credentials;
 use keymint_store::db::Conn;
 use keymint_store::domains::{self, Domains};
 use keymint_store::error::StoreError;
 use serde_json::json;
 
 use crate::App;
-use crate::ops::credentials::manage;
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
 use crate::say;
 
@@ -38,18 +34,6 @@ pub async fn list(app: &App, actor: Actor, id: AppId) -> Result<Vec<Box<str>>, O
     crate::ops::apps::find(app, actor, id).await?;
     let mut conn = app.db.read().await?;
     of(app, &mut conn, id).await
-}
-
-/// The mode that a change of the domains reaches: live once a live key of the app works, and then whoever changes them
-/// is asked what is asked for live keys.
-///
-/// # Errors
-/// `NotFound` when there is no such app for the actor.
-pub async fn reach(app: &App, actor: Actor, id: AppId) -> Result<Mode, OpError> {
-    crate::ops::apps::find(app, actor, id).await?;
-    let mut conn = app.db.read().await?;
-    let has_live = credentials::has_working_live(&mut conn, id, app.clock.now()).await?;
-    Ok(if has_live { Mode::Live } else { Mode::Test })
 }
 
 /// Adds a domain. From then on, whoever calls from a page that is none of them is refused.
@@ -97,24 +81,8 @@ async fn store(
     let owner = owner.ok_or(OpError::NotFound("app"))?;
     let row_check = app.keyring.row_check(&domains::check_bytes(id, &origins));
     domains::put(change.conn(), id, &Domains { origins: origins.clone(), row_check }).await?;
-    let mut affected = Vec::new();
-    let now = app.clock.now();
-    for key_id in credentials::key_ids_of_app(change.conn(), id).await? {
-        let Some(stored) = credentials::find(change.conn(), &key_id).await? else { continue };
-        let mut credential = stored.credential;
-        if !app.keyring.row_is_intact(&credential.check_bytes(), &stored.row_check) {
-            // Refused already, and not to be given a good check.
-            continue;
-        }
-        if matches!(credential.state(now), State::Revoked | State::Expired) {
-            continue;
-        }
-        actor.require(manage(credential.mode))?;
-        credential.restrictions.domains = domains_for(credential.mode, &origins);
-        let check = app.keyring.row_check(&credential.check_bytes());
-        credentials::update(change.conn(), &credential, &check).await?;
-        affected.push(key_id);
-    }
+    let narrow = |mode, restrictions: &mut Restrictions| restrictions.domains = domains_for(mode, &origins);
+    let affected = super::apps::narrow_credentials(&mut change, app, (actor, id), narrow).await?;
     let subject = id.to_string();
     let saying = Saying { action: "app.domains_changed", subject: &subject, merchant: Some(owner.merchant_id), detail };
     change.commit(saying, affected).await

@@ -19,6 +19,7 @@ pub mod notices;
 pub mod passkeys;
 pub mod people;
 pub mod proofs;
+pub mod providers;
 pub mod requests;
 pub mod roles;
 pub mod team;

@@ -1,9 +1,9 @@
-//! Apps as people register them: what two at once cannot both have, the company that comes first, and domains under
-//! whoever writes to the database.
+//! Apps as people register them: what two at once cannot both have, the company that comes first, and domains and
+//! providers under whoever writes to the database.
 
 use keymint_app::ops::apps::{self, COMPANY_REQUIRED, NewApp};
 use keymint_app::ops::companies::{self, NewCompany};
-use keymint_app::ops::{Actor, OpError, Proof, domains};
+use keymint_app::ops::{Actor, OpError, Proof, domains, providers};
 use keymint_app::store_types::StoreError;
 use keymint_domain::id::{MerchantId, UserId};
 use keymint_domain::mode::Mode;
@@ -102,4 +102,26 @@ pub async fn domains_that_were_edited_are_worth_nothing_and_widen_no_key(it: Tes
     house.edit(include_str!("sql/domains_removed.sql")).await;
     assert_eq!(carried(&key.key_id).await, Some(wanted), "each key has the list in its own checked row");
     house.decide("keymint", &key).await.expect("who shows the secret is no page");
+}
+
+pub async fn providers_that_were_edited_are_worth_nothing_and_widen_no_key(it: TestDb) {
+    let house = House::over(it).await;
+    let (_, app) = house.registered("kpay", "providers").await;
+    let wanted: Vec<Box<str>> = vec!["MTN_MOMO_CMR".into()];
+    providers::choose(&house.app, OPERATOR, app, &["MTN_MOMO_CMR".to_owned()]).await.expect("it is chosen");
+    let key = house.issue(app, &plain(Mode::Test)).await.expect("it is issued");
+    let carried = async || {
+        let view = keymint_app::ops::credentials::find(&house.app, OPERATOR, &key.key_id).await.expect("it is there");
+        view.credential.restrictions.providers
+    };
+    assert_eq!(carried().await, wanted);
+    house.edit(include_str!("sql/providers_edited.sql")).await;
+    let corrupt = |done: Result<_, OpError>| matches!(done, Err(OpError::Store(StoreError::Corrupt { .. })));
+    assert!(corrupt(providers::choose(&house.app, OPERATOR, app, &[]).await));
+    assert!(corrupt(providers::list(&house.app, OPERATOR, app).await));
+    assert!(corrupt(house.issue(app, &plain(Mode::Test)).await.map(|_| providers::Choice::default())));
+    house.edit(include_str!("sql/providers_removed.sql")).await;
+    assert_eq!(carried().await, wanted, "each key has the list in its own checked row");
+    house.edit(include_str!("sql/providers_widened.sql")).await;
+    assert!(house.decide("kpay", &key).await.is_err(), "a row that was edited is no key");
 }

@@ -106,7 +106,8 @@ keymint_testkit::on_both! {
     apps:
         of_twenty_at_once_one_app_has_the_email_and_one_the_phone_number,
         a_person_describes_the_company_before_the_first_app_of_a_product_that_asks,
-        domains_that_were_edited_are_worth_nothing_and_widen_no_key,;
+        domains_that_were_edited_are_worth_nothing_and_widen_no_key,
+        providers_that_were_edited_are_worth_nothing_and_widen_no_key,;
     audit:
         a_log_of_many_pages_is_intact,
         an_entry_that_was_edited_is_found,

@@ -76,6 +76,7 @@ const FORMS: &[Form] = &[
     Form("/merchants/{id}/profile", COMPANY, &["csrf"]),
     Form("/apps/{id}/domains", &[("domain", "https://shop.example")], PROOF),
     Form("/apps/{id}/domains/remove", &[("domain", "https://shop.example")], PROOF),
+    Form("/apps/{id}/providers", &[("provider", "MTN_MOMO_CMR")], PROOF),
     Form("/apps/{id}/keys", &[("once", "c1"), ("mode", "live"), ("name", "till")], PROOF),
     Form("/keys/{key_id}", LIMITS, PROOF),
     Form("/keys/{key_id}/roll", &[("once", "c2"), ("grace_seconds", "60")], PROOF),

@@ -19,6 +19,7 @@ mod logos;
 mod management;
 mod overview;
 mod people;
+mod providers;
 mod proxy;
 mod quotas;
 mod rates;

@@ -246,6 +246,10 @@ fn read_app(dev: &Dev, owner: &Browser<'_>, reader: &mut Reader) {
     reader.post(owner, &restrictions, &[("csrf", &csrf), ("allowed_ips", "soon")], 422);
     reader.post(owner, &format!("{app}/domains"), &[("csrf", &csrf), ("domain", "soon")], 422);
     reader.post(owner, &format!("{app}/domains"), &[("csrf", "old"), ("domain", "soon")], 403);
+    let kpay = format!("/apps/{}", app_of(dev, "kpay"));
+    reader.get(owner, &format!("{kpay}/settings"), 200);
+    reader.post(owner, &format!("{kpay}/providers"), &[("csrf", &csrf), ("provider", "soon")], 422);
+    reader.get(owner, &format!("{kpay}/settings?done=providers"), 200);
     reader.get(owner, "/apps/app_00000000000000000000000000", 404);
 }
 

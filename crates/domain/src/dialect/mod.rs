@@ -5,6 +5,7 @@ pub mod answer;
 pub mod apps;
 pub mod format;
 pub mod parse;
+pub mod providers;
 pub mod recipe;
 pub mod route;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 use answer::{Answers, SchemeName, Template};
 use format::KeyFormat;
+use providers::Providers;
 use recipe::Recipe;
 use route::Route;
 
@@ -89,6 +91,8 @@ pub struct Dialect {
     pub origins_always_allowed: Vec<Box<str>>,
     /// What is asked of whoever registers an app at the console.
     pub apps: apps::AppRules,
+    /// The providers of payments that an app may be held to; nothing where the vendor knows no such list.
+    pub providers: Option<Providers>,
     /// What scopes there are and what each covers.
     pub scopes: BTreeMap<Box<str>, ScopeRule>,
     /// The ways to authenticate, in the order of the file. Never empty.

@@ -2,6 +2,7 @@
 //! who wrote the file.
 
 pub mod limits;
+mod providers;
 mod scheme;
 mod webhooks;
 
@@ -67,6 +68,7 @@ struct RawDialect {
     #[serde(default)]
     apps: AppRules,
     restrictions: RawRestrictions,
+    providers: Option<providers::RawProviders>,
     #[serde(default)]
     scopes: BTreeMap<String, RawScope>,
     scheme: Vec<scheme::RawScheme>,
@@ -253,6 +255,10 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
     if let Some(content_type) = &raw.content_type {
         check_content_type("content_type", content_type)?;
     }
+    let has_words = raw.errors.answer.iter().any(|answer| answer.reasons.contains(&DenyReason::ProviderNotAllowed));
+    if raw.providers.is_some() && !has_words {
+        return problem("errors.answer", "has no answer for the reason `provider_not_allowed`");
+    }
     let key_id = check_key_id(&raw.key_id)?;
     let secrets = check_secrets(&raw.secret)?;
     let schemes = scheme::check_schemes(raw.scheme, raw.key_id.derived)?;
@@ -282,6 +288,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         allowed_origins_max: raw.restrictions.allowed_origins_max,
         origins_always_allowed: raw.restrictions.origins_always_allowed.into_iter().map(Into::into).collect(),
         apps: raw.apps,
+        providers: raw.providers.as_ref().map(providers::check_providers).transpose()?,
         scopes: check_scopes(raw.scopes)?,
         schemes,
         public,
@@ -464,6 +471,10 @@ fn fill_in_upstream(
         if let Some(body) = error_body(envelope, general, status) {
             by_reason.entry((reason, None)).or_insert(Answer { status, body });
         }
+    }
+    // Only a dialect with a list of providers says it, and that one has words of its own.
+    if let Some(answer) = by_reason.get(&(DenyReason::ScopeMissing, None)).cloned() {
+        by_reason.entry((DenyReason::ProviderNotAllowed, None)).or_insert(answer);
     }
     // Both say: these credentials are good, and not from there.
     if let Some(answer) = by_reason.get(&(DenyReason::IpNotAllowed, None)).cloned() {

@@ -75,6 +75,15 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// The names of the top-level members, decoded, in the order received; none when the document is no object.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let members = match &self.root {
+            Value::Object(members) => members.as_slice(),
+            _ => &[],
+        };
+        members.iter().map(|member| &*member.key)
+    }
+
     fn value(&self, name: &str) -> Option<&Value<'a>> {
         let Value::Object(members) = &self.root else {
             return None;

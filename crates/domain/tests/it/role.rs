@@ -6,11 +6,12 @@ use keymint_domain::role::{Act, Acts, Role};
 #[test]
 fn the_table_of_roles_is_this_one() {
     use Role::{Admin, Developer, Owner, Viewer};
-    let table: [(Act, &[Role]); 11] = [
+    let table: [(Act, &[Role]); 12] = [
         (Act::See, &[Owner, Admin, Developer, Viewer]),
         (Act::SeeRequests, &[Owner, Admin, Developer]),
         (Act::SeeAudit, &[Owner, Admin]),
         (Act::ManageApps, &[Owner, Admin, Developer]),
+        (Act::ChooseProviders, &[Owner, Admin]),
         (Act::ManageCompany, &[Owner, Admin]),
         (Act::ManageTestCredentials, &[Owner, Admin, Developer]),
         (Act::ManageLiveCredentials, &[Owner, Admin]),
@@ -49,7 +50,7 @@ fn a_role_of_the_merchants_own_does_what_it_was_given_and_never_what_owners_and_
             assert_eq!(role.may(other), other == act, "{act:?} {other:?}");
         }
     }
-    for act in [Act::ManageLiveCredentials, Act::ManageTeam, Act::Operate] {
+    for act in [Act::ChooseProviders, Act::ManageLiveCredentials, Act::ManageTeam, Act::Operate] {
         let all = Act::GRANTABLE.into_iter().fold(Acts::default().with(act), Acts::with);
         assert!(!Role::Custom(id, all).may(act), "{act:?}");
     }

@@ -223,6 +223,8 @@ fn changed_rows() -> (Credential, Vec<(&'static str, Credential)>) {
     changed("no scopes", &|row| row.restrictions.scopes.clear());
     changed("a scope less", &|row| row.restrictions.scopes.truncate(1));
     changed("other scopes", &|row| row.restrictions.scopes[0] = "p".into());
+    changed("providers", &|row| row.restrictions.providers = vec!["a".into()]);
+    changed("other providers", &|row| row.restrictions.providers = vec!["a".into(), "b".into()]);
     changed("origin as scope", &|row| {
         let origins = std::mem::take(&mut row.restrictions.allowed_origins);
         row.restrictions.scopes.splice(0..0, origins);

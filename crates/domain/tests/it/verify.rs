@@ -8,7 +8,7 @@ use keymint_domain::reason::DenyReason;
 use keymint_domain::restriction::Restrictions;
 use keymint_domain::time::UnixMs;
 use keymint_domain::token::TokenUse;
-use keymint_domain::verify::{Candidate, OwnerState};
+use keymint_domain::verify::{Candidate, OwnerState, check_still};
 
 use crate::fixture::{
     DIALECTS, Key, NOW, Outcome, Request, SeededEntropy, World, base64, dialect, hex, hmac_sha256, key, token,
@@ -142,6 +142,7 @@ fn obstacles() -> Vec<(DenyReason, Change)> {
             restricted(candidate).allowed_origins = vec!["https://shop.example".into()];
         }),
         (DenyReason::ScopeMissing, |candidate| restricted(candidate).scopes = vec!["none".into()]),
+        (DenyReason::ProviderNotAllowed, |candidate| restricted(candidate).providers = vec!["none".into()]),
     ]
 }
 
@@ -290,5 +291,25 @@ fn the_record_of_another_key_decides_nothing() {
         mistaken.key_id = stranger.id().into();
         let outcome = world.see_with(&request, &mistaken);
         assert!(matches!(outcome, Outcome::Denied(DenyReason::UnknownKey, _)), "{name}: {outcome:?}");
+    }
+}
+
+#[test]
+fn what_is_under_way_ends_when_the_apps_providers_change_and_not_before() {
+    let (key, _) = pair("kpay");
+    let with = |providers: &[&str]| {
+        let providers = providers.iter().map(|name| (*name).into()).collect();
+        let restrictions = Some(Box::new(Restrictions { providers, ..Restrictions::default() }));
+        Candidate { restrictions, ..key.candidate() }
+    };
+    let still = |old: &Candidate, new: &Candidate| check_still(old, Some(new), NOW);
+    assert_eq!(still(&with(&["MTN_MOMO_CMR"]), &with(&["MTN_MOMO_CMR"])), Ok(()));
+    assert_eq!(still(&key.candidate(), &with(&[])), Ok(()), "none is none");
+    for (old, new) in [
+        (key.candidate(), with(&["MTN_MOMO_CMR"])),
+        (with(&["MTN_MOMO_CMR"]), key.candidate()),
+        (with(&["MTN_MOMO_CMR"]), with(&["ORANGE_CMR"])),
+    ] {
+        assert_eq!(still(&old, &new), Err(DenyReason::ProviderNotAllowed));
     }
 }

@@ -1,4 +1,4 @@
-//! What belongs to merchants and apps: companies, logos, domains.
+//! What belongs to merchants and apps: companies, logos, domains, providers.
 
 use keymint_domain::credential::{Credential, RevokeReason, Status};
 use keymint_domain::mode::Mode;
@@ -9,6 +9,7 @@ use keymint_store::credentials;
 use keymint_store::db::Conn;
 use keymint_store::domains::{self, Domains};
 use keymint_store::logos::{self, Logo};
+use keymint_store::providers::{self, Providers};
 use keymint_testkit::TestDb;
 
 use crate::sample::{HARD_TEXT, NOW, app, credential, ids, store_owner};
@@ -69,6 +70,20 @@ pub async fn domains_come_back_in_their_order(it: TestDb) {
         assert_eq!(domains::find(tx.conn(), app).await.expect("it reads"), Some(stored));
     }
     assert_eq!(domains::find(tx.conn(), ids(2).app).await.expect("it reads"), None);
+}
+
+pub async fn providers_come_back_in_their_order(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    let app = ids(1).app;
+    let mut tx = it.db.write().await.expect("a transaction");
+    assert_eq!(providers::find(tx.conn(), app).await.expect("it reads"), None, "never any");
+    for names in [vec!["ORANGE_CMR", "MTN_MOMO_CMR"], vec![]] {
+        let names: Vec<Box<str>> = names.into_iter().map(Into::into).collect();
+        let stored = Providers { names, row_check: vec![1, 2, 3] };
+        providers::put(tx.conn(), app, &stored).await.expect("it is stored");
+        assert_eq!(providers::find(tx.conn(), app).await.expect("it reads"), Some(stored));
+    }
+    assert_eq!(providers::find(tx.conn(), ids(2).app).await.expect("it reads"), None);
 }
 
 pub async fn an_email_and_a_phone_number_of_another_app_are_found(it: TestDb) {

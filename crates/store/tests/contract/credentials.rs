@@ -17,6 +17,7 @@ use crate::sample::{HARD_TEXT, NOW, credential, ids, shown, store_credential, st
 fn narrow() -> Restrictions {
     Restrictions {
         domains: Some(vec!["https://app.example".into()]),
+        providers: vec!["MTN_MOMO_CMR".into(), "ORANGE_CMR".into()],
         allowed_ips: vec!["203.0.113.0/24".parse().expect("a block"), "2001:db8::/32".parse().expect("a block")],
         allowed_origins: vec!["https://shop.example".into(), "https://shop.example:8443".into()],
         scopes: vec!["read".into(), "write".into()],

@@ -33,6 +33,7 @@ keymint_testkit::on_both! {
         a_company_comes_back_as_it_went_in_and_is_written_over,
         a_logo_belongs_to_its_app_and_merchant,
         domains_come_back_in_their_order,
+        providers_come_back_in_their_order,
         an_email_and_a_phone_number_of_another_app_are_found,
         a_live_key_works_until_its_end_and_a_test_key_is_none,;
     credentials:

@@ -1,4 +1,4 @@
-//! Apps: register, list, read, enable and disable.
+//! Apps: register, list, read, enable and disable, and the providers that one may use.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};
 use keymint_app::App;
 use keymint_app::ops::apps::{self, AppState, LogoChange, NewApp};
+use keymint_app::ops::providers::{self, Choice};
 use keymint_app::store_types::AppRow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -163,4 +164,52 @@ pub async fn patch(
     let state = if enabled { AppState::Enabled } else { AppState::Disabled };
     let changed = apps::set_state(&app, actor, id(&app_id, "app")?, state).await?;
     Ok(answer(StatusCode::OK, &view(changed)))
+}
+
+/// The providers that an app may use.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProvidersBody {
+    /// Out of those that the product's vendor has; none: all of them.
+    #[schema(example = json!(["MTN_MOMO_CMR"]))]
+    providers: Vec<String>,
+}
+
+/// The providers of an app.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProvidersView {
+    /// Those that it may use; none: all of them.
+    providers: Vec<Box<str>>,
+    /// Those that the product's vendor has; none: it knows no such list.
+    available: Vec<Box<str>>,
+}
+
+fn providers_view(choice: Choice) -> ProvidersView {
+    ProvidersView { providers: choice.chosen, available: choice.available }
+}
+
+/// Read which providers an app may use.
+#[utoipa::path(get, path = "/api/v1/apps/{id}/providers", tag = "Apps", params(("id" = String, Path)),
+    responses((status = 200, body = ProvidersView), (status = "4XX", body = Problem)))]
+pub async fn providers(
+    State(app): State<App>,
+    Acting(actor): Acting,
+    Path(app_id): Path<String>,
+) -> Result<Response, ApiError> {
+    let choice = providers::list(&app, actor, id(&app_id, "app")?).await?;
+    Ok(answer(StatusCode::OK, &providers_view(choice)))
+}
+
+/// Choose the providers that an app may use. A call that names another one is refused before this answers.
+#[utoipa::path(put, path = "/api/v1/apps/{id}/providers", tag = "Apps", params(("id" = String, Path)),
+    request_body = ProvidersBody, responses((status = 200, body = ProvidersView), (status = "4XX", body = Problem)))]
+pub async fn choose_providers(
+    State(app): State<App>,
+    Acting(actor): Acting,
+    Path(app_id): Path<String>,
+    bytes: Bytes,
+) -> Result<Response, ApiError> {
+    let ProvidersBody { providers } = body(&bytes)?;
+    let choice = providers::choose(&app, actor, id(&app_id, "app")?, &providers).await?;
+    Ok(answer(StatusCode::OK, &providers_view(choice)))
 }

@@ -96,6 +96,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(merchants::activate))
         .routes(routes!(apps::make, apps::list))
         .routes(routes!(apps::read, apps::patch))
+        .routes(routes!(apps::providers, apps::choose_providers))
         .routes(routes!(credentials::issue, credentials::list))
         .routes(routes!(credentials::read, credentials::patch))
         .routes(routes!(credentials::roll))

@@ -29,6 +29,7 @@ fn named(reason: DenyReason) -> &'static str {
         DenyReason::IpNotAllowed => say!("reason-ip-not-allowed"),
         DenyReason::OriginNotAllowed => say!("reason-origin-not-allowed"),
         DenyReason::ScopeMissing => say!("reason-scope-missing"),
+        DenyReason::ProviderNotAllowed => say!("reason-provider-not-allowed"),
         DenyReason::RateLimited => say!("reason-rate-limited"),
         DenyReason::AppDisabled => say!("reason-app-disabled"),
         DenyReason::MerchantSuspended => say!("reason-merchant-suspended"),
@@ -70,6 +71,7 @@ pub fn advice(reason: &str) -> &'static str {
         DenyReason::IpNotAllowed => say!("advice-ip-not-allowed"),
         DenyReason::OriginNotAllowed => say!("advice-origin-not-allowed"),
         DenyReason::ScopeMissing => say!("advice-scope-missing"),
+        DenyReason::ProviderNotAllowed => say!("advice-provider-not-allowed"),
         DenyReason::RateLimited => say!("advice-rate-limited"),
         DenyReason::AppDisabled => say!("advice-app-disabled"),
         DenyReason::MerchantSuspended => say!("advice-merchant-suspended"),
@@ -111,6 +113,9 @@ pub fn fix(reason: &str, app_id: &str, mode: &str) -> Option<Fix> {
         | DenyReason::InsecureTransport => keys(say!("advice-fix-keys")),
         DenyReason::IpNotAllowed | DenyReason::OriginNotAllowed | DenyReason::ScopeMissing => {
             keys(say!("advice-fix-key"))
+        }
+        DenyReason::ProviderNotAllowed => {
+            Some(Fix { label: say!("advice-fix-providers"), href: format!("/apps/{app_id}/settings#providers") })
         }
         DenyReason::MissingCredentials
         | DenyReason::MalformedCredentials

@@ -1,4 +1,4 @@
-//! An app's settings: its details and logo, its domains, and whether its keys work.
+//! An app's settings: its details and logo, its domains, and whether its keys work. Its providers are in `providers.rs`.
 
 use askama::Template;
 use axum::Form;
@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::apps::{self, AppState};
-use keymint_app::ops::{OpError, credentials, domains};
+use keymint_app::ops::{OpError, credentials, domains, providers};
 use keymint_app::say;
 use keymint_app::store_types::AppRow;
 use keymint_domain::restriction::DOMAINS_MAX;
@@ -18,6 +18,7 @@ use super::apps::{Marked, NewAppForm, Wrong, fields, line, logo_change, logos, w
 use super::field::Field;
 use super::keys::{gate, own};
 use super::proof::{Given, Waiting};
+use super::providers::ProvidersView;
 use super::session::{SignedIn, Visitor};
 use super::upload::Sent;
 use super::{Frame, Problem, in_form, page};
@@ -45,27 +46,40 @@ struct SettingsPage {
     domains_max: usize,
     domain_typed: String,
     domain_error: String,
+    providers: ProvidersView,
     problem: String,
     notice: &'static str,
 }
 
 /// What the page says besides what is stored.
 #[derive(Default)]
-struct Said {
+pub struct Said {
     form: Option<NewAppForm>,
     wrong: Wrong,
     domain_typed: String,
     domain_error: String,
+    /// Those chosen, and what is wrong with them.
+    providers: (Vec<String>, String),
     notice: &'static str,
 }
 
-async fn shown(app: &App, visitor: &Visitor, row: AppRow, said: Said) -> Result<Response, Problem> {
+impl Said {
+    /// A choice of providers was refused.
+    pub fn refused_providers(typed: Vec<String>, problem: String) -> Self {
+        Self { providers: (typed, problem), ..Self::default() }
+    }
+}
+
+/// The page, with what is to be said on it.
+pub async fn shown(app: &App, visitor: &Visitor, row: AppRow, said: Said) -> Result<Response, Problem> {
     let (membership, actor) = visitor.at(row.merchant_id)?;
-    let is_fine = said.wrong.problem.is_empty() && said.domain_error.is_empty();
+    let is_fine = said.wrong.problem.is_empty() && said.domain_error.is_empty() && said.providers.1.is_empty();
     let status = if is_fine { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let form = said.form.unwrap_or_else(|| NewAppForm::of(&row));
     let Marked { fields, logo_error, problem } = fields(&form, said.wrong);
-    let manage = credentials::manage(domains::reach(app, actor, row.id).await?);
+    let reach = apps::reach(app, actor, row.id).await?;
+    let manage = credentials::manage(reach);
+    let choice = providers::list(app, actor, row.id).await?;
     let may_change_domains =
         actor.require(Act::ManageApps).is_ok() && !matches!(actor.require(manage), Err(OpError::Forbidden));
     let listed = domains::list(app, actor, row.id).await?;
@@ -92,6 +106,7 @@ async fn shown(app: &App, visitor: &Visitor, row: AppRow, said: Said) -> Result<
         domains_max: DOMAINS_MAX,
         domain_typed: said.domain_typed,
         domain_error: said.domain_error,
+        providers: ProvidersView::new((actor, reach), choice, said.providers),
         problem,
         notice: said.notice,
     };
@@ -119,6 +134,8 @@ pub async fn show(
         "disabled" => say!("settings-done-disabled"),
         "domain-added" => say!("settings-done-domain-added"),
         "domain-removed" => say!("settings-done-domain-removed"),
+        "providers" => say!("settings-done-providers"),
+        "providers-all" => say!("settings-done-providers-all"),
         "domain-last" => say!("settings-done-domain-last"),
         _ => "",
     };
@@ -225,7 +242,7 @@ async fn change_domain(
         Turn::Add => (format!("/apps/{id}/domains"), say!("settings-add-domain")),
         Turn::Remove => (format!("/apps/{id}/domains/remove"), say!("settings-act-remove-domain")),
     };
-    let reach = domains::reach(app, actor, row.id).await?;
+    let reach = apps::reach(app, actor, row.id).await?;
     let fields = vec![("csrf", form.csrf.clone()), ("domain", form.domain.clone())];
     let given = Given { challenge: &form.challenge, code: &form.code };
     let carry = gate(app, &mut visitor, (actor, reach), given, Waiting { to, fields, act }).await?;

@@ -113,6 +113,7 @@ fn said(action: &str) -> &'static str {
         "app.domains_changed" => say!("audit-app-domains-changed"),
         "app.enabled" => say!("audit-app-enabled"),
         "app.made" => say!("audit-app-made"),
+        "app.providers_chosen" => say!("audit-app-providers-chosen"),
         "company.described" => say!("audit-company-described"),
         "credential.changed" => say!("audit-credential-changed"),
         "credential.end_moved" => say!("audit-credential-end-moved"),

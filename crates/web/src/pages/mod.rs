@@ -25,6 +25,7 @@ mod outbox;
 mod overview;
 mod passkeys;
 mod proof;
+mod providers;
 mod restrictions;
 mod roles;
 mod samples;
@@ -95,6 +96,7 @@ pub fn router(app: &App) -> Router<App> {
         .route("/apps/{id}/state", post(app_settings::set_state))
         .route("/apps/{id}/domains", post(app_settings::add_domain))
         .route("/apps/{id}/domains/remove", post(app_settings::remove_domain))
+        .route("/apps/{id}/providers", post(providers::choose))
         .route("/apps/{id}/logo", get(logo::show))
         .route("/keys/{key_id}", get(restrictions::show).post(restrictions::change))
         .route("/apps/{id}", get(overview::show))

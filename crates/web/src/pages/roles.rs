@@ -18,9 +18,10 @@ use super::session::{SignedIn, Visitor};
 use super::{Frame, Problem, in_form, merchant, page, team};
 
 /// What a column of the table says, beside what may be granted.
-fn owners_alone() -> [(Act, &'static str); 3] {
+fn owners_alone() -> [(Act, &'static str); 4] {
     [
         (Act::ManageCompany, say!("roles-company")),
+        (Act::ChooseProviders, say!("roles-providers")),
         (Act::ManageLiveCredentials, say!("roles-live-keys")),
         (Act::ManageTeam, say!("roles-team")),
     ]
@@ -33,9 +34,13 @@ fn words(act: Act) -> &'static str {
         Act::ManageApps => say!("roles-apps"),
         Act::ManageTestCredentials => say!("roles-test-keys"),
         Act::RevokeLiveCredentials => say!("roles-revoke-live"),
-        Act::See | Act::SeeTeam | Act::ManageCompany | Act::ManageLiveCredentials | Act::ManageTeam | Act::Operate => {
-            ""
-        }
+        Act::See
+        | Act::SeeTeam
+        | Act::ChooseProviders
+        | Act::ManageCompany
+        | Act::ManageLiveCredentials
+        | Act::ManageTeam
+        | Act::Operate => "",
     }
 }
 

@@ -3,6 +3,7 @@
 mod addresses;
 mod domains;
 mod origins;
+mod providers;
 mod scopes;
 
 use keymint_domain::reason::DenyReason;
