@@ -131,6 +131,7 @@ struct Arrived {
     body: Incoming,
     request_id: HeaderValue,
     upgrade: Option<OnUpgrade>,
+    trace: Option<Trace>,
 }
 
 impl Gateway {
@@ -148,13 +149,9 @@ impl Gateway {
         RequestId::numbered(now, number)
     }
 
-    /// The request's span, where it is traced: what is behind us hears of it in the place of the caller's.
-    fn trace(&self, headers: &mut HeaderMap) -> Option<Trace> {
-        let trace = self.app.sampler.begin(self.numbers.get(), headers.get(&TRACEPARENT).map(HeaderValue::as_bytes))?;
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(trace.traceparent())) {
-            headers.insert(&TRACEPARENT, value);
-        }
-        Some(trace)
+    /// The request's span, where it is traced.
+    fn trace(&self, headers: &HeaderMap) -> Option<Trace> {
+        self.app.sampler.begin(self.numbers.get(), headers.get(&TRACEPARENT).map(HeaderValue::as_bytes))
     }
 
     fn address(&self, headers: &HeaderMap, target: &str, peer: &Peer) -> Option<Addressed<'_>> {
@@ -170,13 +167,17 @@ impl Gateway {
 
     /// Decides about a request, and has it answered. Gives what the log says of its head, too.
     async fn answered(&self, addressed: &Addressed<'_>, arrived: Arrived, peer: &Rc<Peer>) -> (Outcome, Logged) {
-        let Arrived { parts, body, request_id, upgrade } = arrived;
+        let Arrived { parts, body, request_id, upgrade, trace } = arrived;
         let heard = self.proxy.heard();
         let step = self.decide(addressed, &parts, body, peer).await;
-        let http::request::Parts { method, uri, version, headers, .. } = parts;
+        let http::request::Parts { method, uri, version, mut headers, .. } = parts;
         let outcome = match step {
             Step::Done(outcome) => outcome,
             Step::Forward(upstream, Allowed { candidate, scheme, token_ends_at, rate, .. }, body) => {
+                // Only now: a signature may cover what the client sent.
+                if let Some(trace) = trace {
+                    continue_trace(&mut headers, trace);
+                }
                 let call = Call {
                     product: addressed.product,
                     upstream,
@@ -336,6 +337,13 @@ impl Gateway {
     }
 }
 
+/// What is behind us hears of our span in the place of the caller's.
+fn continue_trace(headers: &mut HeaderMap, trace: Trace) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(trace.traceparent())) {
+        headers.insert(&TRACEPARENT, value);
+    }
+}
+
 /// What the log says of a request's head.
 struct Logged {
     method: http::Method,
@@ -361,7 +369,7 @@ impl Service for Gateway {
         let watch = self.app.log.is_open().then(Stopwatch::start);
         let asks_for_tunnel = request.headers().contains_key(UPGRADE);
         let on_upgrade = asks_for_tunnel.then(|| hyper::upgrade::on(&mut request));
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let upgrade = on_upgrade.filter(|_| body.is_end_stream() && proxy::asks_for_websocket(&parts));
         if parts.headers.get(EXPECT).is_some_and(|expect| !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
             return reply::closing(reply::empty(StatusCode::EXPECTATION_FAILED));
@@ -375,8 +383,8 @@ impl Service for Gateway {
         let request_id = self.next_id(at);
         let id = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&request_id.to_bytes()));
         let id = id.unwrap_or(HeaderValue::from_static(""));
-        let trace = self.trace(&mut parts.headers);
-        let arrived = Arrived { parts, body, request_id: id.clone(), upgrade };
+        let trace = self.trace(&parts.headers);
+        let arrived = Arrived { parts, body, request_id: id.clone(), upgrade, trace };
         let (outcome, logged) = self.answered(&addressed, arrived, peer).await;
         let Outcome { mut response, candidate, scheme, reason, rate } = outcome;
         reply::tell_rate(&mut response, addressed.product, rate, reason);
