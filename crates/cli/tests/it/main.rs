@@ -27,6 +27,7 @@ mod sandboxes;
 mod slow_clients;
 mod team;
 mod tls;
+mod traces;
 mod transactions;
 mod verify_api;
 mod webhooks;
