@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Longest wait.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Looks again and again until there is something.
 ///

@@ -11,7 +11,9 @@ const SILENT: usize = 500;
 /// Clients that never read an answer.
 const DEAF: usize = 150;
 /// Longer than what the system keeps for a connection. Bytes.
-const LONG: usize = 8 * 1024 * 1024;
+const LONG: usize = 16 * 1024 * 1024;
+/// What somebody reads at once who is slow afterwards: by then the system keeps megabytes for the connection. Bytes.
+const QUICK: usize = 4 * 1024 * 1024;
 
 fn open_files(dev: &Dev) -> Result<usize, String> {
     let metrics = Request::new("GET", "/metrics").send(dev.internal).body;
@@ -71,30 +73,29 @@ fn who_sends_no_head_or_reads_no_answer_is_cut_off_and_whoever_reads_steadily_is
     let mut steady = narrow(&dev);
     let whole = call(&key, "/razorpay/v1/long").header("Connection", "close");
     steady.write_all(&whole.bytes("h")).expect("it is sent");
+    let mut sluggish = TcpStream::connect(dev.gateway).expect("a connection");
+    sluggish.write_all(&whole.bytes("h")).expect("it is sent");
+    sluggish.read_exact(&mut vec![0; QUICK]).expect("it is read at once");
     assert!(open_files(&dev).expect("a count") >= before + SILENT, "they are held at first");
     let good = call(&key, "/razorpay/v1/orders").send(dev.gateway);
     assert_eq!((good.status, good.body.as_str()), (200, "ok"), "others are served meanwhile");
     // A head has five seconds; each deaf client also holds a connection upstream.
     at_most(&dev, before + 2 * (DEAF + 1) + 50);
-    let mut piece = [0_u8; 16 * 1024];
-    let mut read = 0;
-    // It reads a little whenever it looks, for as long as the others are there.
+    let (mut read, mut sluggish_read) = (0, QUICK);
+    // They read a little whenever they look, for as long as the others are there.
     eventually(|| {
-        let (little, _) = piece.split_at_mut(512);
-        read += steady.read(little).map_err(|error| error.to_string())?;
+        read += steady.read(&mut [0; 512]).map_err(|error| error.to_string())?;
+        sluggish_read += sluggish.read(&mut [0; 256]).map_err(|error| error.to_string())?;
         match open_files(&dev)? {
             files if files <= before + 20 => Ok(()),
             files => Err(format!("{files} files are open")),
         }
     });
-    while read < LONG {
-        match steady.read(&mut piece) {
-            Ok(0) => break,
-            Ok(bytes) => read += bytes,
-            Err(error) => panic!("{error}"),
-        }
+    for (mut stream, read) in [(steady, read), (sluggish, sluggish_read)] {
+        let rest = std::io::copy(&mut stream, &mut std::io::sink()).expect("it is read to its end");
+        let whole = read + usize::try_from(rest).expect("a length");
+        assert!(whole > LONG, "whoever reads steadily gets all of it: {whole}");
     }
-    assert!(read > LONG, "whoever reads steadily gets all of it: {read}");
     assert_eq!((silent.len(), deaf.len()), (SILENT, DEAF), "none of them ended by itself");
     let mut stream = TcpStream::connect(dev.gateway).expect("a connection");
     stream.write_all(&call(&key, "/razorpay/v1/orders").bytes("h")).expect("it is sent");

@@ -28,6 +28,9 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const FIELDS_MAX: usize = 64;
 /// Largest head. Bytes; above, 431.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// What the system keeps of an answer beyond what is on its way already. There is room for more once half of it has gone:
+/// whoever takes that much in the looks of `deadline.rs` is not cut off. Bytes.
+const UNSENT_BYTES: u32 = 64 * 1024;
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 4096;
 /// How long open connections may finish at a stop.
@@ -82,6 +85,9 @@ fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    // Connections have it from their listener. What a client does not take stays with whoever sends it, instead of in the
+    // megabytes that the system would give each connection, and a client that takes little is seen to take it.
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
