@@ -1,6 +1,6 @@
 //! The request log: every decision, written in batches. Never a secret in it; paths come redacted.
 //!
-//! A row is a *chunk*: what one batch has to say about one key, as JSON lines. So a decision costs no row and no index
+//! A row is a *chunk*: what one batch has to say about one key, as JSON lines, each an array. So a decision costs no row and no index
 //! entry of its own, and a list still reads only its own key's or app's chunks. Decisions are numbered in the order of
 //! arrival, over all chunks; batches do not overlap.
 
@@ -13,7 +13,7 @@ use keymint_domain::id::{AppId, MerchantId};
 use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::credentials;
 use crate::db::Conn;
@@ -72,8 +72,9 @@ pub static ALL: [&Stmt; 8] =
 /// Most batches that a list reads at once; it begins with one, because one may hold thousands of decisions.
 const BATCHES_MAX: i64 = 32;
 
-/// One decision, as it is written.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// One decision, as it is written: an array of its fields in this order. What was written as an object of their names is read
+/// all the same.
+#[derive(Clone, Debug, Deserialize)]
 pub struct Line<'a> {
     /// Its place in the batch, from 1; `Batch::add` sets it.
     pub n: i64,
@@ -91,15 +92,22 @@ pub struct Line<'a> {
     /// The status answered.
     pub status: u16,
     /// The reason of a denial.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub reason: Option<Cow<'a, str>>,
     /// The scheme by which the request said who it is.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub scheme: Option<Cow<'a, str>>,
     /// The client's address.
     pub client_ip: IpAddr,
     /// From the end of the request's head to the decision. Microseconds.
     pub duration_us: u32,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { n, at, request_id, method, path, status, reason, scheme, client_ip, duration_us } = self;
+        (n, at, request_id, method, path, status, reason, scheme, client_ip, duration_us).serialize(serializer)
+    }
 }
 
 /// One decision, as it is read.

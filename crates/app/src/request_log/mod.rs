@@ -121,8 +121,8 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes everything that waits, once there is something; `None` at the end.
-    fn take(&self) -> Option<Waiting> {
+    /// Takes everything that waits, once there is something, and leaves `room` for what comes next; `None` at the end.
+    fn take(&self, room: Vec<Record>) -> Option<Waiting> {
         let is_idle = |waiting: &mut Waiting| waiting.is_empty() && !waiting.is_over;
         let waiting = self.news.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
         let may_wait = |waiting: &mut Waiting| {
@@ -133,9 +133,7 @@ impl Queue {
         if waiting.is_empty() {
             return None;
         }
-        let records = Vec::with_capacity(waiting.records.len());
-        let (records, flushes) =
-            (std::mem::replace(&mut waiting.records, records), std::mem::take(&mut waiting.flushes));
+        let (records, flushes) = (std::mem::replace(&mut waiting.records, room), std::mem::take(&mut waiting.flushes));
         Some(Waiting { records, flushes, is_over: false })
     }
 }
@@ -243,13 +241,17 @@ struct Keeper {
 
 impl Keeper {
     fn run(mut self, queue: &Queue) {
-        while let Some(Waiting { records, flushes, .. }) = queue.take() {
+        let mut room = Vec::new();
+        while let Some(Waiting { mut records, flushes, .. }) = queue.take(std::mem::take(&mut room)) {
             for batch in records.chunks(BATCH_MAX) {
                 self.keep(batch);
             }
             for flush in flushes {
                 let _ = flush.send(());
             }
+            records.clear();
+            records.shrink_to(CROWD);
+            room = records;
         }
     }
 
@@ -285,7 +287,7 @@ async fn write(db: &Db, records: &[Record]) -> Result<(), StoreError> {
         let line = Line {
             n: 0,
             at: record.at,
-            request_id: String::from_utf8_lossy(&request_id),
+            request_id: std::str::from_utf8(&request_id).unwrap_or_default().into(),
             method: record.method.into(),
             path: (&*record.path).into(),
             status: record.status,
@@ -334,11 +336,8 @@ pub fn redact(path: &str) -> Box<str> {
 
 /// Whether a path stays as it is: most do, and are not rebuilt.
 fn is_fit(path: &str) -> bool {
-    let (mut run, mut longest, mut is_graphic) = (0_usize, 0_usize, true);
-    for byte in path.bytes() {
-        run = if byte.is_ascii_alphanumeric() { run + 1 } else { 0 };
-        longest = longest.max(run);
-        is_graphic &= byte.is_ascii_graphic();
-    }
-    is_graphic && longest < RUN_MIN && path.len() <= PATH_BYTES_MAX
+    let has_run = || path.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()).any(|run| run.len() >= RUN_MIN);
+    path.len() <= PATH_BYTES_MAX
+        && path.bytes().all(|byte| byte.is_ascii_graphic())
+        && (path.len() < RUN_MIN || !has_run())
 }
