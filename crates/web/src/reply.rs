@@ -1,5 +1,6 @@
 //! Answers: ours are small, whole and never cached; those of an upstream come as they come.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -112,7 +113,11 @@ pub fn tell_rate(response: &mut Response, product: &Product, rate: Option<Rate>,
         return;
     };
     for (name, value) in rate_headers(product, rate, reason) {
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
+        let value = match value {
+            Cow::Borrowed(text) => HeaderValue::from_str(text),
+            Cow::Owned(text) => HeaderValue::try_from(text),
+        };
+        if let Ok(value) = value {
             response.headers_mut().insert(name, value);
         }
     }
@@ -123,9 +128,13 @@ pub fn rate_headers(
     product: &Product,
     rate: Rate,
     reason: Option<DenyReason>,
-) -> impl Iterator<Item = (&'static HeaderName, String)> {
-    let told = rate.told(product);
-    let told = told.map(|(policy, standing)| [(&RATELIMIT_POLICY, policy.to_owned()), (&RATELIMIT, standing)]);
+) -> impl Iterator<Item = (&'static HeaderName, Cow<'_, str>)> {
+    let (policy, standing) = rate.told(product).unzip();
     let is_over = reason == Some(DenyReason::RateLimited);
-    told.into_iter().flatten().chain(is_over.then(|| (&RETRY_AFTER, rate.standing.reset_seconds.to_string())))
+    let headers = [
+        policy.map(|policy| (&RATELIMIT_POLICY, Cow::Borrowed(policy))),
+        standing.map(|standing| (&RATELIMIT, Cow::Owned(standing))),
+        is_over.then(|| (&RETRY_AFTER, Cow::Owned(rate.standing.reset_seconds.to_string()))),
+    ];
+    headers.into_iter().flatten()
 }

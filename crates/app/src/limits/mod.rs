@@ -8,8 +8,8 @@ pub mod at_once;
 mod quotas;
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::hash::BuildHasher;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
@@ -17,7 +17,7 @@ use keymint_domain::limit::{Count, Limit, Moment, Per, Span, Standing, network};
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::RequestView;
-use keymint_domain::time::UnixMs;
+use keymint_domain::time::Clock;
 use keymint_domain::verify::Candidate;
 use quick_cache::sync::Cache;
 
@@ -49,7 +49,12 @@ impl Rate {
         let Standing { remaining, reset_seconds } = self.standing;
         let limit = product.limits.get(self.rule)?;
         let mut standing = String::with_capacity(STANDING_LENGTH_MAX);
-        let _ = write!(standing, "\"{}\";r={remaining};t={reset_seconds}", limit.name);
+        standing.push('"');
+        standing.push_str(&limit.name);
+        standing.push_str("\";r=");
+        standing.push_str(itoa::Buffer::new().format(remaining));
+        standing.push_str(";t=");
+        standing.push_str(itoa::Buffer::new().format(reset_seconds));
         Some((&limit.policy, standing))
     }
 
@@ -92,9 +97,16 @@ impl Default for Rates {
 /// Who is counted.
 enum Who<'a> {
     /// Before anybody is known: the address, and everybody together.
-    Stranger,
+    Stranger(IpAddr),
     /// A caller that proved who it is.
     Known(&'a Candidate),
+}
+
+impl Who<'_> {
+    /// Whether it is the moment for a rule.
+    fn is_counted(&self, per: Per) -> bool {
+        matches!(self, Self::Stranger(_)) == matches!(per, Per::Address | Per::Product)
+    }
 }
 
 impl Rates {
@@ -105,20 +117,26 @@ impl Rates {
         }
     }
 
-    /// Who is counted under a rule; nobody where it is not the moment for it.
-    fn subject(&self, per: Per, view: &RequestView<'_>, who: &Who<'_>) -> Option<u128> {
+    /// Who is counted under a rule.
+    fn subject(&self, per: Per, who: &Who<'_>) -> u128 {
         let of_mode = |bits: u128, mode: Mode| bits ^ u128::from(mode == Mode::Live);
-        match (per, who) {
-            (Per::Address, Who::Stranger) => Some(network(view.client_ip)),
-            (Per::Product, Who::Stranger) => Some(0),
-            (Per::Key, Who::Known(candidate)) => {
-                let [one, other] =
-                    self.hashers.each_ref().map(|hasher| u128::from(hasher.hash_one(&*candidate.key_id)));
-                Some(one << 64 | other)
+        match who {
+            Who::Stranger(address) => {
+                if per == Per::Address {
+                    network(*address)
+                } else {
+                    0
+                }
             }
-            (Per::App, Who::Known(candidate)) => Some(of_mode(candidate.app_id.bits() << 1, candidate.mode)),
-            (Per::Merchant, Who::Known(candidate)) => Some(of_mode(candidate.merchant_id.bits() << 1, candidate.mode)),
-            _ => None,
+            Who::Known(candidate) => match per {
+                Per::App => of_mode(candidate.app_id.bits() << 1, candidate.mode),
+                Per::Merchant => of_mode(candidate.merchant_id.bits() << 1, candidate.mode),
+                Per::Key | Per::Address | Per::Product => {
+                    let [one, other] =
+                        self.hashers.each_ref().map(|hasher| u128::from(hasher.hash_one(&*candidate.key_id)));
+                    one << 64 | other
+                }
+            },
         }
     }
 
@@ -131,14 +149,14 @@ impl Rates {
         product: &Product,
         view: &RequestView<'_>,
         who: &Who<'_>,
-        now: UnixMs,
+        clock: &dyn Clock,
     ) -> Result<Option<Rate>, Rate> {
         let mut covering = product.limits.iter().enumerate().filter_map(|(rule, limit)| {
-            let subject = self.subject(limit.per, view, who)?;
-            limit.covers(view).then_some(Rule { rule, limit, subject })
+            let is_covering = who.is_counted(limit.per) && limit.covers(view);
+            is_covering.then(|| Rule { rule, limit })
         });
         let Some(first) = covering.next() else { return Ok(None) };
-        let moment = Moment { ticks_ms: self.begun.elapsed_ms(), now };
+        let moment = Moment { ticks_ms: self.begun.elapsed_ms(), now: clock.now() };
         // Mostly there is one, and nothing to be held together.
         let Some(second) = covering.next() else {
             let counter = self.counter(product, &first, who);
@@ -164,13 +182,13 @@ impl Rates {
     fn counter(&self, product: &Product, rule: &Rule<'_>, who: &Who<'_>) -> Arc<Counter> {
         if let Span::Calendar(_) = rule.limit.span {
             let known = match who {
-                Who::Stranger => None,
+                Who::Stranger(_) => None,
                 Who::Known(candidate) => Some(*candidate),
             };
             return self.quotas.counter(product, rule, known);
         }
         let fresh = || Ok::<_, Infallible>(Arc::new(Mutex::new(Count::new(rule.limit.span))));
-        let key = (product.number_of(rule.rule), rule.subject);
+        let key = (product.number_of(rule.rule), self.subject(rule.limit.per, who));
         let kept = self.counts(rule.limit.per).get_or_insert_with(&key, fresh);
         kept.unwrap_or_else(|never| match never {})
     }
@@ -180,7 +198,6 @@ impl Rates {
 struct Rule<'a> {
     rule: usize,
     limit: &'a Limit,
-    subject: u128,
 }
 
 impl Rule<'_> {
@@ -206,7 +223,7 @@ impl App {
         if product.limits.is_empty() {
             return Ok(None);
         }
-        self.rates.count(product, view, &Who::Stranger, self.clock.now()).map_err(denied)
+        self.rates.count(product, view, &Who::Stranger(view.client_ip), &*self.clock).map_err(denied)
     }
 
     /// Counts a request of a caller that proved who it is.
@@ -222,6 +239,6 @@ impl App {
         if product.limits.is_empty() {
             return Ok(None);
         }
-        self.rates.count(product, view, &Who::Known(candidate), self.clock.now())
+        self.rates.count(product, view, &Who::Known(candidate), &*self.clock)
     }
 }

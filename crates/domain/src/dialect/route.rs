@@ -5,6 +5,8 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     method: Box<str>,
+    /// Bytes that a path of this route has at the least.
+    shortest: usize,
     segments: Box<[Segment]>,
 }
 
@@ -12,6 +14,16 @@ pub struct Route {
 enum Segment {
     Exact(Box<str>),
     Any(Box<str>),
+}
+
+impl Segment {
+    /// The bytes that it takes at the least, with the slash before it.
+    fn shortest(&self) -> usize {
+        match self {
+            Self::Exact(exact) => 1 + exact.len(),
+            Self::Any(_) => 2,
+        }
+    }
 }
 
 impl Route {
@@ -30,8 +42,9 @@ impl Route {
             }
             None => (is_plain_segment(text) || inner.is_empty()).then(|| Segment::Exact(text.into())),
         };
-        let segments = inner.split('/').map(segment).collect::<Option<_>>()?;
-        Some(Self { method: method.into(), segments })
+        let segments = inner.split('/').map(segment).collect::<Option<Box<[Segment]>>>()?;
+        let shortest = segments.iter().map(Segment::shortest).sum();
+        Some(Self { method: method.into(), shortest, segments })
     }
 
     /// Whether the request's method and path (inside the product) are of this route.
@@ -52,6 +65,10 @@ impl Route {
     }
 
     fn fits(&self, path: &str, is_same: impl Fn(&str, &str) -> bool) -> bool {
+        // Most paths that are of another route are seen by their length.
+        if path.len() < self.shortest {
+            return false;
+        }
         let Some(path) = path.strip_prefix('/') else { return false };
         let mut given = path.split('/');
         for wanted in &self.segments {

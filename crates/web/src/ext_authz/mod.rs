@@ -183,6 +183,6 @@ fn denial(product: &Product, denied: &Denied) -> CheckResponse {
     let fixed =
         [("content-type", product.dialect.answers.content_type.to_string()), ("cache-control", "no-store".into())];
     let told = denied.rate.into_iter().flat_map(|rate| reply::rate_headers(product, rate, Some(denied.reason)));
-    let told = told.map(|(name, value)| (name.as_str(), value));
+    let told = told.map(|(name, value)| (name.as_str(), value.into_owned()));
     CheckResponse::deny(answer.status, fixed.into_iter().chain(told), &answer.body)
 }
