@@ -117,31 +117,23 @@ impl App {
         if dialect.content_type.is_some() || dialect.providers.as_ref().is_some_and(|rules| rules.covers(view)) {
             return None;
         }
-        let context = Context {
-            dialect,
-            product: &product.name,
-            view,
-            keyring: &self.keyring,
-            now: self.clock.now(),
-            transport: Transport::default(),
-        };
-        let claim = scheme::find_claim(&context).ok().filter(|claim| claim.exchange.is_none())?;
+        let claim = scheme::find_claim(&self.context(product, view, Transport::default()))
+            .ok()
+            .filter(|claim| claim.exchange.is_none())?;
         match claim.proof {
             Proof::Secret(_) | Proof::Token(_) | Proof::PublicKey => Some(claim.mode),
             Proof::Signed { .. } | Proof::Message { .. } => None,
         }
     }
 
+    fn context<'a>(&'a self, product: &'a Product, view: &'a RequestView<'a>, transport: Transport) -> Context<'a> {
+        let (dialect, keyring, now) = (&*product.dialect, &self.keyring, self.clock.now());
+        Context { dialect, product: &product.name, view, keyring, now, transport }
+    }
+
     async fn try_verify(&self, product: &Product, view: &RequestView<'_>, way: Way) -> Result<Allowed, Denied> {
         let dialect = &*product.dialect;
-        let context = Context {
-            dialect,
-            product: &product.name,
-            view,
-            keyring: &self.keyring,
-            now: self.clock.now(),
-            transport: way.transport,
-        };
+        let context = self.context(product, view, way.transport);
         check_body(&context)?;
         let claim = scheme::find_claim(&context)
             .map_err(|refusal| Denied { scheme: refusal.scheme, ..Denied::early(refusal.reason) })?;
