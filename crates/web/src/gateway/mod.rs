@@ -52,6 +52,8 @@ const AMBIGUOUS: &str = r#"{"error":{"code":"ambiguous_request","message":"The r
 
 /// The id under which support finds a request.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// W3C Trace Context, section 3.2.
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Whom the gateway believes, and what it takes over plain HTTP.
 #[derive(Clone, Debug)]
@@ -73,8 +75,6 @@ impl Policy {
         }
     }
 }
-/// W3C Trace Context, section 3.2.
-static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The gateway's service; one for each thread.
 pub struct Gateway {
@@ -422,7 +422,6 @@ fn fields(headers: &HeaderMap) -> Vec<Header<'_>> {
     headers.iter().map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() }).collect()
 }
 
-/// A method fit for a log: a made-up one could be a secret in the wrong place.
 /// The length that a head announces for its body.
 fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
