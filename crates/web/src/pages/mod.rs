@@ -23,6 +23,7 @@ mod merchant;
 mod moments;
 mod outbox;
 mod overview;
+mod pairs;
 mod passkeys;
 mod proof;
 mod providers;

@@ -13,6 +13,7 @@ use keymint_domain::role::Act;
 
 use super::app_settings::{Said, shown};
 use super::keys::{gate, own};
+use super::pairs::Pairs;
 use super::proof::{Given, Waiting};
 use super::session::SignedIn;
 use super::{Problem, in_form};
@@ -54,8 +55,7 @@ impl ProvidersView {
     }
 }
 
-/// What the form sends.
-#[derive(Default)]
+/// What the form sends: `provider` stands in it once for each.
 struct ProvidersForm {
     csrf: String,
     provider: Vec<String>,
@@ -63,22 +63,14 @@ struct ProvidersForm {
     code: String,
 }
 
-/// A form as it comes: `provider` stands in it once for each.
-type Pairs = Vec<(String, String)>;
-
 impl ProvidersForm {
-    fn of(pairs: Pairs) -> Self {
-        let mut form = Self::default();
-        for (name, value) in pairs {
-            match name.as_str() {
-                "csrf" => form.csrf = value,
-                "provider" => form.provider.push(value),
-                "challenge" => form.challenge = value,
-                "code" => form.code = value,
-                _ => {}
-            }
+    fn of(mut pairs: Pairs) -> Self {
+        Self {
+            csrf: pairs.one("csrf"),
+            provider: pairs.all("provider"),
+            challenge: pairs.one("challenge"),
+            code: pairs.one("code"),
         }
-        form
     }
 }
 

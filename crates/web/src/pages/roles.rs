@@ -13,6 +13,7 @@ use keymint_domain::id::{MerchantId, RoleId};
 use keymint_domain::role::{Act, Acts, Role};
 use serde::Deserialize;
 
+use super::pairs::Pairs;
 use super::proof::{self, Carry, Given, Waiting};
 use super::session::{SignedIn, Visitor};
 use super::{Frame, Problem, in_form, merchant, page, team};
@@ -167,7 +168,7 @@ pub async fn list(
     shown(&app, &visitor, id, (FormView::new("", acts, ("", String::new())), String::new()), notice).await
 }
 
-/// What the forms of these pages send.
+/// What the forms of these pages send: `act` stands in it once for each.
 #[derive(Default)]
 pub struct RoleForm {
     csrf: String,
@@ -177,23 +178,15 @@ pub struct RoleForm {
     code: String,
 }
 
-/// A form as it comes: `act` stands in it once for each.
-type Pairs = Vec<(String, String)>;
-
 impl RoleForm {
-    fn of(pairs: Pairs) -> Self {
-        let mut form = Self::default();
-        for (name, value) in pairs {
-            match name.as_str() {
-                "csrf" => form.csrf = value,
-                "name" => form.name = value,
-                "act" => form.act.push(value),
-                "challenge" => form.challenge = value,
-                "code" => form.code = value,
-                _ => {}
-            }
+    fn of(mut pairs: Pairs) -> Self {
+        Self {
+            csrf: pairs.one("csrf"),
+            name: pairs.one("name"),
+            act: pairs.all("act"),
+            challenge: pairs.one("challenge"),
+            code: pairs.one("code"),
         }
-        form
     }
 
     fn acts(&self) -> Acts {
