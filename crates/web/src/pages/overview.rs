@@ -59,7 +59,7 @@ const WEEK: Range = Range {
 const MONTH: Range =
     Range { name: "30d", window: Window { steps: 30, grain: Grain::Day, grains: 1 }, forms: ("%-d %b", "%-d %b") };
 const YEAR: Range =
-    Range { name: "12m", window: Window { steps: 52, grain: Grain::Day, grains: 7 }, forms: ("%-d %b %Y", "%-d %b") };
+    Range { name: "12m", window: Window { steps: 52, grain: Grain::Day, grains: 7 }, forms: ("%-d %b %Y", "%b %Y") };
 
 impl Range {
     /// `24 hours`.
