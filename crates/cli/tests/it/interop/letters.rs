@@ -1,48 +1,12 @@
 //! Mail goes to a real mail server and text messages to a real HTTP receiver; one that refuses the first time gets them
 //! later.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::io::Write;
 
+use super::far_end::FarEnd;
+use crate::console::Browser;
 use keymint_testkit::serve::Database;
 use keymint_testkit::{Dev, Request};
-use serde_json::Value;
-
-use super::{folder, interpreter};
-use crate::console::Browser;
-
-/// The other end of mail and text messages; ended when dropped.
-struct Receiver {
-    process: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Receiver {
-    fn start() -> Self {
-        let script = "letters/receiver.py";
-        let mut process = Command::new(interpreter(script))
-            .arg(folder("KEYMINT_INTEROP").join(script))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let output = BufReader::new(process.stdout.take().expect("its output"));
-        Self { process, output }
-    }
-
-    fn next(&mut self) -> Value {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("it writes");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"))
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 fn first_number(text: &str, digits: usize) -> String {
     let mut words = text.split(|character: char| !character.is_ascii_digit());
@@ -51,7 +15,7 @@ fn first_number(text: &str, digits: usize) -> String {
 
 #[test]
 fn codes_arrive_by_mail_and_by_text_message_and_what_is_refused_is_sent_again() {
-    let mut receiver = Receiver::start();
+    let mut receiver = FarEnd::start("letters/receiver.py");
     let ports = receiver.next();
     let folder = tempfile::tempdir().expect("a folder");
     let token = folder.path().join("sms.token");

@@ -1,60 +1,26 @@
 //! Spans and log records go to a collector that reads them with OpenTelemetry's own messages.
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Child, ChildStdout, Command, Stdio};
 
 use keymint_testkit::serve::Database;
 use keymint_testkit::{Dev, Key, Request, Upstream, eventually};
 use serde_json::{Value, json};
 
-use super::{folder, interpreter};
+use super::far_end::FarEnd;
 
-/// The collector; ended when dropped.
-struct Collector {
-    process: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Collector {
-    fn start() -> Self {
-        let script = "telemetry/collector.py";
-        let mut process = Command::new(interpreter(script))
-            .arg(folder("KEYMINT_INTEROP").join(script))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let output = BufReader::new(process.stdout.take().expect("its output"));
-        Self { process, output }
+/// What came, until there are spans and log records of so many requests.
+fn gather(collector: &mut FarEnd, requests: usize) -> (Vec<Value>, Vec<Value>) {
+    let (mut spans, mut logs) = (Vec::new(), Vec::new());
+    while spans.len() < requests || logs.len() < requests {
+        let export = collector.next();
+        assert_eq!(export["unknown"], false, "each byte of it is understood: {export}");
+        assert_eq!(export["content_type"], "application/x-protobuf");
+        assert_eq!(export["authorization"], "Bearer collector-token-canary");
+        let list = |path: &str| export["message"].pointer(path).and_then(Value::as_array).cloned();
+        spans.extend(list("/resourceSpans/0/scopeSpans/0/spans").unwrap_or_default());
+        logs.extend(list("/resourceLogs/0/scopeLogs/0/logRecords").unwrap_or_default());
     }
-
-    fn next(&mut self) -> Value {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("it writes");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"))
-    }
-
-    /// What came, until there are spans and log records of so many requests.
-    fn gather(&mut self, requests: usize) -> (Vec<Value>, Vec<Value>) {
-        let (mut spans, mut logs) = (Vec::new(), Vec::new());
-        while spans.len() < requests || logs.len() < requests {
-            let export = self.next();
-            assert_eq!(export["unknown"], false, "each byte of it is understood: {export}");
-            assert_eq!(export["content_type"], "application/x-protobuf");
-            assert_eq!(export["authorization"], "Bearer collector-token-canary");
-            let list = |path: &str| export["message"].pointer(path).and_then(Value::as_array).cloned();
-            spans.extend(list("/resourceSpans/0/scopeSpans/0/spans").unwrap_or_default());
-            logs.extend(list("/resourceLogs/0/scopeLogs/0/logRecords").unwrap_or_default());
-        }
-        (spans, logs)
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+    (spans, logs)
 }
 
 /// An attribute's value, as text.
@@ -89,7 +55,7 @@ fn key(dev: &Dev) -> Key {
 #[test]
 fn a_collector_gets_a_span_and_a_record_of_each_decision_and_the_upstream_is_told_of_the_span() {
     const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
-    let mut collector = Collector::start();
+    let mut collector = FarEnd::start("telemetry/collector.py");
     let port = collector.next()["port"].clone();
     let (folder, upstream) = (tempfile::tempdir().expect("a folder"), Upstream::plain());
     let header = folder.path().join("otlp.header");
@@ -115,7 +81,7 @@ fn a_collector_gets_a_span_and_a_record_of_each_decision_and_the_upstream_is_tol
     assert_eq!(call(Some(CALLER), &key.secret).status, 200);
     assert_eq!(call(None, &key.secret).status, 200);
     assert_eq!(call(Some("not-a-trace"), "wrongsecretwrongsecret12").status, 401);
-    let (spans, logs) = collector.gather(3);
+    let (spans, logs) = gather(&mut collector, 3);
     let of = |list: &[Value], place: usize| list.get(place).cloned().unwrap_or_default();
     let (traced, own, denied) = (of(&spans, 0), of(&spans, 1), of(&spans, 2));
     assert_eq!(hex(&traced["traceId"]), "4bf92f3577b34da6a3ce929d0e0e4736", "the caller's trace goes on");
