@@ -1,6 +1,6 @@
 //! The one place that reads the clock.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use keymint_domain::time::{Clock, UnixMs};
 
@@ -25,6 +25,11 @@ impl Stopwatch {
     #[expect(clippy::disallowed_methods, reason = "this is the clock's home")]
     pub fn start() -> Self {
         Self(Instant::now())
+    }
+
+    /// Whether so much time has passed since the start.
+    pub fn has_passed(&self, duration: Duration) -> bool {
+        self.0.elapsed() >= duration
     }
 
     /// Milliseconds since the start.

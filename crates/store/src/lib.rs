@@ -17,6 +17,7 @@ pub mod idempotency;
 pub mod ledger;
 pub mod letters;
 mod lite;
+pub mod log_counts;
 pub mod logos;
 pub mod merchants;
 mod migrate;
@@ -39,7 +40,7 @@ pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 27] = [
+    let lists: [&[&sql::Stmt]; 28] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -58,6 +59,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &providers::ALL,
         &quotas::ALL,
         &request_log::ALL,
+        &log_counts::ALL,
         &roles::ALL,
         &rollup::ALL,
         &sandbox::ALL,

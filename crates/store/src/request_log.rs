@@ -15,9 +15,9 @@ use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::credentials;
 use crate::db::Conn;
 use crate::error::StoreError;
+use crate::log_counts::LogCounts;
 use crate::rollup::Tally;
 use crate::sql::{Row, Stmt, Val};
 
@@ -178,11 +178,28 @@ impl Filter {
 }
 
 /// Whose key it was.
-struct Owner {
-    mode: Mode,
-    merchant_id: MerchantId,
-    app_id: AppId,
-    key_id: Box<str>,
+pub struct Owner {
+    /// The key's mode.
+    pub mode: Mode,
+    /// Its merchant.
+    pub merchant_id: MerchantId,
+    /// Its app.
+    pub app_id: AppId,
+    /// The key.
+    pub key_id: Box<str>,
+}
+
+impl Owner {
+    /// Of a chunk; nobody where no key was known.
+    ///
+    /// # Errors
+    /// `StoreError::Corrupt`.
+    pub fn decode(row: &Row) -> Result<Option<Self>, StoreError> {
+        let Some(key_id) = row.opt_string("key_id")? else { return Ok(None) };
+        let mode = Mode::parse(row.text("mode")?).ok_or(row.corrupt("mode"))?;
+        let (merchant_id, app_id) = (row.parsed("merchant_id")?, row.parsed("app_id")?);
+        Ok(Some(Self { mode, merchant_id, app_id, key_id: key_id.into() }))
+    }
 }
 
 /// What a batch says of one key, or of no key that is known.
@@ -224,18 +241,28 @@ impl Batch {
         }
     }
 
-    /// Writes it, and when each key was last of use.
+    /// Writes it; the number of its last decision.
     ///
     /// # Errors
     /// `StoreError` as the database answers.
-    pub async fn insert(&self, conn: &mut Conn) -> Result<(), StoreError> {
+    pub async fn insert(&self, conn: &mut Conn) -> Result<i64, StoreError> {
         let taken = conn.row(&NUMBER, &[Val::Int(self.count)]).await?;
         let corrupt = StoreError::Corrupt { table: NUMBER.name, column: "last_number" };
-        let batch = taken.ok_or(corrupt)?.int("last_number")? - self.count;
+        let number = taken.ok_or(corrupt)?.int("last_number")?;
         for chunk in self.of_keys.values().chain(self.of_nobody.values()) {
-            chunk.insert(conn, batch).await?;
+            chunk.insert(conn, number - self.count).await?;
         }
-        Ok(())
+        Ok(number)
+    }
+
+    /// Counts it, once it was written with this number at its end.
+    pub fn count(&self, number: i64, counts: &mut LogCounts) {
+        for chunk in self.of_keys.values() {
+            if let Some(owner) = &chunk.owner {
+                counts.add(owner, &chunk.tally, chunk.last_allowed_at);
+            }
+        }
+        counts.reach(number);
     }
 }
 
@@ -269,7 +296,7 @@ impl Chunk {
             self.last_allowed_at = self.last_allowed_at.max(Some(line.at));
         }
         if self.owner.is_some() {
-            self.tally.add(line);
+            self.tally.count(line);
         }
         serde_json::to_writer(&mut self.entries, line).expect("text and numbers are JSON, and memory takes them");
         self.entries.push(b'\n');
@@ -291,14 +318,7 @@ impl Chunk {
             Val::Int(self.denied),
             Val::Text(std::str::from_utf8(&self.entries).expect("JSON is UTF-8")),
         ];
-        conn.execute(&INSERT, &values).await?;
-        if let (Some(owner), Some(app)) = (owner, app.as_deref()) {
-            self.tally.write(conn, app, owner.mode).await?;
-        }
-        match (owner, self.last_allowed_at) {
-            (Some(owner), Some(at)) => credentials::note_use(conn, &owner.key_id, at).await,
-            _ => Ok(()),
-        }
+        conn.execute(&INSERT, &values).await.map(|_| ())
     }
 }
 

@@ -1,5 +1,5 @@
-//! The request log, counted by the minute, the hour and the day: written with each batch of it, in the same transaction, and
-//! read instead of it wherever a number is enough. Reasons and durations are counted by the hour alone.
+//! The request log, counted by the minute, the hour and the day: written as `log_counts.rs` gathers it, and
+//! read instead of the log wherever a number is enough. Reasons and durations are counted by the hour alone.
 
 use std::collections::BTreeMap;
 
@@ -174,17 +174,16 @@ pub struct Parts {
     pub durations: Vec<(u32, i64)>,
 }
 
-/// What a batch adds to one hour.
+/// What is counted by the hour alone.
 #[derive(Default)]
 struct Hour {
     hour_at: i64,
-    counts: Counts,
     reasons: BTreeMap<Box<str>, i64>,
     /// One for each of `STEPS_US`, and the last one.
     steps: [u32; STEPS_US.len() + 1],
 }
 
-/// What a batch adds to the counts of one key's app. Nearly always one hour and one minute: whoever counts looks at the last
+/// What decisions add to the counts of an app. Nearly always one hour and one minute: whoever counts looks at the last
 /// one first, because this is done for every decision.
 #[derive(Default)]
 pub struct Tally {
@@ -194,14 +193,13 @@ pub struct Tally {
 
 impl Tally {
     /// Counts a decision.
-    pub fn add(&mut self, line: &Line<'_>) {
+    pub fn count(&mut self, line: &Line<'_>) {
         let one = match line.reason {
             Some(_) => Counts { denied: 1, ..Counts::default() },
             None => Counts { allowed: 1, failed: i64::from(line.status >= FAILURE_FROM), ..Counts::default() },
         };
         self.add_to_minute(Grain::Minute.of(line.at), one);
         let hour = self.hour(Grain::Hour.of(line.at));
-        hour.counts += one;
         if let Some(reason) = line.reason.as_deref() {
             match hour.reasons.get_mut(reason) {
                 Some(count) => *count += 1,
@@ -211,6 +209,22 @@ impl Tally {
         let step = STEPS_US.iter().position(|step| line.duration_us <= *step).unwrap_or(STEPS_US.len());
         if let Some(count) = hour.steps.get_mut(step) {
             *count += 1;
+        }
+    }
+
+    /// Adds what another one counted.
+    pub fn add(&mut self, other: &Self) {
+        for (minute_at, counts) in &other.minutes {
+            self.add_to_minute(*minute_at, *counts);
+        }
+        for other in &other.hours {
+            let hour = self.hour(other.hour_at);
+            for (reason, count) in &other.reasons {
+                *hour.reasons.entry(reason.clone()).or_default() += count;
+            }
+            for (sum, count) in hour.steps.iter_mut().zip(other.steps) {
+                *sum += count;
+            }
         }
     }
 
@@ -235,16 +249,16 @@ impl Tally {
     /// # Errors
     /// `StoreError` as the database answers.
     pub async fn write(&self, conn: &mut Conn, app: &str, mode: Mode) -> Result<(), StoreError> {
-        let mut days: BTreeMap<i64, Counts> = BTreeMap::new();
-        for (minute_at, counts) in &self.minutes {
-            add(conn, &ADD_TO_MINUTE, (app, mode), *minute_at, *counts).await?;
-            *days.entry(Grain::Day.of(UnixMs(*minute_at))).or_default() += *counts;
-        }
-        for (day_at, counts) in days {
-            add(conn, &ADD_TO_DAY, (app, mode), day_at, counts).await?;
+        for (grain, stmt) in [(Grain::Minute, &ADD_TO_MINUTE), (Grain::Hour, &ADD), (Grain::Day, &ADD_TO_DAY)] {
+            let mut sums: BTreeMap<i64, Counts> = BTreeMap::new();
+            for (minute_at, counts) in &self.minutes {
+                *sums.entry(grain.of(UnixMs(*minute_at))).or_default() += *counts;
+            }
+            for (begins_at, counts) in sums {
+                add(conn, stmt, (app, mode), begins_at, counts).await?;
+            }
         }
         for hour in &self.hours {
-            add(conn, &ADD, (app, mode), hour.hour_at, hour.counts).await?;
             let (app, mode, hour_at) = (Val::Text(app), Val::Text(mode.as_str()), Val::Int(hour.hour_at));
             for (reason, count) in &hour.reasons {
                 let values = [app, mode, hour_at, Val::Text(REASON), Val::Text(reason), Val::Int(*count)];

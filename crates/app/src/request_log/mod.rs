@@ -18,22 +18,25 @@ use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 use keymint_store::db::Db;
 use keymint_store::error::StoreError;
+use keymint_store::log_counts::LogCounts;
 use keymint_store::request_log::{Batch, Line};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::oneshot;
 
 use self::export::Export;
+use crate::clock::Stopwatch;
 use crate::config::RequestLogConfig;
 use crate::telemetry::Trace;
 use crate::telemetry::otlp::Otlp;
 
-/// Decisions written in one transaction: so long do other changes wait for this one.
-const BATCH_MAX: usize = 2000;
+/// Decisions written in one transaction; other changes wait for it, some milliseconds at this size. A batch has a row for
+/// each key, so many keys are cheap only in a long one.
+const BATCH_MAX: usize = 16_000;
 /// How long a decision waits for others at the most.
-const BATCH_WAIT: Duration = Duration::from_millis(100);
-/// So many decisions do not wait any longer.
-const CROWD: usize = 8 * BATCH_MAX;
+const BATCH_WAIT: Duration = Duration::from_millis(250);
+/// How long counts wait for others.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
 /// Longest path that is logged. Bytes.
 const PATH_BYTES_MAX: usize = 256;
 /// Runs of letters and digits from this length on could be a secret.
@@ -121,10 +124,15 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes everything that waits, once there is something, and leaves `room` for what comes next; `None` at the end.
-    fn take(&self, room: Vec<Record>) -> Option<Waiting> {
+    /// Takes everything that waits, once there is something, and leaves `room` for what comes next; nothing where nothing
+    /// came in `patience`; `None` at the end.
+    fn take(&self, room: Vec<Record>, patience: Duration) -> Option<Waiting> {
         let is_idle = |waiting: &mut Waiting| waiting.is_empty() && !waiting.is_over;
-        let waiting = self.news.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let came = self.news.wait_timeout_while(self.lock(), patience, is_idle);
+        let (waiting, idle) = came.unwrap_or_else(PoisonError::into_inner);
+        if idle.timed_out() {
+            return Some(Waiting { records: room, ..Waiting::default() });
+        }
         let may_wait = |waiting: &mut Waiting| {
             waiting.records.len() < self.crowd && waiting.flushes.is_empty() && !waiting.is_over
         };
@@ -183,7 +191,7 @@ impl RequestLog {
             return Ok(Self { writer: None, counters });
         }
         let waiting_max = config.waiting_max.max(1);
-        let crowd = CROWD.min(waiting_max.div_ceil(2));
+        let crowd = BATCH_MAX.min(waiting_max.div_ceil(2));
         let queue = Arc::new(Queue { waiting: Mutex::default(), news: Condvar::new(), waiting_max, crowd });
         let shared = Arc::clone(&queue);
         let keeper = Keeper {
@@ -192,6 +200,8 @@ impl RequestLog {
             runtime,
             counters: counters.clone(),
             export: config.export_file.as_deref().filter(|_| config.enabled).map(Export::new),
+            counts: LogCounts::default(),
+            counting: Stopwatch::start(),
         };
         std::thread::Builder::new().name("request-log".to_owned()).spawn(move || keeper.run(&shared))?;
         Ok(Self { writer: Some(Arc::new(Writer(queue))), counters })
@@ -237,27 +247,56 @@ struct Keeper {
     counters: Counters,
     otlp: Option<Otlp>,
     export: Option<Export>,
+    /// What was written and is not counted yet.
+    counts: LogCounts,
+    /// Since the last counts were written.
+    counting: Stopwatch,
 }
 
 impl Keeper {
     fn run(mut self, queue: &Queue) {
+        self.recount();
         let mut room = Vec::new();
-        while let Some(Waiting { mut records, flushes, .. }) = queue.take(std::mem::take(&mut room)) {
+        while let Some(Waiting { mut records, flushes, .. }) = queue.take(std::mem::take(&mut room), COUNT_EVERY) {
             for batch in records.chunks(BATCH_MAX) {
                 self.keep(batch);
+            }
+            if !flushes.is_empty() || self.counting.has_passed(COUNT_EVERY) {
+                self.count();
             }
             for flush in flushes {
                 let _ = flush.send(());
             }
             records.clear();
-            records.shrink_to(CROWD);
+            records.shrink_to(BATCH_MAX);
             room = records;
+        }
+        self.count();
+    }
+
+    /// Counts what was logged and not counted when the process before this one ended.
+    fn recount(&mut self) {
+        match self.db.as_ref().map(|db| self.runtime.block_on(recount(db))) {
+            None => {}
+            Some(Ok(counts)) => self.counts = counts,
+            Some(Err(error)) => tracing::error!(%error, "decisions from before the start could not be counted"),
+        }
+    }
+
+    /// Writes the counts. Where that fails they are kept, and tried again with the next.
+    fn count(&mut self) {
+        self.counting = Stopwatch::start();
+        let Some(db) = self.db.as_ref().filter(|_| !self.counts.is_empty()) else { return };
+        match self.runtime.block_on(write_counts(db, &self.counts)) {
+            Ok(()) => self.counts = LogCounts::default(),
+            Err(error) => tracing::warn!(%error, "counts of decisions could not be written; they are tried again"),
         }
     }
 
     fn keep(&mut self, batch: &[Record]) {
         let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        match self.db.as_ref().map(|db| self.runtime.block_on(write(db, batch))) {
+        let counts = &mut self.counts;
+        match self.db.as_ref().map(|db| self.runtime.block_on(write(db, batch, counts))) {
             None => {}
             Some(Ok(())) => drop(self.counters.written.inc_by(count)),
             Some(Err(error)) => {
@@ -280,7 +319,17 @@ impl Keeper {
     }
 }
 
-async fn write(db: &Db, records: &[Record]) -> Result<(), StoreError> {
+async fn write_counts(db: &Db, counts: &LogCounts) -> Result<(), StoreError> {
+    let mut tx = db.write().await?;
+    counts.write(tx.conn()).await?;
+    tx.commit().await
+}
+
+async fn recount(db: &Db) -> Result<LogCounts, StoreError> {
+    LogCounts::recount(&mut db.read().await?).await
+}
+
+async fn write(db: &Db, records: &[Record], counts: &mut LogCounts) -> Result<(), StoreError> {
     let mut batch = Batch::default();
     for record in records {
         let request_id = record.request_id.to_bytes();
@@ -299,8 +348,10 @@ async fn write(db: &Db, records: &[Record]) -> Result<(), StoreError> {
         batch.add(&record.product, record.candidate.as_deref(), line);
     }
     let mut tx = db.write().await?;
-    batch.insert(tx.conn()).await?;
-    tx.commit().await
+    let number = batch.insert(tx.conn()).await?;
+    tx.commit().await?;
+    batch.count(number, counts);
+    Ok(())
 }
 
 /// A path fit for a log: no query, no control characters, at most 256 bytes, and no run of letters and digits long

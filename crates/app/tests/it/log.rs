@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keymint_app::config::RequestLogConfig;
+use keymint_app::ops::traffic::{self, Window};
 use keymint_app::ops::{Actor, OpError, credentials, requests, tokens};
 use keymint_app::request_log::{Record, redact};
-use keymint_app::store_types::Filter;
+use keymint_app::store_types::{Filter, Grain};
 use keymint_domain::id::{AppId, MerchantId, RequestId};
+use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
@@ -67,6 +69,31 @@ pub async fn decisions_arrive_with_whose_they_were(it: TestDb) {
     let seen = credentials::find(&house.app, OPERATOR, &key.key_id).await.expect("it is there");
     assert_eq!(seen.seen.last_used_at, Some(UnixMs(START.0 + 2499)));
     assert_eq!(house.app.metrics.log.lost.get(), 0);
+}
+
+pub async fn what_was_logged_and_not_counted_before_a_kill_is_counted_once(it: TestDb) {
+    let mut house = House::over(it).await;
+    let key = house.key("keymint", "killed").await;
+    let app = key.app_id.parse().expect("an id");
+    let candidate = house.app.candidate(&key.key_id).await.expect("it reads");
+    for n in 0..50 {
+        if n == 30 {
+            house.app.log.flush().await;
+        }
+        house.app.log.push(record(n, candidate.clone()));
+    }
+    house.app.log.flush().await;
+    house.edit(include_str!("sql/counts_not_written.sql")).await;
+    for start in 0..3 {
+        house = house.restarted(&Plan::default()).await.expect("it starts");
+        for grain in [Grain::Minute, Grain::Hour, Grain::Day] {
+            let window = Window { steps: 2, grain, grains: 1 };
+            let traffic = traffic::of_app(&house.app, OPERATOR, app, Mode::Test, window).await.expect("it reads");
+            assert_eq!((traffic.total.allowed, traffic.total.denied), (50, 0), "start {start}, {grain:?}");
+        }
+        let seen = credentials::find(&house.app, OPERATOR, &key.key_id).await.expect("it is there");
+        assert_eq!(seen.seen.last_used_at, Some(UnixMs(START.0 + 49)));
+    }
 }
 
 pub async fn what_does_not_fit_is_counted_exactly(it: TestDb) {

@@ -129,6 +129,7 @@ keymint_testkit::on_both! {
         without_random_bytes_nothing_is_made,;
     log:
         decisions_arrive_with_whose_they_were,
+        what_was_logged_and_not_counted_before_a_kill_is_counted_once,
         what_does_not_fit_is_counted_exactly,
         a_decision_does_not_wait_for_a_crowd,
         nobody_elses_decisions_are_shown,
