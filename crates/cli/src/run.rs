@@ -31,6 +31,22 @@ pub fn forbid_core_dumps() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
+/// Takes as many open files as the system gives, and says so where that is too few for the connections that may be open:
+/// each has one, and another one upstream.
+pub fn raise_open_files(connections_max: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let wanted = u64::try_from(connections_max).unwrap_or(u64::MAX).saturating_mul(2);
+    if let Some(given) = getrlimit(Resource::Nofile).current.filter(|given| *given < wanted) {
+        tracing::warn!(
+            given,
+            wanted,
+            "few open files for `limits.connections_max`; raise the limit (LimitNOFILE), or lower that"
+        );
+    }
+}
+
 /// Chooses the one TLS provider, before anything makes a connection.
 pub fn install_crypto() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -128,6 +144,7 @@ pub async fn serve_until_told(app: App, config: &Config, ready: impl FnOnce(Addr
     // Before anything listens, so that none comes too early. Without certificates the signal does what it does to every
     // process: it ends it.
     let hangup = if config.listen.has_tls() { Some(signal(SignalKind::hangup())?) } else { None };
+    raise_open_files(config.limits.connections_max);
     let server = server::start(&app, &config.listen, threads(config.listen.threads), config.limits.connections_max)
         .await
         .context("starting the listeners")?;

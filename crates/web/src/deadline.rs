@@ -33,6 +33,8 @@ struct Note {
     /// The deadline of what is waited for. Microseconds after `base`.
     deadline_us: AtomicU64,
     is_due: AtomicBool,
+    /// Whether it is a head that is waited for.
+    is_head: AtomicBool,
     /// Bytes that the other side took so far.
     taken: AtomicU64,
     /// Whether more wait for it.
@@ -83,14 +85,15 @@ pub struct Watch {
     slow_looks: u32,
 }
 
-/// Both sides for a fresh connection. `pause` is the shortest time that anything may take.
+/// Both sides for a fresh connection, which waits for its first head. `pause` is the shortest time that anything may take.
 pub fn deadlines(pause: Duration) -> (Deadlines, Watch) {
     let sleep = Box::pin(tokio::time::sleep(pause));
     let base = sleep.deadline().into_std();
     let note = Arc::new(Note {
         base,
-        deadline_us: AtomicU64::new(NONE),
+        deadline_us: AtomicU64::new(u64::try_from(pause.as_micros()).unwrap_or(NONE - 1)),
         is_due: AtomicBool::new(false),
+        is_head: AtomicBool::new(true),
         taken: AtomicU64::new(0),
         waits_to_write: AtomicBool::new(false),
     });
@@ -105,7 +108,13 @@ impl Deadlines {
 
     /// Begins a wait that may last so long. At least the watch's pause.
     pub fn wait(&self, duration: Duration) -> Wait {
+        self.0.is_head.store(false, Ordering::Relaxed);
         self.wait_until(self.now() + duration)
+    }
+
+    /// Until when a head is waited for; nothing while a request is under way.
+    pub fn head_deadline(&self) -> Option<Instant> {
+        self.0.deadline().filter(|_| self.0.is_head.load(Ordering::Relaxed))
     }
 
     fn wait_until(&self, deadline: Instant) -> Wait {
@@ -122,6 +131,7 @@ impl Timer for Deadlines {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.0.is_head.store(true, Ordering::Relaxed);
         Box::pin(self.wait_until(deadline))
     }
 }

@@ -8,6 +8,7 @@ mod commands;
 mod console;
 mod console_canaries;
 mod crash;
+mod crowds;
 mod endpoints;
 mod forward_auth;
 mod gate;

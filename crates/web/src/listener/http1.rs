@@ -10,7 +10,6 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Accepted, FIELDS_MAX, HEAD_BYTES_MAX, HEAD_DEADLINE, Peer, Service};
-use crate::deadline::deadlines;
 use crate::gateway::wire::Watched;
 
 /// Serves a connection until it ends. Generic over what carries it, so that plain HTTP pays nothing for TLS.
@@ -18,8 +17,7 @@ pub async fn serve<S: Service, T>(stream: T, accepted: Accepted<S>)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Accepted { arrival, service, mut stop, open } = accepted;
-    let (deadlines, mut watch) = deadlines(HEAD_DEADLINE);
+    let Accepted { arrival, service, mut stop, open, deadlines: (deadlines, mut watch) } = accepted;
     let (watched, fault) = Watched::new(stream, deadlines.writing());
     let (is_cut, introduction) = (Cell::new(false), RefCell::default());
     let peer =

@@ -7,17 +7,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, COOKIE, HOST};
 use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderValue, Method, StatusCode, Uri};
+use hyper::body::{Frame, SizeHint};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -26,8 +28,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Accepted, FIELDS_MAX, HEAD_BYTES_MAX, HEAD_DEADLINE, Open, Peer, Service};
 use crate::arrival::Arrival;
-use crate::deadline::{Watch, deadlines};
-use crate::reply;
+use crate::deadline::{Watch, Writing, deadlines};
+use crate::reply::{self, Body};
 
 /// Requests under way at a time.
 const STREAMS_MAX: u32 = 100;
@@ -87,6 +89,39 @@ impl Drop for UnderWay {
     }
 }
 
+/// A body that says what became of it: more of it is asked for once what there was has found room. A client that keeps its
+/// window closed would hold its stream for ever, however well it answers pings (T71).
+struct Sent {
+    body: Body,
+    writing: Writing,
+    /// What was handed over last.
+    bytes: usize,
+}
+
+impl hyper::body::Body for Sent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        this.writing.took(std::mem::take(&mut this.bytes));
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            this.bytes = frame.data_ref().map_or(0, Bytes::len);
+            this.writing.waits();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Counts a stream until its last byte.
 struct Streaming(Rc<Traffic>);
 
@@ -132,9 +167,9 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
         tokio::task::spawn_local(async move {
             let mut stream = pin!(stream);
             std::future::poll_fn(|cx| {
-                let _ = watch.poll(cx);
                 // Dropped with what it holds, it is reset.
-                if peer.is_cut.get() { Poll::Ready(()) } else { stream.as_mut().poll(cx) }
+                let is_over = watch.poll(cx).is_ready() || peer.is_cut.get();
+                if is_over { Poll::Ready(()) } else { stream.as_mut().poll(cx) }
             })
             .await;
             drop(streaming);
@@ -147,7 +182,7 @@ pub async fn serve<S: Service, T>(stream: T, accepted: Accepted<S>)
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let Accepted { arrival, service, mut stop, open } = accepted;
+    let Accepted { arrival, service, mut stop, open, .. } = accepted;
     let traffic = Rc::new(Traffic {
         arrival,
         under_way: Cell::new(0),
@@ -163,7 +198,7 @@ where
         async move {
             let response = answer(&*service, request, &peer).await;
             under_way.answered();
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(|body| Sent { body, writing: peer.deadlines.writing(), bytes: 0 }))
         }
     });
     let connection = http2::Builder::new(Streams(Rc::clone(&traffic)))

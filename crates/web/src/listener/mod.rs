@@ -1,5 +1,6 @@
 //! Listeners: one single-threaded runtime per thread with `SO_REUSEPORT`, so that a payment never waits behind a page.
 
+mod crowd;
 mod http1;
 mod http2;
 
@@ -14,9 +15,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use self::crowd::Crowd;
 use crate::arrival::{Arrival, UrlScheme};
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, Watch, deadlines};
 use crate::gateway::wire::Fault;
 use crate::proxy::Introduction;
 use crate::reply::Response;
@@ -33,8 +36,10 @@ const HEAD_BYTES_MAX: usize = 32 * 1024;
 const UNSENT_BYTES: u32 = 64 * 1024;
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 4096;
-/// How long open connections may finish at a stop.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long what is under way may take at a stop.
+const DRAIN: Duration = Duration::from_secs(25);
+/// Connections of one thread that are told to come again at a time; who comes then is closed at once.
+const DECLINED_MAX: usize = 256;
 /// Pause after accepting failed, as when descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -128,6 +133,44 @@ struct Accepted<S> {
     service: Rc<S>,
     stop: watch::Receiver<bool>,
     open: Open,
+    deadlines: (Deadlines, Watch),
+}
+
+/// A thread of a listener.
+struct Thread<S> {
+    setting: Setting,
+    service: Rc<S>,
+    open: Arc<AtomicUsize>,
+    connections: JoinSet<()>,
+    crowd: Crowd,
+    declined: JoinSet<()>,
+}
+
+impl<S: Service> Thread<S> {
+    /// Takes a connection, or makes another one go for it, or declines it.
+    fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        let open = Open(Arc::clone(&self.open));
+        if before >= self.setting.connections_max && !self.crowd.make_room() {
+            // Under TLS nobody could read it.
+            if self.setting.tls.is_none() && self.declined.len() < DECLINED_MAX {
+                self.declined.spawn_local(crowd::decline(stream));
+            }
+            return;
+        }
+        let _ = stream.set_nodelay(true);
+        let scheme = if self.setting.tls.is_some() { UrlScheme::Https } else { UrlScheme::Http };
+        let arrival = Arrival { address: peer.ip(), scheme };
+        // A copy that has heard of no stop yet: who comes at the last moment hears of it.
+        let (service, stop) = (Rc::clone(&self.service), self.setting.stop.clone());
+        let (noted, watch) = deadlines(HEAD_DEADLINE);
+        let accepted = Accepted { arrival, service, stop, open, deadlines: (noted.clone(), watch) };
+        let task = match &self.setting.tls {
+            None => self.connections.spawn_local(http1::serve(stream, accepted)),
+            Some(tls) => self.connections.spawn_local(encrypted(stream, tls.clone(), accepted)),
+        };
+        self.crowd.add(task, noted, self.connections.len());
+    }
 }
 
 /// Starts the threads of a listener.
@@ -164,12 +207,7 @@ pub fn start<S: Service>(
     Ok(Running { address, threads })
 }
 
-async fn accept<S: Service>(
-    socket: std::net::TcpListener,
-    mut setting: Setting,
-    service: Rc<S>,
-    open: Arc<AtomicUsize>,
-) {
+async fn accept<S: Service>(socket: std::net::TcpListener, setting: Setting, service: Rc<S>, open: Arc<AtomicUsize>) {
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
         Err(error) => {
@@ -178,37 +216,40 @@ async fn accept<S: Service>(
         }
     };
     service.start();
-    let mut connections = tokio::task::JoinSet::new();
+    let mut stop = setting.stop.clone();
+    let (connections, declined) = (JoinSet::new(), JoinSet::new());
+    let mut thread = Thread { setting, service, open, connections, crowd: Crowd::default(), declined };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = setting.stop.changed() => break,
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            _ = stop.changed() => break,
+            Some(_) = thread.connections.join_next() => continue,
+            Some(_) = thread.declined.join_next() => continue,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer)) => thread.take(stream, peer),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        if open.fetch_add(1, Ordering::Relaxed) >= setting.connections_max {
-            open.fetch_sub(1, Ordering::Relaxed);
-            continue;
         }
-        let _ = stream.set_nodelay(true);
-        let scheme = if setting.tls.is_some() { UrlScheme::Https } else { UrlScheme::Http };
-        let arrival = Arrival { address: peer.ip(), scheme };
-        let (service, stop) = (Rc::clone(&service), setting.stop.clone());
-        let accepted = Accepted { arrival, service, stop, open: Open(Arc::clone(&open)) };
-        match &setting.tls {
-            None => connections.spawn_local(http1::serve(stream, accepted)),
-            Some(tls) => connections.spawn_local(encrypted(stream, tls.clone(), accepted)),
-        };
     }
-    let drained = async { while connections.join_next().await.is_some() {} };
+    // Who has connected already is answered; who comes now is refused, and may come to the next process.
+    while let Some(Ok((stream, peer))) = at_once(listener.accept()).await {
+        thread.take(stream, peer);
+    }
+    drop(listener);
+    let drained = async { while thread.connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(DRAIN, drained).await;
+}
+
+/// What a future has to say without waiting.
+async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = future => Some(done),
+        () = std::future::ready(()) => None,
+    }
 }
 
 /// Counts an open connection until dropped.
