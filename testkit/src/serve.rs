@@ -140,6 +140,11 @@ impl Dev {
         panic!("keymint serve did not start; see {}", folder.join("stderr.log").display());
     }
 
+    /// `serve` once more, in the folder and at the addresses of one that has stopped.
+    pub fn serve_again(binary: &str, stopped: &Self) -> Self {
+        Self::try_serve(binary, stopped.folder(), stopped.console.port()).expect("it starts again")
+    }
+
     /// What `serve` says when it refuses to start when told this.
     pub fn refusal_of(binary: &str, serving: &Serving) -> String {
         let folder = tempfile::tempdir().expect("a temporary folder");

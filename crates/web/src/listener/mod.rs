@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
@@ -38,6 +38,8 @@ const UNSENT_BYTES: u32 = 64 * 1024;
 const BACKLOG: i32 = 4096;
 /// How long what is under way may take at a stop.
 const DRAIN: Duration = Duration::from_secs(25);
+/// How long who was about to connect at a stop has to have done so.
+const CLOSE_PAUSE: Duration = Duration::from_millis(20);
 /// Connections of one thread that are told to come again at a time; who comes then is closed at once.
 const DECLINED_MAX: usize = 256;
 /// Pause after accepting failed, as when descriptors ran out.
@@ -147,6 +149,19 @@ struct Thread<S> {
 }
 
 impl<S: Service> Thread<S> {
+    /// Stops listening. Who has connected already is answered; who comes now may come to the next process. The queue is made
+    /// short first, so that it can be emptied: whoever is still in it when it goes is cut off, and does not know why.
+    async fn close(&mut self, listener: TcpListener) -> std::io::Result<()> {
+        let listener = listener.into_std()?;
+        SockRef::from(&listener).listen(0)?;
+        tokio::time::sleep(CLOSE_PAUSE).await;
+        while let Ok((stream, peer)) = listener.accept() {
+            stream.set_nonblocking(true)?;
+            self.take(TcpStream::from_std(stream)?, peer);
+        }
+        Ok(())
+    }
+
     /// Takes a connection, or makes another one go for it, or declines it.
     fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
         let before = self.open.fetch_add(1, Ordering::Relaxed);
@@ -234,22 +249,11 @@ async fn accept<S: Service>(socket: std::net::TcpListener, setting: Setting, ser
             }
         }
     }
-    // Who has connected already is answered; who comes now is refused, and may come to the next process.
-    while let Some(Ok((stream, peer))) = at_once(listener.accept()).await {
-        thread.take(stream, peer);
+    if let Err(error) = thread.close(listener).await {
+        tracing::warn!(%error, "connections that had come before the stop could not be taken");
     }
-    drop(listener);
     let drained = async { while thread.connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(DRAIN, drained).await;
-}
-
-/// What a future has to say without waiting.
-async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        done = future => Some(done),
-        () = std::future::ready(()) => None,
-    }
 }
 
 /// Counts an open connection until dropped.

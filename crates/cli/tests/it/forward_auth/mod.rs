@@ -8,6 +8,7 @@ mod front;
 mod header_tricks;
 mod matrix;
 mod outages;
+mod restart;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};

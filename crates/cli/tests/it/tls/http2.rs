@@ -24,6 +24,8 @@ use super::{NAME, binary, table, under_tls};
 const PROMISE_MS: i64 = 1000;
 /// Longest wait for anything.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// Longer than what is kept for a stream. Bytes.
+const LONG: usize = 1024 * 1024;
 
 /// A client with one connection.
 struct Client {
@@ -49,7 +51,9 @@ impl Client {
         let tcp = tokio::net::TcpStream::connect(dev.gateway).await.expect("a connection");
         let name = ServerName::try_from(NAME).expect("a name");
         let tls = TlsConnector::from(authority.client(&["h2"])).connect(name, tcp).await.expect("a handshake");
-        let (sender, connection) = h2::client::handshake(tls).await.expect("HTTP/2");
+        // A stream that is not read leaves the connection's own window open.
+        let wide = h2::client::Builder::new().initial_connection_window_size(1 << 24).handshake(tls).await;
+        let (sender, connection) = wide.expect("HTTP/2");
         Self { sender, driving: tokio::spawn(connection) }
     }
 
@@ -101,6 +105,11 @@ fn script(connection: &mut Connection) {
                 connection.record(seen);
                 connection.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n");
                 connection.wait_for_end();
+            }
+            "/v1/long" => {
+                connection.record(seen);
+                let long = "x".repeat(LONG);
+                connection.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {LONG}\r\n\r\n{long}").as_bytes());
             }
             "/v1/silence" => {
                 connection.record(seen);
@@ -395,4 +404,35 @@ fn who_says_nothing_or_something_else_under_http_2_is_sent_away() {
         let text = String::from_utf8_lossy(&answer);
         assert!(!text.contains("HTTP/1") && answer.len() < 256, "{words:?}: {text}");
     }
+}
+
+/// T71: pings are answered all the while, so the connection itself is well.
+#[test]
+fn a_stream_whose_answer_nobody_takes_is_reset_and_the_others_go_on() {
+    let (folder, authority, upstream) =
+        (tempfile::tempdir().expect("a folder"), Authority::default(), Upstream::scripted(script));
+    let dev = behind(folder.path(), &authority, &upstream);
+    let key = dev.key("razorpay", "unread");
+    run(async {
+        let mut client = Client::connected(&dev, &authority).await;
+        let (answer, _) = client.begin(get(&dev, &key, "/v1/long"), true).await;
+        let mut unread = answer.await.expect("a head").into_body();
+        let mut slow = whole(client.begin(get(&dev, &key, "/v1/long"), true).await.0).await.expect("an answer");
+        assert_eq!(slow.body.len(), LONG, "another one is taken");
+        let first = unread.data().await.expect("what fits into the window").expect("a piece");
+        assert!(!first.is_empty());
+        // Its window stays closed: nothing of it is given back.
+        let end = tokio::time::timeout(3 * DEADLINE, async {
+            loop {
+                match unread.data().await {
+                    Some(Ok(_)) => {}
+                    other => return other,
+                }
+            }
+        });
+        let end = end.await.expect("it does not wait for ever").expect("it is not whole").expect_err("it is reset");
+        assert!(end.is_reset(), "{end}");
+        slow = client.ask(get(&dev, &key, "/v1/orders"), "").await;
+        assert_eq!(slow.status, 200, "the connection goes on");
+    });
 }
