@@ -27,6 +27,7 @@ pub mod role;
 pub mod scheme;
 pub mod seal;
 pub mod secret;
+pub mod test_clock;
 pub mod time;
 pub mod token;
 pub mod verify;

@@ -20,6 +20,7 @@ mod lite;
 pub mod logos;
 pub mod merchants;
 mod migrate;
+pub mod moves;
 pub mod passkeys;
 pub mod people;
 mod postgres;
@@ -35,11 +36,12 @@ pub mod sql;
 pub mod team;
 pub mod tokens;
 pub mod transactions;
+pub mod wallets;
 pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 27] = [
+    let lists: [&[&sql::Stmt]; 29] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -53,6 +55,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &letters::ALL,
         &logos::ALL,
         &merchants::ALL,
+        &moves::ALL,
         &passkeys::ALL,
         &people::ALL,
         &providers::ALL,
@@ -66,6 +69,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &team::ALL,
         &tokens::ALL,
         &transactions::ALL,
+        &wallets::ALL,
         &webhooks::ALL,
     ];
     lists.into_iter().flat_map(|list| list.iter().copied())

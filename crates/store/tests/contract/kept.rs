@@ -28,6 +28,7 @@ async fn keep(db: &Db, owner: u64, (id, at): (&str, i64), status: &str) {
         reference: None,
         body: "{}".to_owned(),
         created_at: UnixMs(at),
+        version: 0,
     };
     let mut tx = db.write().await.expect("it begins");
     let kind = Kind { product: "kpay", kind: "payment" };
@@ -104,7 +105,10 @@ const BEFORE: &str = r#"
     ALTER TABLE sandbox_object DROP COLUMN amount; ALTER TABLE sandbox_object DROP COLUMN currency;
     ALTER TABLE sandbox_object DROP COLUMN method;
     CREATE INDEX sandbox_app ON sandbox_object (app_id, created_at);
-    DELETE FROM schema_migration WHERE version = 8;
+    ALTER TABLE sandbox_object DROP COLUMN version;
+    DROP TABLE sandbox_move; DROP TABLE sandbox_clock; DROP TABLE sandbox_wallet; DROP TABLE sandbox_posting;
+    DROP TABLE sandbox_answer;
+    DELETE FROM schema_migration WHERE version IN (8, 20);
     INSERT INTO sandbox_object (product, mode, kind, id, merchant_id, app_id, body, created_at) VALUES
       ('razorpay', 'test', 'order', 'a', 'MERCHANT', 'APP', '{"entity":"order","status":"created"}', 3),
       ('kwikpaisa', 'test', 'order', 'b', 'MERCHANT', 'APP', '{"order_id":"\"entity\":\"order\"","order_status":"PENDING"}', 2),
