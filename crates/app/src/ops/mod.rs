@@ -23,6 +23,7 @@ pub mod providers;
 pub mod requests;
 pub mod roles;
 pub mod team;
+pub mod test_clocks;
 pub mod tokens;
 pub mod traffic;
 pub mod transactions;

@@ -24,6 +24,7 @@ mod proxy;
 mod quotas;
 mod rates;
 mod sandboxes;
+mod simulators;
 mod slow_clients;
 mod team;
 mod tls;

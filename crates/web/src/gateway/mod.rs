@@ -60,6 +60,8 @@ pub struct Policy {
     pub proxies: Proxies,
     /// Whether live credentials may come over plain HTTP from this machine.
     pub live_over_plain_http: bool,
+    /// Where browsers reach it, where the configuration says so.
+    pub gateway_url: Option<String>,
 }
 
 impl Policy {
@@ -297,7 +299,9 @@ impl Gateway {
             let denied = Denied { candidate: Some(candidate), rate, ..Denied::early(reason) };
             return Outcome { scheme, ..Outcome::denied(product, denied) };
         }
-        match sandbox::answer(&sandbox::Call { app: &self.app, product, candidate: &candidate, view }).await {
+        let gateway_url = self.policy.gateway_url.as_deref();
+        let call = sandbox::Call { app: &self.app, product, candidate: &candidate, view, gateway_url };
+        match sandbox::answer(&call).await {
             Ok(response) => Outcome { response, candidate: Some(candidate), scheme, reason: None, rate },
             Err(reason) => {
                 let denied = Denied { candidate: Some(candidate), rate, ..Denied::early(reason) };

@@ -3,11 +3,11 @@
 use keymint_domain::dialect::answer::quote;
 use serde_json::json;
 
-use super::{Call, Outcome, unknown};
+use super::{Asked, Outcome, unknown};
 use crate::reply;
 
 /// Answers a call.
-pub fn answer(call: &Call<'_>) -> Outcome {
+pub fn answer(call: &Asked<'_>) -> Outcome {
     let candidate = call.candidate;
     match (call.view.method, call.view.route()) {
         ("GET", "/v1/whoami") => {

@@ -3,13 +3,14 @@
 
 use jiff::Timestamp;
 use keymint_app::ops::{Actor, OpError, apps, merchants};
+use keymint_app::sandbox::turn::{Fresh, Next};
 use keymint_app::sandbox::{SandboxError, random_text};
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
 use serde_json::{Map, Value, json};
 
 use super::kpay_numbers::{self, Outcome};
-use super::{BASE62, Call, HEX, trouble, unknown};
+use super::{Asked, BASE62, HEX, rfc3339, trouble, unknown};
 use crate::reply::Response;
 
 /// Smallest payment. XAF.
@@ -48,7 +49,7 @@ const PROVIDERS: [(&str, &str, &str); 23] = [
 ];
 
 /// Answers a call.
-pub async fn answer(call: &Call<'_>) -> super::Outcome {
+pub async fn answer(call: &Asked<'_>) -> super::Outcome {
     let segments = call.segments();
     match (call.view.method, segments.as_slice()) {
         ("GET", ["api", "v1", "payments", "me"]) => me(call).await,
@@ -63,11 +64,11 @@ pub async fn answer(call: &Call<'_>) -> super::Outcome {
     }
 }
 
-fn refusal(call: &Call<'_>, status: u16, message: &str) -> Response {
+fn refusal(call: &Asked<'_>, status: u16, message: &str) -> Response {
     call.error(status, "null", message)
 }
 
-async fn me(call: &Call<'_>) -> super::Outcome {
+async fn me(call: &Asked<'_>) -> super::Outcome {
     let candidate = call.candidate;
     let trouble = |error: OpError| {
         tracing::error!(%error, "the caller's app could not be read");
@@ -81,7 +82,7 @@ async fn me(call: &Call<'_>) -> super::Outcome {
     Ok(call.json(200, &json!({ "application": application, "company": company, "environment": environment })))
 }
 
-fn balance(call: &Call<'_>) -> Response {
+fn balance(call: &Asked<'_>) -> Response {
     let wallet = json!({
         "currency": "XAF", "balance": BALANCE, "reservedBalance": 0, "availableBalance": BALANCE,
     });
@@ -128,7 +129,7 @@ fn check(body: &Map<String, Value>, kind: &str) -> Result<Value, String> {
     }))
 }
 
-async fn create(call: &Call<'_>, kind: &'static str) -> super::Outcome {
+async fn create(call: &Asked<'_>, kind: &'static str) -> super::Outcome {
     let Some(body) = call.object() else { return Ok(refusal(call, 400, "The body must be a JSON object")) };
     let fields = match check(&body, kind) {
         Ok(fields) => fields,
@@ -147,10 +148,11 @@ async fn create(call: &Call<'_>, kind: &'static str) -> super::Outcome {
     }
 }
 
-async fn keep(call: &Call<'_>, kind: &'static str, fields: &Value) -> Result<Value, SandboxError> {
+async fn keep(call: &Asked<'_>, kind: &'static str, fields: &Value) -> Result<Value, SandboxError> {
     let (prefix, label) = if kind == "payment" { ("pay_", "KPAY") } else { ("wdr_", "KPAY-WD") };
     let id = format!("{prefix}{}", random_text(call.app, BASE62, 16)?);
-    let now = Timestamp::from_millisecond(call.app.clock.now().0).unwrap_or_default();
+    let mut turn = call.shelf(kind).turn().await?;
+    let now = Timestamp::from_millisecond(turn.now().0).unwrap_or_default();
     let number = random_text(call.app, HEX, 6)?.to_uppercase();
     let mut payment = json!({
         "id": id,
@@ -180,18 +182,27 @@ async fn keep(call: &Call<'_>, kind: &'static str, fields: &Value) -> Result<Val
     }
     let reference = fields["externalId"].as_str();
     let outcome = kpay_numbers::outcome(kind, fields["phoneNumber"].as_str().unwrap_or_default());
-    let (kept, event) = settled(&payment, (kind, outcome), &now.to_string());
-    let event = event.as_ref().map(|(name, body)| (name.as_str(), body.as_str()));
-    call.shelf(kind).keep_and_tell(&id, reference, (&kept.to_string(), event)).await?;
+    let settles_at = call.settles_at(turn.now()).unwrap_or(turn.now());
+    let kept = turn.keep(Fresh { kind, id: &id, reference, body: &payment.to_string() }).await?;
+    let next = settled(&payment, (kind, outcome), &rfc3339(settles_at));
+    if let Some((body, event)) = next {
+        let next = Next { event: Some(event), ..Next::quiet(body.to_string()) };
+        if settles_at > turn.now() {
+            turn.later(kind, &kept, vec![(settles_at, next)]).await?;
+        } else {
+            turn.change(kind, &kept, &next).await?;
+        }
+    }
+    turn.commit().await?;
     Ok(payment)
 }
 
 /// A payment as its test number leaves it, and the event that tells of it; the caller was told that it is pending.
-fn settled(payment: &Value, (kind, outcome): (&str, Outcome), now: &str) -> (Value, Option<(String, String)>) {
+fn settled(payment: &Value, (kind, outcome): (&str, Outcome), now: &str) -> Option<(Value, (String, String))> {
     let (status, failure) = match outcome {
         Outcome::Completed => ("COMPLETED", None),
         Outcome::Failed(code) => ("FAILED", Some(code)),
-        Outcome::Waits => return (payment.clone(), None),
+        Outcome::Waits => return None,
     };
     let (completed_at, failed_at) = if failure.is_none() { (Some(now), None) } else { (None, Some(now)) };
     let mut kept = payment.clone();
@@ -209,10 +220,10 @@ fn settled(payment: &Value, (kind, outcome): (&str, Outcome), now: &str) -> (Val
         "metadata": payment["metadata"], "completedAt": completed_at, "failedAt": failed_at, "failureReason": failure,
         "timestamp": now,
     });
-    (kept, Some((name, event.to_string())))
+    Some((kept, (name, event.to_string())))
 }
 
-async fn fetch(call: &Call<'_>, kind: &'static str, id: &str) -> super::Outcome {
+async fn fetch(call: &Asked<'_>, kind: &'static str, id: &str) -> super::Outcome {
     let found = call.shelf(kind).find(id).await.map_err(|error| trouble(&error))?;
     match found {
         None => Ok(refusal(call, 404, "Payment not found")),
@@ -232,7 +243,7 @@ async fn fetch(call: &Call<'_>, kind: &'static str, id: &str) -> super::Outcome 
     }
 }
 
-fn transfer(call: &Call<'_>) -> super::Outcome {
+fn transfer(call: &Asked<'_>) -> super::Outcome {
     let Some(body) = call.object() else { return Ok(refusal(call, 400, "The body must be a JSON object")) };
     for field in ["applicationId", "sourceCountry", "destinationCountry"] {
         if text(&body, field).is_none() {

@@ -5,7 +5,7 @@ use keymint_app::sandbox::{SandboxError, random_text};
 use keymint_domain::json::Document;
 use serde_json::{Map, Value, json};
 
-use super::{BASE62, Call, Outcome, rfc3339, trouble, unknown};
+use super::{Asked, BASE62, Outcome, rfc3339, trouble, unknown};
 
 /// Name, code, symbol, id.
 const CURRENCIES: [(&str, &str, &str, &str); 3] = [
@@ -18,7 +18,7 @@ const CURRENCIES: [(&str, &str, &str, &str); 3] = [
 const METHODS: [(&str, &str); 2] = [("pm_3Card000", "Card"), ("pm_7Upi0000", "UPI")];
 
 /// Answers a call.
-pub async fn answer(call: &Call<'_>) -> Outcome {
+pub async fn answer(call: &Asked<'_>) -> Outcome {
     let segments = call.segments();
     match (call.view.method, segments.as_slice()) {
         ("GET", ["currencies"]) => Ok(call.json(200, &success(200, currencies()))),
@@ -45,7 +45,7 @@ fn currencies() -> Value {
         .collect()
 }
 
-fn payment_methods(call: &Call<'_>, currency: &str) -> crate::reply::Response {
+fn payment_methods(call: &Asked<'_>, currency: &str) -> crate::reply::Response {
     if !CURRENCIES.iter().any(|(.., id)| *id == currency) {
         return call.error(404, "24", "No data found with this ID!");
     }
@@ -57,14 +57,14 @@ fn payment_methods(call: &Call<'_>, currency: &str) -> crate::reply::Response {
 const AMOUNT_LENGTH_MAX: usize = 32;
 
 /// A positive number, as it was received and as the answer has it.
-fn amount(call: &Call<'_>, body: &Map<String, Value>) -> Option<(String, Value)> {
+fn amount(call: &Asked<'_>, body: &Map<String, Value>) -> Option<(String, Value)> {
     let value = body.get("amount").filter(|amount| amount.as_f64().is_some_and(|amount| amount > 0.0))?;
     let document = Document::parse(call.view.body).ok()?;
     let token = document.number("amount").filter(|token| token.len() <= AMOUNT_LENGTH_MAX)?;
     Some((token.to_owned(), value.clone()))
 }
 
-async fn initiate(call: &Call<'_>) -> Outcome {
+async fn initiate(call: &Asked<'_>) -> Outcome {
     let Some(body) = call.object() else { return Ok(call.error(400, "25", "Invalid Request")) };
     for field in ["currencyId", "paymentMethodId", "referenceNumber"] {
         if body.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
@@ -79,7 +79,7 @@ async fn initiate(call: &Call<'_>) -> Outcome {
 }
 
 /// Keeps the transaction, with the names of its currency and method beside what was sent, and gives the answer.
-async fn keep(call: &Call<'_>, body: &Map<String, Value>, token: &str, amount: Value) -> Result<Value, SandboxError> {
+async fn keep(call: &Asked<'_>, body: &Map<String, Value>, token: &str, amount: Value) -> Result<Value, SandboxError> {
     let id = format!("tx_{}", random_text(call.app, BASE62, 8)?);
     let order_id = format!("order_{}", random_text(call.app, BASE62, 14)?);
     let named = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default();

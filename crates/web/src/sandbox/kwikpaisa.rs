@@ -4,11 +4,11 @@
 use keymint_app::sandbox::{SandboxError, random_text};
 use serde_json::{Map, Value, json};
 
-use super::{Call, HEX, Outcome, trouble, unknown};
+use super::{Asked, HEX, Outcome, trouble, unknown};
 use crate::reply::Response;
 
 /// Answers a call. Every call of this vendor is a POST.
-pub async fn answer(call: &Call<'_>) -> Outcome {
+pub async fn answer(call: &Asked<'_>) -> Outcome {
     let route = call.view.route();
     let is_known = matches!(
         route,
@@ -29,7 +29,7 @@ pub async fn answer(call: &Call<'_>) -> Outcome {
     }
 }
 
-fn refusal(call: &Call<'_>, status: u16, message: &str) -> Response {
+fn refusal(call: &Asked<'_>, status: u16, message: &str) -> Response {
     call.error(status, "null", message)
 }
 
@@ -71,7 +71,7 @@ fn check(body: &Map<String, Value>) -> Result<(String, Value), &'static str> {
     Ok((order_id, json!({ "order_amount": order_amount, "currency": currency })))
 }
 
-async fn create(call: &Call<'_>, body: &Map<String, Value>) -> Outcome {
+async fn create(call: &Asked<'_>, body: &Map<String, Value>) -> Outcome {
     let (order_id, fields) = match check(body) {
         Ok(checked) => checked,
         Err(field) => return Ok(refusal(call, 422, &format!("The {field} field is missing or invalid."))),
@@ -83,7 +83,7 @@ async fn create(call: &Call<'_>, body: &Map<String, Value>) -> Outcome {
     }
 }
 
-async fn keep(call: &Call<'_>, order_id: &str, fields: &Value) -> Result<Value, SandboxError> {
+async fn keep(call: &Asked<'_>, order_id: &str, fields: &Value) -> Result<Value, SandboxError> {
     let digits = random_text(call.app, HEX, 32)?;
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
     let uuid = [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-");
@@ -117,13 +117,13 @@ async fn keep(call: &Call<'_>, order_id: &str, fields: &Value) -> Result<Value, 
 }
 
 /// `13-05-2026 08:34 AM`, in Indian Standard Time as the vendor's samples are.
-fn indian_time(call: &Call<'_>) -> String {
+fn indian_time(call: &Asked<'_>) -> String {
     let now = jiff::Timestamp::from_millisecond(call.app.clock.now().0).unwrap_or_default();
     let offset = jiff::tz::Offset::from_seconds(19_800).unwrap_or(jiff::tz::Offset::UTC);
     now.to_zoned(offset.to_time_zone()).strftime("%d-%m-%Y %I:%M %p").to_string()
 }
 
-async fn status(call: &Call<'_>, body: &Map<String, Value>) -> Outcome {
+async fn status(call: &Asked<'_>, body: &Map<String, Value>) -> Outcome {
     let Some(order_id) = text(body, "order_id") else {
         return Ok(refusal(call, 422, "The order_id field is missing or invalid."));
     };
@@ -140,7 +140,7 @@ const BALANCE_PAISE: u64 = 15_245_075;
 const OTHER_ENVIRONMENT: &str = "kwx_live_";
 
 /// The refusal for a wallet that is missing or of the other environment.
-fn wallet_refusal(call: &Call<'_>, body: &Map<String, Value>) -> Option<Response> {
+fn wallet_refusal(call: &Asked<'_>, body: &Map<String, Value>) -> Option<Response> {
     let Some(wallet) = text(body, "kwikx_wallet_id") else {
         return Some(refusal(call, 422, "The kwikx_wallet_id field is missing or invalid."));
     };
@@ -148,7 +148,7 @@ fn wallet_refusal(call: &Call<'_>, body: &Map<String, Value>) -> Option<Response
     is_foreign.then(|| refusal(call, 403, "Invalid wallet ID for selected environment."))
 }
 
-fn balance(call: &Call<'_>, body: &Map<String, Value>) -> Response {
+fn balance(call: &Asked<'_>, body: &Map<String, Value>) -> Response {
     if let Some(refusal) = wallet_refusal(call, body) {
         return refusal;
     }
@@ -161,7 +161,7 @@ fn balance(call: &Call<'_>, body: &Map<String, Value>) -> Response {
     call.json(200, &json!({ "code": "200", "status": "success", "message": message, "return_data": data }))
 }
 
-fn payout(call: &Call<'_>, body: &Map<String, Value>) -> Response {
+fn payout(call: &Asked<'_>, body: &Map<String, Value>) -> Response {
     if let Some(refusal) = wallet_refusal(call, body) {
         return refusal;
     }

@@ -8,6 +8,7 @@ mod kpay_numbers;
 mod kspay;
 mod kwikpaisa;
 mod razorpay;
+mod simulate;
 
 use std::sync::Arc;
 
@@ -18,10 +19,12 @@ use keymint_app::sandbox::{SandboxError, Shelf};
 use keymint_domain::json::Document;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::RequestView;
+use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 use serde_json::{Map, Value};
 
 use crate::reply::{self, Response};
+use simulate::Simulate;
 
 /// The sandboxes there are, by the names that configurations use. `accept` answers 204 to everyone who is let in.
 pub const NAMES: [&str; 6] = ["accept", "keymint", "kpay", "kspay", "kwikpaisa", "razorpay"];
@@ -75,6 +78,22 @@ pub struct Call<'a> {
     pub candidate: &'a Arc<Candidate>,
     /// The request.
     pub view: &'a RequestView<'a>,
+    /// Where browsers reach the gateway, where the configuration says so.
+    pub gateway_url: Option<&'a str>,
+}
+
+/// One call, and what the tester asks of it.
+struct Asked<'a> {
+    call: &'a Call<'a>,
+    simulate: Simulate,
+}
+
+impl<'a> std::ops::Deref for Asked<'a> {
+    type Target = Call<'a>;
+
+    fn deref(&self) -> &Call<'a> {
+        self.call
+    }
 }
 
 /// A response, or a reason that the dialect has words for.
@@ -88,11 +107,32 @@ pub async fn answer(call: &Call<'_>) -> Outcome {
     match &*call.product.sandbox {
         "accept" => Ok(reply::empty(StatusCode::NO_CONTENT)),
         // Boxed: what a simulation needs while it waits would otherwise be moved about with every request.
-        _ => Box::pin(simulate(call)).await,
+        _ => Box::pin(as_asked(call)).await,
     }
 }
 
-async fn simulate(call: &Call<'_>) -> Outcome {
+/// The simulator's answer, held back or replaced as the tester asks.
+async fn as_asked(call: &Call<'_>) -> Outcome {
+    let Ok(simulate) = Simulate::of(call.view) else { return Ok(call.error(400, "null", simulate::WRONG)) };
+    if !simulate.delay.is_zero() {
+        // One that asks for much of it waits for itself alone.
+        let Some(_place) = call.app.at_once.enter(call.candidate) else { return Err(DenyReason::RateLimited) };
+        tokio::time::sleep(simulate.delay).await;
+    }
+    if let Some(status) = simulate.error {
+        return Ok(call.error(status, "null", SIMULATED));
+    }
+    let outcome = simulated(&Asked { call, simulate }).await;
+    match simulate.error_after {
+        Some(status) => outcome.map(|_| call.error(status, "null", SIMULATED)),
+        None => outcome,
+    }
+}
+
+/// What an error says that was asked for.
+const SIMULATED: &str = "Simulated, as X-Keymint-Simulate asked";
+
+async fn simulated(call: &Asked<'_>) -> Outcome {
     match &*call.product.sandbox {
         "keymint" => keymint::answer(call),
         "razorpay" => razorpay::answer(call).await,
@@ -100,6 +140,13 @@ async fn simulate(call: &Call<'_>) -> Outcome {
         "kspay" => kspay::answer(call).await,
         "kpay" => kpay::answer(call).await,
         _ => Err(DenyReason::Internal),
+    }
+}
+
+impl Asked<'_> {
+    /// When an object gets its outcome that is made now: nothing where that is at once.
+    fn settles_at(&self, now: UnixMs) -> Option<UnixMs> {
+        self.simulate.settle_ms.map(|wait| UnixMs(now.0.saturating_add(wait)))
     }
 }
 
@@ -153,6 +200,6 @@ const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 const HEX: &[u8] = b"0123456789abcdef";
 
 /// A moment as `2026-05-14T08:34:00Z`.
-fn rfc3339(at: keymint_domain::time::UnixMs) -> String {
+fn rfc3339(at: UnixMs) -> String {
     jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_string()
 }
