@@ -23,6 +23,7 @@ pub mod reason;
 pub mod replay;
 pub mod request;
 pub mod restriction;
+pub mod return_url;
 pub mod role;
 pub mod scheme;
 pub mod seal;

@@ -27,6 +27,7 @@ mod postgres;
 pub mod providers;
 pub mod quotas;
 pub mod request_log;
+pub mod returns;
 pub mod roles;
 pub mod rollup;
 pub mod sandbox;
@@ -41,7 +42,7 @@ pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 29] = [
+    let lists: [&[&sql::Stmt]; 30] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -61,6 +62,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &providers::ALL,
         &quotas::ALL,
         &request_log::ALL,
+        &returns::ALL,
         &roles::ALL,
         &rollup::ALL,
         &sandbox::ALL,

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 15] = [
+const MIGRATIONS: [(i64, &str, &str); 16] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
@@ -23,6 +23,7 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
     (13, "exposed", include_str!("../migrations/0013_exposed.sql")),
     (14, "providers", include_str!("../migrations/0014_providers.sql")),
     (20, "simulators", include_str!("../migrations/0020_simulators.sql")),
+    (21, "return_secrets", include_str!("../migrations/0021_return_secrets.sql")),
 ];
 
 static APPLIED: Stmt =

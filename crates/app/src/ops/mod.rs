@@ -21,6 +21,7 @@ pub mod people;
 pub mod proofs;
 pub mod providers;
 pub mod requests;
+pub mod returns;
 pub mod roles;
 pub mod team;
 pub mod test_clocks;

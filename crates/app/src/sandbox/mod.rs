@@ -143,6 +143,15 @@ impl<'a> Shelf<'a> {
     }
 }
 
+/// An object by id, whoever's, for a call that is nobody's: what it may do with it, the caller knows.
+///
+/// # Errors
+/// `SandboxError::Store`.
+pub async fn find(app: &App, product: &str, (kind, id): (&str, &str)) -> Result<Option<Object>, SandboxError> {
+    let mut conn = app.db.read().await?;
+    Ok(sandbox::find(&mut conn, Kind { product, kind }, id).await?)
+}
+
 /// Longest amount, currency or method that a list tells. Bytes; what is longer is in the body alone.
 const FACT_BYTES_MAX: usize = 64;
 

@@ -13,6 +13,7 @@ mod forward_auth;
 mod gate;
 mod gateway;
 mod interop;
+mod kpay_money;
 mod kpay_sandbox;
 mod lifecycle;
 mod logos;

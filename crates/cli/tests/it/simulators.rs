@@ -1,10 +1,62 @@
 //! What every simulator has in common: outcomes that come later, on a clock that the tester moves, also after the process
 //! was killed; and answers that are late, wrong or lost because the tester asks for it.
 
+use aws_lc_rs::hmac;
+use data_encoding::HEXLOWER;
+use keymint_testkit::receiver::Got;
 use keymint_testkit::{Dev, Key, Receiver, Reply, Request, eventually};
 use serde_json::{Value, json};
 
 use crate::dev;
+
+/// A test endpoint of an app; its secret, where it has one of its own.
+pub fn hook(dev: &Dev, app: &str, receiver: &Receiver) -> String {
+    let body = json!({ "mode": "test", "url": receiver.url() });
+    let made = dev.api("POST", &format!("/apps/{app}/webhook-endpoints"), &body);
+    assert_eq!(made.status, 201, "{}", made.body);
+    made.text("/secret")
+}
+
+/// The one event of a name in whose body something stands, once it has come.
+pub fn told(receiver: &Receiver, event: &str, about: &str) -> Got {
+    eventually(|| {
+        let is_it = |got: &Got| got.body.contains(&format!("\"{event}\"")) && got.body.contains(about);
+        let found: Vec<_> = receiver.all().into_iter().filter(is_it).collect();
+        match <[Got; 1]>::try_from(found) {
+            Ok([got]) => Ok(got),
+            Err(found) => Err(format!("{} of {event} about {about}: {:?}", found.len(), receiver.all())),
+        }
+    })
+}
+
+/// The HMAC-SHA256 of a text, in hexadecimal digits.
+pub fn hex_hmac(secret: &str, text: &str) -> String {
+    HEXLOWER.encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), text.as_bytes()).as_ref())
+}
+
+/// Moves an app's clock.
+pub fn clock(dev: &Dev, app: &str, now: &str) -> Reply {
+    dev.api("POST", &format!("/apps/{app}/test-clock"), &json!({ "now": now }))
+}
+
+/// Picks on a hosted page, whose address is given as a whole.
+pub fn on_page(dev: &Dev, method: &str, url: &str, form: &str) -> Reply {
+    let path = url.strip_prefix(&format!("http://{}", dev.gateway)).expect("a page of this gateway");
+    let request = Request::new(method, path);
+    let request = if method == "POST" {
+        request.header("Content-Type", "application/x-www-form-urlencoded").body(form)
+    } else {
+        request
+    };
+    request.send(dev.gateway)
+}
+
+/// A pair of a redirect's query, not decoded.
+pub fn pair(location: &str, name: &str) -> String {
+    let query = location.split_once('?').map_or("", |(_, query)| query);
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.into_iter().find(|(one, _)| *one == name).map(|(_, value)| value.to_owned()).unwrap_or_default()
+}
 
 /// A call of KPay's simulator, with what the tester asks of it.
 fn asking(dev: &Dev, key: &Key, (method, path): (&str, &str), body: &Value, asked: &str) -> Reply {
@@ -25,10 +77,6 @@ fn init(dev: &Dev, key: &Key, reference: &str, asked: &str) -> Reply {
 fn status(dev: &Dev, key: &Key, id: &str) -> (String, String) {
     let found = asking(dev, key, ("GET", &format!("/{id}")), &Value::Null, "");
     (found.text("/status"), found.text("/completedAt"))
-}
-
-fn clock(dev: &Dev, app: &str, now: &str) -> Reply {
-    dev.api("POST", &format!("/apps/{app}/test-clock"), &json!({ "now": now }))
 }
 
 #[test]

@@ -247,6 +247,22 @@ impl Gateway {
             Ok(rate) => rate,
             Err(denied) => return Step::Done(Outcome::denied(product, denied).closing()),
         };
+        if addressed.host_mode != Some(Mode::Live) && sandbox::is_open(product, &view) {
+            // Pages that a browser opens, and what the vendor tells everyone: forms at most.
+            let bytes = match read_body(&parts.headers, body, sandbox::OPEN_BODY_BYTES_MAX, peer).await {
+                Ok(bytes) => bytes,
+                Err(reason) => return refused(reason),
+            };
+            view.body = &bytes;
+            let gateway_url = self.policy.gateway_url.as_deref();
+            let answered =
+                sandbox::answer_open(&sandbox::Open { app: &self.app, product, view: &view, gateway_url }).await;
+            let rate = arrived;
+            return Step::Done(match answered {
+                Ok(response) => Outcome { response, candidate: None, scheme: None, reason: None, rate },
+                Err(reason) => Outcome::denied(product, Denied { rate, ..Denied::early(reason) }),
+            });
+        }
         if let Some(upstream) = self.streams_to(product, &view, &body) {
             if announced(&parts.headers).is_some_and(|length| length > proxy::upload_bytes_max(product, upstream)) {
                 return refused(DenyReason::BodyTooLarge);

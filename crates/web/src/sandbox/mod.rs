@@ -4,7 +4,6 @@
 pub mod events;
 mod keymint;
 mod kpay;
-mod kpay_numbers;
 mod kspay;
 mod kwikpaisa;
 mod razorpay;
@@ -15,7 +14,8 @@ use std::sync::Arc;
 use http::StatusCode;
 use keymint_app::App;
 use keymint_app::products::Product;
-use keymint_app::sandbox::{SandboxError, Shelf};
+use keymint_app::sandbox::turn::{Next, Owner, Turn};
+use keymint_app::sandbox::{Object, SandboxError, Shelf, random_text};
 use keymint_domain::json::Document;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::RequestView;
@@ -82,6 +82,69 @@ pub struct Call<'a> {
     pub gateway_url: Option<&'a str>,
 }
 
+/// A call without credentials: of a browser that opens a hosted page, or of anyone for what the vendor tells everyone.
+pub struct Open<'a> {
+    /// The app.
+    pub app: &'a App,
+    /// The product.
+    pub product: &'a Product,
+    /// The request.
+    pub view: &'a RequestView<'a>,
+    /// Where browsers reach the gateway, where the configuration says so.
+    pub gateway_url: Option<&'a str>,
+}
+
+/// Largest body of an open call: a form of one page. Bytes.
+pub const OPEN_BODY_BYTES_MAX: usize = 4096;
+
+/// Whether a simulator answers a call without credentials.
+pub fn is_open(product: &Product, view: &RequestView<'_>) -> bool {
+    product.upstream_test.is_none()
+        && match &*product.sandbox {
+            "kpay" => kpay::open::is_open(view.route()),
+            _ => false,
+        }
+}
+
+/// Answers a call without credentials.
+///
+/// # Errors
+/// As `answer`.
+pub async fn answer_open(call: &Open<'_>) -> Outcome {
+    match &*call.product.sandbox {
+        "kpay" => Box::pin(kpay::open::answer(call)).await,
+        _ => Err(DenyReason::RouteNotFound),
+    }
+}
+
+impl Open<'_> {
+    /// A turn of the app that an object belongs to.
+    async fn turn(&self, object: &Object) -> Result<Turn<'_>, SandboxError> {
+        let (merchant_id, app_id) = (object.merchant_id, object.app_id);
+        Turn::begin(self.app, Owner { product: &self.product.name, merchant_id, app_id }).await
+    }
+
+    /// A field of the form that was sent. Ours hold nothing that would have to be escaped.
+    fn field(&self, name: &str) -> Option<&str> {
+        let body = std::str::from_utf8(self.view.body).ok()?;
+        body.split('&').filter_map(|pair| pair.split_once('=')).find(|(one, _)| *one == name).map(|(_, value)| value)
+    }
+}
+
+/// An object by id, whoever's: an open call is nobody's.
+async fn find(call: &Open<'_>, kind: &str, id: &str) -> Result<Option<Object>, SandboxError> {
+    keymint_app::sandbox::find(call.app, &call.product.name, (kind, id)).await
+}
+
+/// Where browsers reach the product that a request came for.
+fn place(view: &RequestView<'_>, gateway_url: Option<&str>) -> String {
+    let prefix = view.target.get(..view.route_at).unwrap_or_default();
+    match gateway_url {
+        Some(url) if view.route_at > 0 => format!("{url}{prefix}"),
+        _ => format!("{}://{}{prefix}", view.scheme, view.authority),
+    }
+}
+
 /// One call, and what the tester asks of it.
 struct Asked<'a> {
     call: &'a Call<'a>,
@@ -144,9 +207,22 @@ async fn simulated(call: &Asked<'_>) -> Outcome {
 }
 
 impl Asked<'_> {
-    /// When an object gets its outcome that is made now: nothing where that is at once.
-    fn settles_at(&self, now: UnixMs) -> Option<UnixMs> {
-        self.simulate.settle_ms.map(|wait| UnixMs(now.0.saturating_add(wait)))
+    /// When an object that is made now gets its outcome.
+    fn settles_at(&self, now: UnixMs) -> UnixMs {
+        UnixMs(now.0.saturating_add(self.simulate.settle_ms.unwrap_or(0)))
+    }
+
+    /// What becomes of an object: at once, or when the tester has asked for.
+    async fn settle(
+        &self,
+        turn: &mut Turn<'_>,
+        (kind, object): (&str, &Object),
+        (at, next): (UnixMs, Next),
+    ) -> Result<(), SandboxError> {
+        if at > turn.now() {
+            return turn.later(kind, object, vec![(at, next)]).await;
+        }
+        turn.change(kind, object, &next).await.map(|_| ())
     }
 }
 
@@ -181,6 +257,37 @@ impl Call<'_> {
         let answers = &self.product.dialect.answers;
         reply::whole(status, &answers.content_type, answers.envelope(status, code, message))
     }
+}
+
+/// What is kept of an object, as JSON.
+fn parsed(object: &Object) -> Value {
+    serde_json::from_str(&object.body).unwrap_or(Value::Null)
+}
+
+/// An object with further members, or others in their place.
+fn with(object: &Value, members: Value) -> Value {
+    let mut object = object.clone();
+    if let (Some(object), Value::Object(members)) = (object.as_object_mut(), members) {
+        object.extend(members);
+    }
+    object
+}
+
+/// Those members of an object that a vendor shows; what it lacks is null.
+fn only(object: &Value, names: &[&str]) -> Value {
+    names.iter().map(|name| ((*name).to_owned(), object[*name].clone())).collect::<Map<_, _>>().into()
+}
+
+/// The text of a member.
+fn text_of<'v>(object: &'v Value, name: &str) -> &'v str {
+    object[name].as_str().unwrap_or_default()
+}
+
+/// `40dec464-7155-43a3-855d-c95c5ab1be71`, out of chance alone.
+fn uuid(app: &App) -> Result<String, SandboxError> {
+    let digits = random_text(app, HEX, 32)?;
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
 }
 
 /// Trouble with the store is the dialect's 503.

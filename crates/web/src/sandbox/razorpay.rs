@@ -1,11 +1,11 @@
 //! Razorpay's orders: create, fetch, list, and the answer for an id that is somebody else's. Facts: vendors sheet 3.4 and
 //! 3.9; pages `api/orders/*.md` and `errors.md` of razorpay/markdown-docs.
 
-use keymint_app::sandbox::{Object, Page, SandboxError, random_text};
+use keymint_app::sandbox::{Page, SandboxError, random_text};
 use keymint_domain::time::UnixMs;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, BASE62, Outcome, trouble, unknown};
+use super::{Asked, BASE62, Outcome, parsed, trouble, unknown};
 use crate::reply::Response;
 
 /// Letters and digits in an id behind its prefix.
@@ -100,10 +100,6 @@ async fn keep(call: &Asked<'_>, fields: &Value) -> Result<Value, SandboxError> {
     });
     call.shelf("order").keep(&id, None, &order.to_string()).await?;
     Ok(order)
-}
-
-fn parsed(object: &Object) -> Value {
-    serde_json::from_str(&object.body).unwrap_or(Value::Null)
 }
 
 async fn fetch(call: &Asked<'_>, id: &str) -> Outcome {

@@ -1,18 +1,19 @@
-//! The clock of an app's tests: what its sandbox takes for now.
+//! What an app's sandbox takes for now, and what signs the way back from its hosted pages.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use keymint_app::App;
+use keymint_app::ops::returns;
 use keymint_app::ops::test_clocks::{self, Shown};
 use keymint_domain::test_clock::Pace;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::answer;
 use super::error::{ApiError, Problem};
 use super::extract::{Acting, body, id, moment, rfc3339};
+use super::{ShownOnce, answer, created};
 
 /// Where an app's clock is moved to.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -47,7 +48,7 @@ fn view(shown: Shown) -> ClockView {
 /// Read an app's clock.
 #[utoipa::path(get, path = "/api/v1/apps/{id}/test-clock", tag = "Sandbox", params(("id" = String, Path)),
     responses((status = 200, body = ClockView), (status = "4XX", body = Problem)))]
-pub async fn read(
+pub async fn read_clock(
     State(app): State<App>,
     Acting(actor): Acting,
     Path(app_id): Path<String>,
@@ -60,7 +61,7 @@ pub async fn read(
 /// this answers, in the order in which it is due. Test mode alone has such a clock, and it never goes back.
 #[utoipa::path(post, path = "/api/v1/apps/{id}/test-clock", tag = "Sandbox", params(("id" = String, Path)),
     request_body = ClockBody, responses((status = 200, body = ClockView), (status = "4XX", body = Problem)))]
-pub async fn advance(
+pub async fn move_clock(
     State(app): State<App>,
     Acting(actor): Acting,
     Path(app_id): Path<String>,
@@ -71,4 +72,25 @@ pub async fn advance(
     let to = moment("now", &now)?;
     let shown = test_clocks::move_to(&app, actor, id(&app_id, "app")?, to, pace).await?;
     Ok(answer(StatusCode::OK, &view(shown)))
+}
+
+/// The secret that signs the way back from hosted pages.
+#[derive(Serialize, ToSchema)]
+pub struct ReturnSecretView {
+    /// Shown in this answer and never again.
+    #[schema(value_type = String)]
+    secret: ShownOnce,
+}
+
+/// Make the secret that signs the way back from an app's hosted pages in test mode. The one before signs nothing from now
+/// on. KPay calls it the gateway secret.
+#[utoipa::path(post, path = "/api/v1/apps/{id}/return-secret", tag = "Sandbox", params(("id" = String, Path)),
+    responses((status = 201, body = ReturnSecretView), (status = "4XX", body = Problem)))]
+pub async fn make_return_secret(
+    State(app): State<App>,
+    Acting(actor): Acting,
+    Path(app_id): Path<String>,
+) -> Result<Response, ApiError> {
+    let secret = returns::make(&app, actor, id(&app_id, "app")?).await?;
+    Ok(created(&ReturnSecretView { secret: ShownOnce(secret) }))
 }
