@@ -29,6 +29,12 @@ static LIST: Stmt = Stmt::both(
      WHERE merchant_id = $1 AND product = $2 AND mode = 'test' AND kind = $3 AND created_at >= $4 AND created_at <= $5
      ORDER BY created_at DESC, id DESC LIMIT $6 OFFSET $7",
 );
+static LIST_OF_APP: Stmt = Stmt::both(
+    "sandbox_object.list_of_app",
+    "SELECT id, merchant_id, app_id, reference, body, created_at, version FROM sandbox_object
+     WHERE app_id = $1 AND mode = 'test' AND created_at >= $2 AND (created_at, id) < ($3, $4) AND kind = $5
+     ORDER BY created_at DESC, id DESC LIMIT $6 OFFSET $7",
+);
 // Whoever has read another version changes nothing.
 static CHANGE: Stmt = Stmt::both(
     "sandbox_object.change",
@@ -46,7 +52,7 @@ static COUNT_OF_APP: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 6] = [&INSERT, &FIND, &FIND_REFERENCE, &LIST, &CHANGE, &COUNT_OF_APP];
+pub static ALL: [&Stmt; 7] = [&INSERT, &FIND, &FIND_REFERENCE, &LIST, &LIST_OF_APP, &CHANGE, &COUNT_OF_APP];
 
 /// An object of a sandbox.
 #[derive(Clone, Debug)]
@@ -206,6 +212,40 @@ pub async fn list(
         Val::Int(window.skip),
     ];
     conn.rows(&LIST, &values).await?.iter().map(decode).collect()
+}
+
+/// Which of an app's objects.
+#[derive(Clone, Copy, Debug)]
+pub struct OfApp<'a> {
+    /// Of which kind.
+    pub kind: &'a str,
+    /// From, included.
+    pub from: UnixMs,
+    /// Older than what was made then under this id.
+    pub below: (UnixMs, &'a str),
+    /// How many.
+    pub count: i64,
+    /// How many to leave out first.
+    pub skip: i64,
+}
+
+/// An app's objects of a kind, newest first.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn list_of_app(conn: &mut Conn, app: AppId, asked: OfApp<'_>) -> Result<Vec<SandboxObject>, StoreError> {
+    let app = app.to_string();
+    let (below, id) = asked.below;
+    let values = [
+        Val::Text(&app),
+        Val::Int(asked.from.0),
+        Val::Int(below.0),
+        Val::Text(id),
+        Val::Text(asked.kind),
+        Val::Int(asked.count),
+        Val::Int(asked.skip),
+    ];
+    conn.rows(&LIST_OF_APP, &values).await?.iter().map(decode).collect()
 }
 
 /// Which objects an app has since a moment: kind, state and number of each. The newest `count` are looked at.

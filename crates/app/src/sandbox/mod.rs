@@ -10,7 +10,7 @@ use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 use keymint_store::error::StoreError;
 use keymint_store::moves;
-use keymint_store::sandbox::{self, Facts, Kind, Window};
+use keymint_store::sandbox::{self, Facts, Kind, OfApp, Window};
 use keymint_store::wallets::{self, Holding};
 use serde::Deserialize;
 use serde_json::Value;
@@ -130,6 +130,21 @@ impl<'a> Shelf<'a> {
     pub async fn find_reference(&self, reference: &str) -> Result<Option<Object>, SandboxError> {
         let mut conn = self.app.db.read().await?;
         Ok(sandbox::find_reference(&mut conn, self.kind(), self.candidate.app_id, reference).await?)
+    }
+
+    /// The app's objects from a moment on, older than what was made then under an id, newest first.
+    ///
+    /// # Errors
+    /// `SandboxError::Store`.
+    pub async fn list_of_app(
+        &self,
+        from: UnixMs,
+        below: (UnixMs, &str),
+        (count, skip): (i64, i64),
+    ) -> Result<Vec<Object>, SandboxError> {
+        let mut conn = self.app.db.read().await?;
+        let asked = OfApp { kind: self.kind, from, below, count, skip };
+        Ok(sandbox::list_of_app(&mut conn, self.candidate.app_id, asked).await?)
     }
 
     /// The merchant's objects, newest first.

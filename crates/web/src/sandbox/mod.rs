@@ -56,14 +56,14 @@ pub fn first_call(sandbox: &str) -> FirstCall {
 
 /// Whether a sandbox writes amounts in the smallest unit of their currency, as `50000` for 500 rupees.
 pub fn counts_minor_units(sandbox: &str) -> bool {
-    sandbox == "razorpay"
+    matches!(sandbox, "razorpay" | "keymint")
 }
 
 /// How a state of an object looks: settled, under way, or failed.
 pub fn tone(status: &str) -> &'static str {
     match status {
-        "paid" | "success" | "completed" | "captured" | "processed" => "good",
-        "failed" | "cancelled" | "expired" | "rejected" => "bad",
+        "paid" | "success" | "completed" | "captured" | "processed" | "refunded" => "good",
+        "failed" | "cancelled" | "expired" | "rejected" | "reversed" => "bad",
         _ => "warn",
     }
 }
@@ -101,7 +101,9 @@ pub const OPEN_BODY_BYTES_MAX: usize = 4096;
 pub fn is_open(product: &Product, view: &RequestView<'_>) -> bool {
     product.upstream_test.is_none()
         && match &*product.sandbox {
+            "keymint" => keymint::open::is_open(view.route()),
             "kpay" => kpay::open::is_open(view.route()),
+            "kwikpaisa" => kwikpaisa::open::is_open(view.route()),
             _ => false,
         }
 }
@@ -112,7 +114,9 @@ pub fn is_open(product: &Product, view: &RequestView<'_>) -> bool {
 /// As `answer`.
 pub async fn answer_open(call: &Open<'_>) -> Outcome {
     match &*call.product.sandbox {
+        "keymint" => Box::pin(keymint::open::answer(call)).await,
         "kpay" => Box::pin(kpay::open::answer(call)).await,
+        "kwikpaisa" => Box::pin(kwikpaisa::open::answer(call)).await,
         _ => Err(DenyReason::RouteNotFound),
     }
 }
@@ -197,7 +201,7 @@ const SIMULATED: &str = "Simulated, as X-Keymint-Simulate asked";
 
 async fn simulated(call: &Asked<'_>) -> Outcome {
     match &*call.product.sandbox {
-        "keymint" => keymint::answer(call),
+        "keymint" => keymint::answer(call).await,
         "razorpay" => razorpay::answer(call).await,
         "kwikpaisa" => kwikpaisa::answer(call).await,
         "kspay" => kspay::answer(call).await,
@@ -212,17 +216,21 @@ impl Asked<'_> {
         UnixMs(now.0.saturating_add(self.simulate.settle_ms.unwrap_or(0)))
     }
 
-    /// What becomes of an object: at once, or when the tester has asked for.
+    /// What becomes of an object, one step after the other: at once, or when the tester has asked for.
     async fn settle(
         &self,
         turn: &mut Turn<'_>,
         (kind, object): (&str, &Object),
-        (at, next): (UnixMs, Next),
+        steps: Vec<(UnixMs, Next)>,
     ) -> Result<(), SandboxError> {
-        if at > turn.now() {
-            return turn.later(kind, object, vec![(at, next)]).await;
+        if steps.first().is_some_and(|(at, _)| *at > turn.now()) {
+            return turn.later(kind, object, steps).await;
         }
-        turn.change(kind, object, &next).await.map(|_| ())
+        let mut object = object.clone();
+        for (_, next) in &steps {
+            object = turn.change(kind, &object, next).await?;
+        }
+        Ok(())
     }
 }
 

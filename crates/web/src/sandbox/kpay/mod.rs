@@ -174,7 +174,7 @@ async fn keep(call: &Asked<'_>, kind: &'static str, fields: &Value) -> Result<Va
         let at = call.settles_at(now);
         if let Some(end) = End::of(numbers::outcome(kind, text_of(&object, "phoneNumber"))) {
             let next = ended(&kept, &object, (kind, at), &end);
-            call.settle(&mut turn, (kind, &kept), (at, next)).await?;
+            call.settle(&mut turn, (kind, &kept), vec![(at, next)]).await?;
         }
     }
     turn.commit().await?;

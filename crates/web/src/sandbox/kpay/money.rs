@@ -112,8 +112,8 @@ async fn begin(
     let at = call.settles_at(now);
     let next = ended(&refunded, refund, (kind, at), &end);
     let of_payment = Next::quiet(with(&pending, after).to_string());
-    call.settle(turn, ("payment", &kept), (at, of_payment)).await?;
-    call.settle(turn, (kind, &refunded), (at, next)).await
+    call.settle(turn, ("payment", &kept), vec![(at, of_payment)]).await?;
+    call.settle(turn, (kind, &refunded), vec![(at, next)]).await
 }
 
 /// Moves money from a wallet of the application to another.
