@@ -187,8 +187,7 @@ impl<'a> Turn<'a> {
         object: &SandboxObject,
         steps: Vec<(UnixMs, Next)>,
     ) -> Result<(), SandboxError> {
-        let mut version = object.version;
-        for (due_at, next) in steps {
+        for (version, (due_at, next)) in (object.version..).zip(steps) {
             let one = Move {
                 product: self.owner.product.to_owned(),
                 kind: kind.to_owned(),
@@ -203,7 +202,6 @@ impl<'a> Turn<'a> {
             };
             let wakes_at = test_clock::real_moment(self.clock, due_at, self.real);
             moves::insert(self.tx.conn(), &one, wakes_at).await?;
-            version += 1;
         }
         Ok(())
     }

@@ -409,6 +409,10 @@ fn what_kpay_tells_is_told_with_keys_or_without_as_documented() {
     assert_eq!((info.status, info.json()["fees"]["depositPercent"].as_i64()), (200, Some(5)));
     let document = bare("GET", "/api/docs/public-json");
     assert_eq!((document.status, document.text("/openapi")), (200, "3.0.3".to_owned()));
+    assert_eq!(call(&dev, &key, "GET", "/me", &Value::Null).status, 200);
+    let pair = [("X-API-Key".to_owned(), key.key_id.clone()), ("X-Secret-Key".to_owned(), key.secret.clone())];
+    let keyed = Request::new("GET", "/kpay/api/public/platform-info").headers(&pair).send(dev.gateway);
+    assert_eq!((keyed.status, &keyed.body), (200, &info.body), "with keys as well");
     assert!(document.json()["paths"]["/api/v1/payments/{id}/refund"]["post"].is_object());
     for (method, path, wanted) in [
         ("POST", "/api/public/platform-info", 405),

@@ -4,7 +4,7 @@
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 use keymint_testkit::receiver::Got;
-use keymint_testkit::{Dev, Key, Receiver, Reply, Request, eventually};
+use keymint_testkit::{Dev, Key, Receiver, Reply, Request, Upstream, eventually};
 use serde_json::{Value, json};
 
 use crate::dev;
@@ -181,4 +181,28 @@ fn an_answer_is_wrong_late_or_lost_only_where_a_tester_asks_for_it() {
         simple.push(call.signed(dev.gateway, &key).header("X-Keymint-Simulate", "error=502").send(dev.gateway).status);
     }
     assert_eq!(simple, [502; 4]);
+}
+
+#[test]
+fn a_path_of_a_hosted_page_with_credentials_is_no_hosted_page() {
+    let upstream = Upstream::plain();
+    let table = format!("[product.upstream_live]\naddresses = [\"{}\"]\n", upstream.url());
+    let products = [("keymint", table.clone()), ("kpay", table)];
+    let dev = Dev::serve_products(env!("CARGO_BIN_EXE_keymint"), &products);
+    for (product, path, scheme) in [
+        ("keymint", "/pay/7", "bearer"),
+        ("kpay", "/gateway/gw_7", "key_pair"),
+        ("kpay", "/api/public/platform-info", "key_pair"),
+    ] {
+        let key = dev.live_key(product, path.trim_matches('/').split(['/', '_']).next_back().unwrap_or("x"));
+        let before = upstream.seen().len();
+        let bare = Request::new("GET", &format!("/{product}{path}")).send(dev.gateway);
+        assert_eq!(upstream.seen().len(), before, "without credentials nothing goes there: {}", bare.status);
+        let call = keymint_testkit::Call::new(product, "GET", path, "").scheme(scheme);
+        let forwarded = call.signed(dev.gateway, &key).send(dev.gateway);
+        assert_eq!((forwarded.status, upstream.seen().len()), (200, before + 1), "{path}: {}", forwarded.body);
+        let forged = Key { secret: format!("{}x", key.secret), ..key.clone() };
+        let refused = keymint_testkit::Call::new(product, "GET", path, "").scheme(scheme).signed(dev.gateway, &forged);
+        assert_eq!((refused.send(dev.gateway).status, upstream.seen().len()), (401, before + 1), "{path}");
+    }
 }

@@ -29,7 +29,7 @@ pub async fn answer(call: &Open<'_>) -> Outcome {
         ("GET", "/api/public/platform-info") => json(catalogue::platform_info()),
         ("GET", "/api/docs/public-json") => json(catalogue::openapi()),
         ("GET" | "POST", route) => match route.strip_prefix(PAGES) {
-            Some(token) => hosted(call, token).await.or_else(|error| Err(trouble(&error))),
+            Some(token) => hosted(call, token).await.map_err(|error| trouble(&error)),
             None => Err(unknown(true)),
         },
         _ => Err(unknown(true)),

@@ -59,18 +59,18 @@ fn missing(call: &Asked<'_>) -> Response {
     refusal(call, (404, "24"), "No data found with this ID!")
 }
 
-/// Refuses what is not shaped as an id.
-fn check_id(call: &Asked<'_>, id: &str, (prefix, length): (&str, usize)) -> Result<(), Response> {
+/// The refusal of what is not shaped as an id.
+fn misshaped(call: &Asked<'_>, id: &str, (prefix, length): (&str, usize)) -> Option<Response> {
     let rest = id.strip_prefix(prefix);
     let is_shaped =
         rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphanumeric())) && id.len() == length;
     if is_shaped {
-        return Ok(());
+        return None;
     }
     let message = format!(
         "ID must start with '{prefix}' and be {length} characters long with alphanumeric characters following the prefix."
     );
-    Err(refusal(call, (400, "-17"), &message))
+    Some(refusal(call, (400, "-17"), &message))
 }
 
 fn currencies() -> Value {
@@ -86,7 +86,7 @@ fn currencies() -> Value {
 }
 
 fn payment_methods(call: &Asked<'_>, currency: &str) -> Response {
-    if let Err(response) = check_id(call, currency, CURRENCY_ID) {
+    if let Some(response) = misshaped(call, currency, CURRENCY_ID) {
         return response;
     }
     if !CURRENCIES.iter().any(|(.., id)| *id == currency) {

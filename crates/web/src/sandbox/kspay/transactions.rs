@@ -7,7 +7,7 @@ use keymint_domain::json::Document;
 use keymint_domain::time::UnixMs;
 use serde_json::{Map, Value, json};
 
-use super::{CURRENCIES, CURRENCY_ID, METHOD_ID, METHODS, TRANSACTION_ID, check_id, missing, refusal, success};
+use super::{CURRENCIES, CURRENCY_ID, METHOD_ID, METHODS, TRANSACTION_ID, misshaped, missing, refusal, success};
 use crate::reply::Response;
 use crate::sandbox::{Asked, BASE62, Outcome, only, parsed, rfc3339, text_of, trouble, with};
 
@@ -57,7 +57,7 @@ pub async fn initiate(call: &Asked<'_>) -> Outcome {
     };
     let [currency_id, method_id] = ["currencyId", "paymentMethodId"].map(|field| named(field).unwrap_or_default());
     for (id, shape) in [(&currency_id, CURRENCY_ID), (&method_id, METHOD_ID)] {
-        if let Err(response) = check_id(call, id, shape) {
+        if let Some(response) = misshaped(call, id, shape) {
             return Ok(response);
         }
     }
@@ -94,7 +94,7 @@ pub async fn pay(call: &Asked<'_>) -> Outcome {
     let Some(id) = body.get("pe_txnId").and_then(Value::as_str) else {
         return Ok(invalid(call, "pe_txnId is required"));
     };
-    if let Err(response) = check_id(call, id, TRANSACTION_ID) {
+    if let Some(response) = misshaped(call, id, TRANSACTION_ID) {
         return Ok(response);
     }
     match try_pay(call, id).await {
@@ -150,7 +150,7 @@ fn shown(transaction: &Value) -> Value {
 
 /// A transaction by its id.
 pub async fn fetch(call: &Asked<'_>, id: &str) -> Outcome {
-    if let Err(response) = check_id(call, id, TRANSACTION_ID) {
+    if let Some(response) = misshaped(call, id, TRANSACTION_ID) {
         return Ok(response);
     }
     let found = call.shelf("transaction").find(id).await.map_err(|error| trouble(&error))?;

@@ -26,7 +26,7 @@ pub async fn answer(call: &Open<'_>) -> Outcome {
         return Err(unknown(true));
     }
     let token = call.view.route().strip_prefix("/pay/").unwrap_or_default();
-    hosted(call, token).await.or_else(|error| Err(trouble(&error)))
+    hosted(call, token).await.map_err(|error| trouble(&error))
 }
 
 async fn session(call: &Open<'_>, token: &str) -> Result<Option<(Object, Value)>, SandboxError> {
