@@ -194,7 +194,7 @@ fn a_path_of_a_hosted_page_with_credentials_is_no_hosted_page() {
         ("kpay", "/gateway/gw_7", "key_pair"),
         ("kpay", "/api/public/platform-info", "key_pair"),
     ] {
-        let key = dev.live_key(product, path.trim_matches('/').split(['/', '_']).next_back().unwrap_or("x"));
+        let key = dev.live_key(product, &format!("live{}", path.replace('/', "-")));
         let before = upstream.seen().len();
         let bare = Request::new("GET", &format!("/{product}{path}")).send(dev.gateway);
         assert_eq!(upstream.seen().len(), before, "without credentials nothing goes there: {}", bare.status);
