@@ -77,11 +77,16 @@ impl App {
             let mut conn = self.db.read().await?;
             moves::waking(&mut conn, now, BATCH).await?
         };
+        let mut wait = Duration::ZERO;
         for one in &due {
-            turn::make(self, one).await?;
+            // One that cannot be made now keeps no other waiting, and is tried again.
+            if let Err(error) = turn::make(self, one).await {
+                tracing::error!(%error, kind = %one.kind, id = %one.id, "what is due of an object could not be done");
+                wait = LOOK_EVERY;
+            }
         }
         if !due.is_empty() {
-            return Ok(Duration::ZERO);
+            return Ok(wait);
         }
         let mut conn = self.db.read().await?;
         let next = moves::next(&mut conn, now).await?;
