@@ -144,6 +144,9 @@ async fn lists_of_transactions_read_their_index_and_sort_nothing() {
         ("transaction.list_of_status", "INDEX sandbox_state (app_id=? AND (status,created_at)>", 7),
         ("transaction.find", "INDEX sandbox_id (app_id=? AND id=?)", 3),
         ("sandbox_object.count_of_app", "INDEX sandbox_app (app_id=? AND created_at>?)", 4),
+        ("sandbox_object.list_of_app", "INDEX sandbox_app (app_id=? AND ", 7),
+        ("sandbox_move.waking", "INDEX sandbox_move_wakes (wakes_at<?)", 2),
+        ("sandbox_move.due", "INDEX sandbox_move_due (app_id=? AND due_at<?)", 3),
     ] {
         let statement = statements().find(|statement| statement.name == name).expect("it is listed");
         let text = format!("EXPLAIN QUERY PLAN {}", statement.sqlite).leak();
