@@ -75,6 +75,7 @@ use crate::password::Passwords;
 use crate::post::PostOffice;
 use crate::products::Products;
 use crate::request_log::{RequestIds, RequestLog};
+use crate::sandbox::mover::Mover;
 use crate::telemetry::otlp::{Otlp, OtlpError};
 use crate::telemetry::{Sampler, TelemetryConfig};
 use crate::tries::Tries;
@@ -129,6 +130,8 @@ pub struct Shared {
     pub outbound: Outbound,
     /// What carries events to endpoints.
     pub webhooks: Carrier,
+    /// What makes due moves of the sandboxes.
+    pub mover: Mover,
     /// What decides about passkeys; nothing where the console's address is not told.
     pub ceremonies: Option<Ceremonies>,
     exposures: Exposures,
@@ -245,6 +248,7 @@ impl App {
             post: parts.post,
             outbound: parts.outbound,
             webhooks: Carrier::default(),
+            mover: Mover::default(),
             ceremonies: parts.console_url.and_then(Ceremonies::at),
             exposures,
             cache: CredentialCache::new(parts.limits.cached_credentials_max),
@@ -258,6 +262,7 @@ impl App {
         app.keep_log_short(parts.request_log);
         app.carry_letters();
         app.carry_webhooks();
+        app.carry_moves();
         app.flag_exposures(exposed);
         Ok(app)
     }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keymint_domain::id::{DeliveryId, EndpointId};
+use keymint_domain::mode::Mode;
 use keymint_domain::role::Act;
 use keymint_domain::seal::Verifier;
 use keymint_domain::secret::SecretText;
@@ -22,6 +23,7 @@ use keymint_domain::webhook::{SecretSource, Webhooks};
 use keymint_store::apps;
 use keymint_store::apps::App as AppRow;
 use keymint_store::credentials::{self, Slots, Stored};
+use keymint_store::db::Conn;
 use keymint_store::deliveries::{self, Attempt, Delivery, DeliveryState};
 use keymint_store::webhooks::{self, Endpoint, EndpointState};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -260,11 +262,7 @@ impl App {
     ) -> Result<Vec<SecretText>, OpError> {
         let mut conn = self.db.read().await?;
         if rules.secret == SecretSource::Credential {
-            let Some(product) = self.products.find(&row.product) else { return Ok(Vec::new()) };
-            let owner = product.dialect.owner.id(row.merchant_id, row.id);
-            let slots = Slots { owner: &owner, product: &row.product, mode: endpoint.mode };
-            let newest = credentials::newest_active(&mut conn, slots, now).await?;
-            return Ok(newest.iter().filter_map(|stored| self.key_secret(stored)).collect());
+            return Ok(self.newest_key_secret(&mut conn, (row, endpoint.mode), now).await?.into_iter().collect());
         }
         let both = rules.signing.overlap_seconds_max > 0;
         let signs = |one: &webhooks::EndpointSecret| match both {
@@ -276,6 +274,20 @@ impl App {
             self.keyring.open_for(&record(endpoint.id, one.version), &one.sealed).map_err(|_| OpError::Seal)
         };
         kept.into_iter().filter(signs).map(open).collect()
+    }
+
+    /// The secret of the newest key of an app and mode, where its scheme signs.
+    pub(crate) async fn newest_key_secret(
+        &self,
+        conn: &mut Conn,
+        (row, mode): (&AppRow, Mode),
+        now: UnixMs,
+    ) -> Result<Option<SecretText>, OpError> {
+        let Some(product) = self.products.find(&row.product) else { return Ok(None) };
+        let owner = product.dialect.owner.id(row.merchant_id, row.id);
+        let slots = Slots { owner: &owner, product: &row.product, mode };
+        let newest = credentials::newest_active(conn, slots, now).await?;
+        Ok(newest.and_then(|stored| self.key_secret(&stored)))
     }
 
     /// The secret of a key whose scheme signs; nothing where the row was not written by this Keymint (T56).

@@ -694,6 +694,8 @@ audit-webhook-event-given-up = Gave up sending a webhook
 audit-webhook-made = Added a webhook endpoint
 audit-webhook-resent = Sent a webhook once more
 audit-webhook-secret-rolled = Rolled the secret of a webhook endpoint
+audit-app-return-secret-made = Made a new secret for returns
+audit-app-test-clock-moved = Moved the app's test clock
 audit-webhook-tested = Sent a test webhook
 audit-by-former = Somebody who left
 audit-by-operator = The operator
@@ -1024,6 +1026,8 @@ input-webhook-secret-of-key = cannot be chosen: the secret of the API key signs
 input-webhook-secret = must have { $least } to { $most } printable characters without spaces
 input-webhook-secret-whsec = must be `whsec_` and base 64, { $least } to { $most } characters in all
 input-overlap = must be at most { $most } seconds
+input-clock-back = must not be before what the clock shows
+input-clock-far = may be at most ten years ahead
 input-since = must be within the last 15 days
 input-url-too-long = must have at most { $most } bytes
 input-url = must be a URL such as https://shop.example/webhooks
@@ -1076,6 +1080,7 @@ refusal-endpoints-most = An app has { $most } webhook { $most ->
        *[other] endpoints
     } at most in each mode. Delete one first.
 refusal-endpoint-edited = This endpoint was not written by this Keymint. Delete it and make a new one.
+refusal-no-return-secret = The way back from the pages of { $product } is not signed with a secret of its own.
 refusal-endpoint-disabled = The endpoint is disabled. Enable it first.
 refusal-key-signs = The secret of the API key signs here. Regenerate the key.
 refusal-event-too-old = The event is older than 15 days.
@@ -1193,3 +1198,19 @@ script-passkey-cancelled = Nothing was confirmed: it was cancelled. Try again.
 script-passkey-exists = A passkey of this account is on this device already.
 script-passkey-unsupported = This device keeps no passkeys of the kind that is needed.
 script-passkey-address = Passkeys do not work under this address.
+
+## The pages of simulated vendors, on which a tester picks what becomes of a payment
+
+hosted-title = Test payment at { $product }
+hosted-test = Test mode. No money moves: pick what becomes of this payment.
+hosted-reference = Reference { $reference }
+hosted-status = This payment is { $status }. There is nothing more to pick.
+hosted-phone = Test phone number
+hosted-phone-unknown = This is none of the test numbers.
+hosted-pick = Pick one of the outcomes.
+hosted-pay-with-number = Pay with this number
+hosted-pay = Pay
+hosted-fail = Fail
+hosted-cancel = Cancel and go back
+hosted-wait = Stay under way
+hosted-expire = Let it expire

@@ -53,6 +53,14 @@ const SECRET_MEMBERS: [&[u8]; 4] = [b"\"key_secret\"", b"\"secret_key\"", b"\"ap
 static SECRET_WORD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"secret"));
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-method-override", "x-http-method"];
 
+/// Whether a request has a header in which credentials of the dialect stand.
+pub fn has_credentials(dialect: &Dialect, view: &RequestView<'_>) -> bool {
+    let is_one = |name: &str| {
+        CREDENTIAL_HEADERS.contains(&name) || dialect.extra_credential_headers.iter().any(|other| **other == *name)
+    };
+    view.headers.iter().any(|header| is_one(header.name))
+}
+
 /// Checks everything but the body.
 ///
 /// # Errors

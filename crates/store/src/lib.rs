@@ -21,12 +21,14 @@ pub mod log_counts;
 pub mod logos;
 pub mod merchants;
 mod migrate;
+pub mod moves;
 pub mod passkeys;
 pub mod people;
 mod postgres;
 pub mod providers;
 pub mod quotas;
 pub mod request_log;
+pub mod returns;
 pub mod roles;
 pub mod rollup;
 pub mod sandbox;
@@ -36,11 +38,12 @@ pub mod sql;
 pub mod team;
 pub mod tokens;
 pub mod transactions;
+pub mod wallets;
 pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 28] = [
+    let lists: [&[&sql::Stmt]; 31] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -54,12 +57,14 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &letters::ALL,
         &logos::ALL,
         &merchants::ALL,
+        &moves::ALL,
         &passkeys::ALL,
         &people::ALL,
         &providers::ALL,
         &quotas::ALL,
         &request_log::ALL,
         &log_counts::ALL,
+        &returns::ALL,
         &roles::ALL,
         &rollup::ALL,
         &sandbox::ALL,
@@ -68,6 +73,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &team::ALL,
         &tokens::ALL,
         &transactions::ALL,
+        &wallets::ALL,
         &webhooks::ALL,
     ];
     lists.into_iter().flat_map(|list| list.iter().copied())

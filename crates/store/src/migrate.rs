@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 15] = [
+const MIGRATIONS: [(i64, &str, &str); 17] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
@@ -23,6 +23,8 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
     (13, "exposed", include_str!("../migrations/0013_exposed.sql")),
     (14, "providers", include_str!("../migrations/0014_providers.sql")),
     (15, "counted", include_str!("../migrations/0015_counted.sql")),
+    (16, "simulators", include_str!("../migrations/0016_simulators.sql")),
+    (17, "return_secrets", include_str!("../migrations/0017_return_secrets.sql")),
 ];
 
 static APPLIED: Stmt =

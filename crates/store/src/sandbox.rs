@@ -15,19 +15,32 @@ static INSERT: Stmt = Stmt::both(
 );
 static FIND: Stmt = Stmt::both(
     "sandbox_object.find",
-    "SELECT id, merchant_id, app_id, reference, body, created_at FROM sandbox_object
+    "SELECT id, merchant_id, app_id, reference, body, created_at, version FROM sandbox_object
      WHERE product = $1 AND mode = 'test' AND kind = $2 AND id = $3",
 );
 static FIND_REFERENCE: Stmt = Stmt::both(
     "sandbox_object.find_reference",
-    "SELECT id, merchant_id, app_id, reference, body, created_at FROM sandbox_object
+    "SELECT id, merchant_id, app_id, reference, body, created_at, version FROM sandbox_object
      WHERE product = $1 AND mode = 'test' AND kind = $2 AND app_id = $3 AND reference = $4",
 );
 static LIST: Stmt = Stmt::both(
     "sandbox_object.list",
-    "SELECT id, merchant_id, app_id, reference, body, created_at FROM sandbox_object
+    "SELECT id, merchant_id, app_id, reference, body, created_at, version FROM sandbox_object
      WHERE merchant_id = $1 AND product = $2 AND mode = 'test' AND kind = $3 AND created_at >= $4 AND created_at <= $5
      ORDER BY created_at DESC, id DESC LIMIT $6 OFFSET $7",
+);
+static LIST_OF_APP: Stmt = Stmt::both(
+    "sandbox_object.list_of_app",
+    "SELECT id, merchant_id, app_id, reference, body, created_at, version FROM sandbox_object
+     WHERE app_id = $1 AND mode = 'test' AND created_at >= $2 AND (created_at, id) < ($3, $4) AND kind = $5
+     ORDER BY created_at DESC, id DESC LIMIT $6 OFFSET $7",
+);
+// Whoever has read another version changes nothing.
+static CHANGE: Stmt = Stmt::both(
+    "sandbox_object.change",
+    "UPDATE sandbox_object SET body = $1, status = $2, amount = $3, currency = $4, method = $5, changed_at = $6,
+       version = version + 1, reference = CASE WHEN CAST($7 AS BIGINT) = 1 THEN NULL ELSE reference END
+     WHERE product = $8 AND mode = 'test' AND kind = $9 AND id = $10 AND version = $11",
 );
 static COUNT_OF_APP: Stmt = Stmt::both(
     "sandbox_object.count_of_app",
@@ -39,7 +52,7 @@ static COUNT_OF_APP: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 5] = [&INSERT, &FIND, &FIND_REFERENCE, &LIST, &COUNT_OF_APP];
+pub static ALL: [&Stmt; 7] = [&INSERT, &FIND, &FIND_REFERENCE, &LIST, &LIST_OF_APP, &CHANGE, &COUNT_OF_APP];
 
 /// An object of a sandbox.
 #[derive(Clone, Debug)]
@@ -56,6 +69,17 @@ pub struct SandboxObject {
     pub body: String,
     /// When it was made.
     pub created_at: UnixMs,
+    /// How often it has changed since.
+    pub version: i64,
+}
+
+/// Whether an object keeps the merchant's reference to itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// No other object gets it.
+    Kept,
+    /// Another may have it from now on.
+    Freed,
 }
 
 /// What a list tells of an object. Its body says the same in the vendor's words.
@@ -116,6 +140,33 @@ pub async fn insert(conn: &mut Conn, kind: Kind<'_>, object: &SandboxObject, fac
     conn.execute(&INSERT, &values).await.map(|_| ())
 }
 
+/// Changes an object that is still in the version in which it was read; whether it was.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn change(
+    conn: &mut Conn,
+    (kind, object): (Kind<'_>, &SandboxObject),
+    (body, facts): (&str, &Facts),
+    reference: Reference,
+    now: UnixMs,
+) -> Result<bool, StoreError> {
+    let values = [
+        Val::Text(body),
+        Val::Text(&facts.status),
+        Val::OptText(facts.amount.as_deref()),
+        Val::OptText(facts.currency.as_deref()),
+        Val::OptText(facts.method.as_deref()),
+        Val::Int(now.0),
+        Val::Int(i64::from(reference == Reference::Freed)),
+        Val::Text(kind.product),
+        Val::Text(kind.kind),
+        Val::Text(&object.id),
+        Val::Int(object.version),
+    ];
+    Ok(conn.execute(&CHANGE, &values).await? == 1)
+}
+
 /// An object by id, whoever's: what a foreigner may learn of it is the vendor's rule.
 ///
 /// # Errors
@@ -163,6 +214,40 @@ pub async fn list(
     conn.rows(&LIST, &values).await?.iter().map(decode).collect()
 }
 
+/// Which of an app's objects.
+#[derive(Clone, Copy, Debug)]
+pub struct OfApp<'a> {
+    /// Of which kind.
+    pub kind: &'a str,
+    /// From, included.
+    pub from: UnixMs,
+    /// Older than what was made then under this id.
+    pub below: (UnixMs, &'a str),
+    /// How many.
+    pub count: i64,
+    /// How many to leave out first.
+    pub skip: i64,
+}
+
+/// An app's objects of a kind, newest first.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn list_of_app(conn: &mut Conn, app: AppId, asked: OfApp<'_>) -> Result<Vec<SandboxObject>, StoreError> {
+    let app = app.to_string();
+    let (below, id) = asked.below;
+    let values = [
+        Val::Text(&app),
+        Val::Int(asked.from.0),
+        Val::Int(below.0),
+        Val::Text(id),
+        Val::Text(asked.kind),
+        Val::Int(asked.count),
+        Val::Int(asked.skip),
+    ];
+    conn.rows(&LIST_OF_APP, &values).await?.iter().map(decode).collect()
+}
+
 /// Which objects an app has since a moment: kind, state and number of each. The newest `count` are looked at.
 ///
 /// # Errors
@@ -189,5 +274,6 @@ fn decode(row: &Row) -> Result<SandboxObject, StoreError> {
         reference: row.opt_string("reference")?,
         body: row.text("body")?.to_owned(),
         created_at: UnixMs(row.int("created_at")?),
+        version: row.int("version")?,
     })
 }

@@ -105,7 +105,11 @@ pub async fn start(
     let (listener, console_address) = console::bind(listen.console).await?;
     let setting = Setting { threads, connections_max, stop: stopped.clone(), tls: gateway_tls };
     let proxies = Proxies::new(&listen.trusted_proxies);
-    let policy = Policy { proxies: proxies.clone(), live_over_plain_http: listen.live_over_plain_http };
+    let policy = Policy {
+        proxies: proxies.clone(),
+        live_over_plain_http: listen.live_over_plain_http,
+        gateway_url: listen.gateway_url.clone(),
+    };
     let gateway_app = app.clone();
     let gateway = listener::start("gateway", listen.gateway, &setting, move || {
         Gateway::new(gateway_app.clone(), policy.clone())

@@ -18,6 +18,7 @@ mod replay;
 mod revocation;
 mod ring;
 mod scarcity;
+mod simulators;
 mod takeover;
 mod tampering;
 mod team;
@@ -98,6 +99,11 @@ keymint_testkit::on_both! {
         answers_with_a_passkey_are_counted_like_codes,
         an_account_has_ten_passkeys_at_most,
         without_the_consoles_address_no_password_becomes_enough,;
+    simulators:
+        of_eight_changes_of_one_version_one_wins,
+        what_is_due_is_made_once_at_its_moment_also_by_the_next_process,
+        a_move_whose_money_is_gone_leaves_everything_as_it_is,
+        of_eight_payouts_at_once_the_wallet_pays_those_that_it_holds,;
     races:
         any_mix_of_issue_roll_and_revoke_is_explained_by_some_order,
         whatever_changed_is_written_in_four_places,

@@ -41,7 +41,7 @@ fn meaning(ending: &str) -> (&'static str, Option<&'static str>) {
     }
 }
 
-fn call(dev: &Dev, key: &Key, method: &str, path: &str, body: &Value) -> Reply {
+pub fn call(dev: &Dev, key: &Key, method: &str, path: &str, body: &Value) -> Reply {
     let request = Request::new(method, &format!("/kpay/api/v1/payments{path}"));
     let request = request.header("X-API-Key", &key.key_id).header("X-Secret-Key", &key.secret);
     let request = if body.is_null() { request } else { request.body(&body.to_string()) };

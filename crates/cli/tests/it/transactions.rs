@@ -118,14 +118,15 @@ fn an_amount_of_ks_pay_is_kept_digit_by_digit() {
     let app = app_of(&dev, "kspay");
     let (owner, key) = (Browser::signed_in(&dev, "owner"), key_of(&dev, &app));
     let initiate = |amount: &str| {
-        let body =
-            format!(r#"{{"currencyId":"c_none","paymentMethodId":"pm_<b>","amount":{amount},"referenceNumber":"r"}}"#);
+        let body = format!(
+            r#"{{"currencyId":"c_8Fq2Lx0a","paymentMethodId":"pm_3Card000","amount":{amount},"referenceNumber":"r"}}"#
+        );
         let call = Call::new("kspay", "POST", "/transaction/initiate", &body);
         call.signed(dev.gateway, &key).send(dev.gateway).status
     };
     assert_eq!(initiate("90071992547409931.10"), 201);
     let page = owner.get(&format!("/apps/{app}/transactions"));
-    assert_eq!(cells(&page)[3..6], ["pm_&#60;b&#62;", "c_none", "90071992547409931.10"]);
+    assert_eq!(cells(&page)[3..6], ["Card", "INR", "90071992547409931.10"]);
     for refused in ["0", "-1", "\"1\"", "null", "1e400", &format!("1.{}", "0".repeat(31))] {
         assert_eq!(initiate(refused), 400, "{refused}");
     }
@@ -241,14 +242,19 @@ fn a_long_list_is_paged_with_its_filters_and_none_is_seen_twice() {
 fn transactions_are_saved_as_a_file_with_the_filters_of_the_list() {
     let dev = dev();
     let owner = Browser::signed_in(&dev, "owner");
-    let app = app_of(&dev, "kspay");
+    let app = app_of(&dev, "kwikpaisa");
     let key = key_of(&dev, &app);
-    let body = r#"{"currencyId":"=1+1","paymentMethodId":"@SUM(A1),\"x\"","amount":7.10,"referenceNumber":"r"}"#;
-    let call = Call::new("kspay", "POST", "/transaction/initiate", body);
-    let made = call.signed(dev.gateway, &key).send(dev.gateway).text("/result/pe_txnId");
+    let hostile = json!({
+        "order_id": "1", "order_amount": "7.10", "order_currency": "=1+1,\"<b>\"", "service_type": "DIGITAL",
+        "customer": { "name": "A", "email": "a@b.example", "phone": "9" }, "return_url": "https://m.example/r",
+    });
+    let body = hostile.to_string();
+    let call = Call::new("kwikpaisa", "POST", "/api/v3/pg/order/create", &body);
+    let made = call.signed(dev.gateway, &key).send(dev.gateway).text("/return_data/kwikX_order_id");
     let list = format!("/apps/{app}/transactions");
     let page = owner.get(&format!("{list}?status=pending")).body;
     assert!(page.contains("at most the 10,000 newest"), "the bound is said");
+    assert!(page.contains("=1+1,&#34;&#60;b&#62;&#34;"), "what a merchant wrote is escaped");
     let link = format!("{list}/export?status=pending&format=csv");
     assert!(page.contains(&link.replace('&', "&#38;")), "{page}");
     let csv = owner.get(&link);
@@ -262,11 +268,11 @@ fn transactions_are_saved_as_a_file_with_the_filters_of_the_list() {
     let lines: Vec<&str> = csv.body.split_terminator("\r\n").collect();
     let [head, line] = lines.as_slice() else { panic!("{}", csv.body) };
     assert_eq!(*head, "id,kind,created_at,updated_at,payment_mode,currency,amount,amount_unit,status");
-    assert!(line.starts_with(&format!("{made},transaction,2")), "{line}");
-    assert!(line.ends_with(",\"'@SUM(A1),\"\"x\"\"\",\"'=1+1\",7.10,major,pending"), "no cell is a formula: {line}");
+    assert!(line.starts_with(&format!("{made},order,2")), "{line}");
+    assert!(line.ends_with(",,\"'=1+1,\"\"<b>\"\"\",7.10,major,pending"), "no cell is a formula: {line}");
     let lines = owner.get(&format!("{list}/export?format=jsonl&id={made}"));
     let only: Value = serde_json::from_str(lines.body.trim()).expect("JSON");
-    assert_eq!((only["amount"].as_str(), only["currency"].as_str()), (Some("7.10"), Some("=1+1")));
+    assert_eq!((only["amount"].as_str(), only["currency"].as_str()), (Some("7.10"), Some("=1+1,\"<b>\"")));
     assert_eq!(owner.get(&format!("{list}/export?format=jsonl&status=paid")).body, "");
     assert_eq!(owner.get(&format!("{list}/export?format=xlsx")).status, 404);
     assert!(!csv.body.contains(&key.secret) && !lines.body.contains(&key.secret));

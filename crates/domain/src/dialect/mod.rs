@@ -103,6 +103,8 @@ pub struct Dialect {
     pub extra_credential_headers: Vec<Box<str>>,
     /// How the vendor tells merchants what happened; nothing where it does not.
     pub webhooks: Option<Webhooks>,
+    /// Whether the way back from its hosted pages is signed with a secret of its own.
+    pub signs_returns: bool,
     /// How many requests may come in a while.
     pub limits: Vec<Limit>,
     /// What denied callers see.

@@ -75,6 +75,8 @@ struct RawDialect {
     public: Option<RawPublic>,
     webhooks: Option<webhooks::RawWebhooks>,
     #[serde(default)]
+    signs_returns: bool,
+    #[serde(default)]
     limit: Vec<limits::RawLimit>,
     errors: RawErrors,
 }
@@ -294,6 +296,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         public,
         extra_credential_headers,
         webhooks,
+        signs_returns: raw.signs_returns,
         limits: limits::check_limits(&raw.limit)?,
         answers: check_errors(&raw.errors)?,
     })

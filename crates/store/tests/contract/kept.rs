@@ -28,6 +28,7 @@ async fn keep(db: &Db, owner: u64, (id, at): (&str, i64), status: &str) {
         reference: None,
         body: "{}".to_owned(),
         created_at: UnixMs(at),
+        version: 0,
     };
     let mut tx = db.write().await.expect("it begins");
     let kind = Kind { product: "kpay", kind: "payment" };
@@ -104,7 +105,10 @@ const BEFORE: &str = r#"
     ALTER TABLE sandbox_object DROP COLUMN amount; ALTER TABLE sandbox_object DROP COLUMN currency;
     ALTER TABLE sandbox_object DROP COLUMN method;
     CREATE INDEX sandbox_app ON sandbox_object (app_id, created_at);
-    DELETE FROM schema_migration WHERE version = 8;
+    ALTER TABLE sandbox_object DROP COLUMN version;
+    DROP TABLE sandbox_move; DROP TABLE sandbox_clock; DROP TABLE sandbox_wallet; DROP TABLE sandbox_posting;
+    DROP TABLE sandbox_answer;
+    DELETE FROM schema_migration WHERE version IN (8, 20);
     INSERT INTO sandbox_object (product, mode, kind, id, merchant_id, app_id, body, created_at) VALUES
       ('razorpay', 'test', 'order', 'a', 'MERCHANT', 'APP', '{"entity":"order","status":"created"}', 3),
       ('kwikpaisa', 'test', 'order', 'b', 'MERCHANT', 'APP', '{"order_id":"\"entity\":\"order\"","order_status":"PENDING"}', 2),
@@ -140,6 +144,9 @@ async fn lists_of_transactions_read_their_index_and_sort_nothing() {
         ("transaction.list_of_status", "INDEX sandbox_state (app_id=? AND (status,created_at)>", 7),
         ("transaction.find", "INDEX sandbox_id (app_id=? AND id=?)", 3),
         ("sandbox_object.count_of_app", "INDEX sandbox_app (app_id=? AND created_at>?)", 4),
+        ("sandbox_object.list_of_app", "INDEX sandbox_app (app_id=? AND ", 7),
+        ("sandbox_move.waking", "INDEX sandbox_move_wakes (wakes_at<?)", 2),
+        ("sandbox_move.due", "INDEX sandbox_move_due (app_id=? AND due_at<?)", 3),
     ] {
         let statement = statements().find(|statement| statement.name == name).expect("it is listed");
         let text = format!("EXPLAIN QUERY PLAN {}", statement.sqlite).leak();

@@ -6,6 +6,7 @@ mod kept;
 mod ledger;
 mod logs;
 mod migrations;
+mod moves;
 mod owners;
 mod ownership;
 mod people;
@@ -82,6 +83,11 @@ keymint_testkit::on_both! {
         transactions_are_paged_newest_first_and_stay_with_their_app,
         a_transaction_is_found_by_exactly_its_id,
         what_was_kept_before_there_was_a_list_stands_in_it,;
+    moves:
+        an_object_changes_from_the_version_that_was_read_and_only_once,
+        moves_wake_in_their_order_and_stand_with_the_apps_clock,
+        money_moves_where_it_is_and_every_posting_is_kept,
+        answers_of_simulators_are_an_apps_own_until_they_are_forgotten,;
     transactions:
         what_was_dropped_never_was,
         readers_see_what_was_committed_and_nothing_else,

@@ -122,6 +122,7 @@ fn object(id: &str, at: i64) -> SandboxObject {
         reference: None,
         body: "{}".to_owned(),
         created_at: UnixMs(at),
+        version: 0,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod error;
 pub mod extract;
 pub mod logs;
 pub mod merchants;
+pub mod sandbox;
 pub mod tokens;
 pub mod webhooks;
 
@@ -97,6 +98,8 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(apps::make, apps::list))
         .routes(routes!(apps::read, apps::patch))
         .routes(routes!(apps::providers, apps::choose_providers))
+        .routes(routes!(sandbox::read_clock, sandbox::move_clock))
+        .routes(routes!(sandbox::make_return_secret))
         .routes(routes!(credentials::issue, credentials::list))
         .routes(routes!(credentials::read, credentials::patch))
         .routes(routes!(credentials::roll))

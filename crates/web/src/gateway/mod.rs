@@ -62,6 +62,8 @@ pub struct Policy {
     pub proxies: Proxies,
     /// Whether live credentials may come over plain HTTP from this machine.
     pub live_over_plain_http: bool,
+    /// Where browsers reach it, where the configuration says so.
+    pub gateway_url: Option<String>,
 }
 
 impl Policy {
@@ -245,6 +247,22 @@ impl Gateway {
             Ok(rate) => rate,
             Err(denied) => return Step::Done(Outcome::denied(product, denied).closing()),
         };
+        if addressed.host_mode != Some(Mode::Live) && sandbox::is_open(product, &view) {
+            // Pages that a browser opens, and what the vendor tells everyone: forms at most.
+            let bytes = match read_body(&parts.headers, body, sandbox::OPEN_BODY_BYTES_MAX, peer).await {
+                Ok(bytes) => bytes,
+                Err(reason) => return refused(reason),
+            };
+            view.body = &bytes;
+            let gateway_url = self.policy.gateway_url.as_deref();
+            let answered =
+                sandbox::answer_open(&sandbox::Open { app: &self.app, product, view: &view, gateway_url }).await;
+            let rate = arrived;
+            return Step::Done(match answered {
+                Ok(response) => Outcome { response, candidate: None, scheme: None, reason: None, rate },
+                Err(reason) => Outcome::denied(product, Denied { rate, ..Denied::early(reason) }),
+            });
+        }
         if let Some(upstream) = self.streams_to(product, &view, &body) {
             if announced(&parts.headers).is_some_and(|length| length > proxy::upload_bytes_max(product, upstream)) {
                 return refused(DenyReason::BodyTooLarge);
@@ -297,7 +315,9 @@ impl Gateway {
             let denied = Denied { candidate: Some(candidate), rate, ..Denied::early(reason) };
             return Outcome { scheme, ..Outcome::denied(product, denied) };
         }
-        match sandbox::answer(&sandbox::Call { app: &self.app, product, candidate: &candidate, view }).await {
+        let gateway_url = self.policy.gateway_url.as_deref();
+        let call = sandbox::Call { app: &self.app, product, candidate: &candidate, view, gateway_url };
+        match sandbox::answer(&call).await {
             Ok(response) => Outcome { response, candidate: Some(candidate), scheme, reason: None, rate },
             Err(reason) => {
                 let denied = Denied { candidate: Some(candidate), rate, ..Denied::early(reason) };

@@ -146,6 +146,8 @@ fn said(action: &str) -> &'static str {
         "webhook.made" => say!("audit-webhook-made"),
         "webhook.resent" => say!("audit-webhook-resent"),
         "webhook.secret_rolled" => say!("audit-webhook-secret-rolled"),
+        "app.return_secret_made" => say!("audit-app-return-secret-made"),
+        "app.test_clock_moved" => say!("audit-app-test-clock-moved"),
         "webhook.tested" => say!("audit-webhook-tested"),
         _ => "",
     }

@@ -13,6 +13,7 @@ mod company;
 mod endpoint;
 mod export;
 mod field;
+pub mod hosted;
 mod jump;
 mod keys;
 mod log_entry;

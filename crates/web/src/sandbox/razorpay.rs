@@ -1,18 +1,18 @@
 //! Razorpay's orders: create, fetch, list, and the answer for an id that is somebody else's. Facts: vendors sheet 3.4 and
 //! 3.9; pages `api/orders/*.md` and `errors.md` of razorpay/markdown-docs.
 
-use keymint_app::sandbox::{Object, Page, SandboxError, random_text};
+use keymint_app::sandbox::{Page, SandboxError, random_text};
 use keymint_domain::time::UnixMs;
 use serde_json::{Map, Value, json};
 
-use super::{BASE62, Call, Outcome, trouble, unknown};
+use super::{Asked, BASE62, Outcome, parsed, trouble, unknown};
 use crate::reply::Response;
 
 /// Letters and digits in an id behind its prefix.
 const ID_LENGTH: usize = 14;
 
 /// Answers a call.
-pub async fn answer(call: &Call<'_>) -> Outcome {
+pub async fn answer(call: &Asked<'_>) -> Outcome {
     let segments = call.segments();
     match (call.view.method, segments.as_slice()) {
         ("POST", ["v1", "orders"]) => create(call).await,
@@ -25,7 +25,7 @@ pub async fn answer(call: &Call<'_>) -> Outcome {
 }
 
 /// A refusal with all the fields that Razorpay writes.
-fn refusal(call: &Call<'_>, description: &str, field: Option<&str>) -> Response {
+fn refusal(call: &Asked<'_>, description: &str, field: Option<&str>) -> Response {
     let mut error = json!({
         "code": "BAD_REQUEST_ERROR",
         "description": description,
@@ -69,7 +69,7 @@ fn check(body: &Map<String, Value>) -> Result<Value, (String, &'static str)> {
     Ok(json!({ "amount": amount, "currency": currency, "receipt": receipt, "notes": notes }))
 }
 
-async fn create(call: &Call<'_>) -> Outcome {
+async fn create(call: &Asked<'_>) -> Outcome {
     let body = if call.view.body.is_empty() { Some(Map::new()) } else { call.object() };
     let Some(body) = body else { return Ok(refusal(call, "The request body is not valid JSON.", None)) };
     let fields = match check(&body) {
@@ -80,8 +80,9 @@ async fn create(call: &Call<'_>) -> Outcome {
     Ok(call.json(200, &kept))
 }
 
-async fn keep(call: &Call<'_>, fields: &Value) -> Result<Value, SandboxError> {
+async fn keep(call: &Asked<'_>, fields: &Value) -> Result<Value, SandboxError> {
     let id = format!("order_{}", random_text(call.app, BASE62, ID_LENGTH)?);
+    let now = call.shelf("order").now().await?;
     let amount = &fields["amount"];
     let order = json!({
         "id": id,
@@ -95,17 +96,13 @@ async fn keep(call: &Call<'_>, fields: &Value) -> Result<Value, SandboxError> {
         "status": "created",
         "attempts": 0,
         "notes": fields["notes"],
-        "created_at": call.app.clock.now().seconds(),
+        "created_at": now.seconds(),
     });
     call.shelf("order").keep(&id, None, &order.to_string()).await?;
     Ok(order)
 }
 
-fn parsed(object: &Object) -> Value {
-    serde_json::from_str(&object.body).unwrap_or(Value::Null)
-}
-
-async fn fetch(call: &Call<'_>, id: &str) -> Outcome {
+async fn fetch(call: &Asked<'_>, id: &str) -> Outcome {
     let is_shaped = id.strip_prefix("order_").unwrap_or(id).len() == ID_LENGTH
         && id.strip_prefix("order_").unwrap_or(id).bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !is_shaped {
@@ -128,7 +125,7 @@ fn number(query: &str, name: &str, default: i64) -> Result<i64, String> {
     }
 }
 
-fn page(call: &Call<'_>) -> Result<Page, String> {
+fn page(call: &Asked<'_>) -> Result<Page, String> {
     let query = call.view.query().unwrap_or_default();
     let count = number(query, "count", 10)?;
     if count > 100 {
@@ -144,7 +141,7 @@ fn page(call: &Call<'_>) -> Result<Page, String> {
     Ok(Page { from: moment(from), to: UnixMs(moment(to).0.saturating_add(999)), count, skip })
 }
 
-async fn list(call: &Call<'_>) -> Outcome {
+async fn list(call: &Asked<'_>) -> Outcome {
     let page = match page(call) {
         Ok(page) => page,
         Err(description) => return Ok(refusal(call, &description, None)),

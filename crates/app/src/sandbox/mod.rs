@@ -1,18 +1,27 @@
-//! What the sandboxes keep: a thin use case over the store, for one caller's objects of one product.
+//! What the sandboxes keep, for one caller's objects of one product, and how it changes: `turn.rs` is one change, `mover.rs`
+//! makes those that are due later.
+
+pub mod mover;
+pub mod turn;
 
 use keymint_domain::entropy::draw_text;
+use keymint_domain::test_clock;
 use keymint_domain::time::UnixMs;
 use keymint_domain::verify::Candidate;
 use keymint_store::error::StoreError;
-use keymint_store::sandbox::{self, Facts, Kind, SandboxObject, Window};
+use keymint_store::moves;
+use keymint_store::sandbox::{self, Facts, Kind, OfApp, Window};
+use keymint_store::wallets::{self, Holding};
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::App;
-use crate::ops::{OpError, deliveries};
+use crate::ops::OpError;
+use turn::{Fresh, Owner, Turn};
 
-pub use keymint_store::sandbox::SandboxObject as Object;
+pub use keymint_store::sandbox::{Reference, SandboxObject as Object};
+pub use keymint_store::wallets::Answered;
 
 /// Why an object could not be kept or found.
 #[derive(Debug, Error)]
@@ -20,6 +29,12 @@ pub enum SandboxError {
     /// The app has one of that reference.
     #[error("the reference is taken")]
     ReferenceTaken,
+    /// The object has changed since it was read.
+    #[error("the object has changed since it was read")]
+    Overtaken,
+    /// The wallet does not hold what was to leave it.
+    #[error("the wallet does not hold so much")]
+    Insufficient,
     /// No random bytes for an id.
     #[error(transparent)]
     Entropy(#[from] keymint_domain::entropy::EntropyError),
@@ -61,46 +76,42 @@ impl<'a> Shelf<'a> {
         Kind { product: &self.candidate.product, kind: self.kind }
     }
 
-    /// Keeps a new object.
+    /// A turn of the caller's app.
+    ///
+    /// # Errors
+    /// `SandboxError::Store`.
+    pub async fn turn(&self) -> Result<Turn<'a>, SandboxError> {
+        let Candidate { product, merchant_id, app_id, .. } = self.candidate;
+        Turn::begin(self.app, Owner { product, merchant_id: *merchant_id, app_id: *app_id }).await
+    }
+
+    /// What the app's clock shows: the real one, or its test clock.
+    ///
+    /// # Errors
+    /// `SandboxError::Store`.
+    pub async fn now(&self) -> Result<UnixMs, SandboxError> {
+        let mut conn = self.app.db.read().await?;
+        let clock = moves::clock(&mut conn, self.candidate.app_id).await?;
+        Ok(test_clock::now(clock, self.app.clock.now()))
+    }
+
+    /// The wallets of the app in which money moved, by name.
+    ///
+    /// # Errors
+    /// `SandboxError::Store`.
+    pub async fn wallets(&self) -> Result<Vec<(String, Holding)>, SandboxError> {
+        let mut conn = self.app.db.read().await?;
+        Ok(wallets::list(&mut conn, self.candidate.app_id).await?)
+    }
+
+    /// Keeps a new object, in a turn of its own.
     ///
     /// # Errors
     /// `ReferenceTaken` when the app has one of that reference.
     pub async fn keep(&self, id: &str, reference: Option<&str>, body: &str) -> Result<(), SandboxError> {
-        self.keep_and_tell(id, reference, (body, None)).await
-    }
-
-    /// Keeps a new object, and with it what became of it: the event's name and body, for the app's endpoints.
-    ///
-    /// # Errors
-    /// As `keep`.
-    pub async fn keep_and_tell(
-        &self,
-        id: &str,
-        reference: Option<&str>,
-        (body, event): (&str, Option<(&str, &str)>),
-    ) -> Result<(), SandboxError> {
-        let object = SandboxObject {
-            id: id.to_owned(),
-            merchant_id: self.candidate.merchant_id,
-            app_id: self.candidate.app_id,
-            reference: reference.map(str::to_owned),
-            body: body.to_owned(),
-            created_at: self.app.clock.now(),
-        };
-        let mut tx = self.app.db.write().await?;
-        match sandbox::insert(tx.conn(), self.kind(), &object, &facts(body)).await {
-            Err(StoreError::Unique { .. }) => return Err(SandboxError::ReferenceTaken),
-            other => other?,
-        }
-        let product = self.app.products.find(&self.candidate.product);
-        let rules = product.and_then(|product| product.dialect.webhooks.as_ref());
-        if let (Some(rules), Some((name, told))) = (rules, event) {
-            let about = (self.candidate.app_id, self.candidate.mode, name, told);
-            deliveries::happen(self.app, tx.conn(), rules, about).await?;
-        }
-        tx.commit().await?;
-        self.app.webhooks.wake();
-        Ok(())
+        let mut turn = self.turn().await?;
+        turn.keep(Fresh { kind: self.kind, id, reference, body }).await?;
+        turn.commit().await
     }
 
     /// An object by id, whoever's; the caller applies the vendor's rule on other people's.
@@ -121,6 +132,21 @@ impl<'a> Shelf<'a> {
         Ok(sandbox::find_reference(&mut conn, self.kind(), self.candidate.app_id, reference).await?)
     }
 
+    /// The app's objects from a moment on, older than what was made then under an id, newest first.
+    ///
+    /// # Errors
+    /// `SandboxError::Store`.
+    pub async fn list_of_app(
+        &self,
+        from: UnixMs,
+        below: (UnixMs, &str),
+        (count, skip): (i64, i64),
+    ) -> Result<Vec<Object>, SandboxError> {
+        let mut conn = self.app.db.read().await?;
+        let asked = OfApp { kind: self.kind, from, below, count, skip };
+        Ok(sandbox::list_of_app(&mut conn, self.candidate.app_id, asked).await?)
+    }
+
     /// The merchant's objects, newest first.
     ///
     /// # Errors
@@ -130,6 +156,15 @@ impl<'a> Shelf<'a> {
         let window = Window { from: page.from, to: page.to, count: page.count, skip: page.skip };
         Ok(sandbox::list(&mut conn, self.candidate.merchant_id, self.kind(), window).await?)
     }
+}
+
+/// An object by id, whoever's, for a call that is nobody's: what it may do with it, the caller knows.
+///
+/// # Errors
+/// `SandboxError::Store`.
+pub async fn find(app: &App, product: &str, (kind, id): (&str, &str)) -> Result<Option<Object>, SandboxError> {
+    let mut conn = app.db.read().await?;
+    Ok(sandbox::find(&mut conn, Kind { product, kind }, id).await?)
 }
 
 /// Longest amount, currency or method that a list tells. Bytes; what is longer is in the body alone.

@@ -14,36 +14,49 @@ pub enum Outcome {
 
 /// The numbers of a country: what they begin with, and the endings of payments and of payouts.
 struct Country {
+    name: &'static str,
     base: &'static str,
     payments: &'static [&'static str],
     payouts: &'static [&'static str],
 }
 
-const fn country(base: &'static str, payments: &'static [&'static str], payouts: &'static [&'static str]) -> Country {
-    Country { base, payments, payouts }
+const fn country(
+    (name, base): (&'static str, &'static str),
+    payments: &'static [&'static str],
+    payouts: &'static [&'static str],
+) -> Country {
+    Country { name, base, payments, payouts }
 }
 
 /// Payouts of most countries.
 const USUAL: &[&str] = &["089", "119", "129", "789"];
 
 const COUNTRIES: [Country; 12] = [
-    country("22951345", &["029", "039", "069", "129", "789"], USUAL),
-    country("237653456", &["019", "029", "039", "069", "129", "789"], USUAL),
-    country("2250503456", &["029", "039", "069", "129", "789"], USUAL),
-    country("243813456", &["019", "029", "039", "049", "069", "129", "789"], USUAL),
-    country("24174345", &["048", "068", "128", "678"], &["088", "118", "128", "678"]),
+    country(("BEN", "22951345"), &["029", "039", "069", "129", "789"], USUAL),
+    country(("CMR", "237653456"), &["019", "029", "039", "069", "129", "789"], USUAL),
+    country(("CIV", "2250503456"), &["029", "039", "069", "129", "789"], USUAL),
+    country(("COD", "243813456"), &["019", "029", "039", "049", "069", "129", "789"], USUAL),
+    country(("GAB", "24174345"), &["048", "068", "128", "678"], &["088", "118", "128", "678"]),
     country(
-        "254703456",
+        ("KEN", "254703456"),
         &["019", "039", "049", "059", "069", "129", "789"],
         &["089", "099", "109", "119", "129", "789"],
     ),
-    country("242053456", &["039", "049", "069", "129", "789"], USUAL),
-    country("250733456", &["039", "049", "069", "129", "789"], USUAL),
-    country("221763456", &["049", "069", "129", "789"], &["119", "129", "789"]),
-    country("23276123", &["456"], &["456"]),
-    country("256753456", &["019", "039", "049", "069", "129", "789"], &["089", "099", "119", "129", "789"]),
-    country("260973456", &["019", "039", "049", "069", "129", "789"], USUAL),
+    country(("COG", "242053456"), &["039", "049", "069", "129", "789"], USUAL),
+    country(("RWA", "250733456"), &["039", "049", "069", "129", "789"], USUAL),
+    country(("SEN", "221763456"), &["049", "069", "129", "789"], &["119", "129", "789"]),
+    country(("SLE", "23276123"), &["456"], &["456"]),
+    country(("UGA", "256753456"), &["019", "039", "049", "069", "129", "789"], &["089", "099", "119", "129", "789"]),
+    country(("ZMB", "260973456"), &["019", "039", "049", "069", "129", "789"], USUAL),
 ];
+
+/// The country of a test number; nothing for any other number.
+pub fn country_of(phone: &str) -> Option<&'static str> {
+    COUNTRIES.iter().find_map(|country| {
+        let ending = phone.strip_prefix(country.base)?;
+        (country.payments.contains(&ending) || country.payouts.contains(&ending)).then_some(country.name)
+    })
+}
 
 /// What becomes of a payment (`payment`) or a payout (`payout`) with this number.
 pub fn outcome(kind: &str, phone: &str) -> Outcome {

@@ -1,0 +1,97 @@
+//! What a payment or a payout has to say, in the words of the vendor's refusals.
+
+use keymint_domain::return_url::ReturnUrl;
+use serde_json::{Map, Value, json};
+
+use super::catalogue::{self, PAYMENT_MAX, PAYMENT_MIN, PAYOUT_RANGE};
+use crate::sandbox::with;
+
+/// Largest `metadata`. Bytes of JSON: it stands in the webhook.
+const METADATA_BYTES_MAX: usize = 4096;
+
+/// A text that is there and neither empty nor longer than 256 bytes.
+pub fn text<'b>(body: &'b Map<String, Value>, name: &str) -> Option<&'b str> {
+    body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty() && text.len() <= 256)
+}
+
+/// What a payment or payout says, or the message of the first field that is wrong.
+pub fn fields(body: &Map<String, Value>, kind: &str) -> Result<Value, String> {
+    let unwanted = |name: &str| format!("property {name} should not exist");
+    if body.contains_key("currency") {
+        return Err(unwanted("currency"));
+    }
+    let amount = amount(body, kind)?;
+    let external_id = text(body, "externalId");
+    if external_id.is_none() && (kind == "payment" || body.contains_key("externalId")) {
+        return Err("externalId should not be empty".to_owned());
+    }
+    let metadata = body.get("metadata").unwrap_or(&Value::Null);
+    if metadata.to_string().len() > METADATA_BYTES_MAX {
+        return Err(format!("metadata must be at most {METADATA_BYTES_MAX} bytes"));
+    }
+    let common = json!({ "amount": amount, "externalId": external_id, "metadata": metadata });
+    if body.contains_key("returnUrl") {
+        let ussd = ["phoneNumber", "paymentMethod", "customerName"].into_iter().find(|name| body.contains_key(*name));
+        return match ussd {
+            Some(name) => Err(unwanted(name)),
+            None => Ok(with(&common, gateway(body)?)),
+        };
+    }
+    if body.contains_key("cancelUrl") {
+        return Err(unwanted("cancelUrl"));
+    }
+    let ussd = with(&common, ussd(body)?);
+    if kind == "payment" { Ok(ussd) } else { from_wallet(body, &ussd) }
+}
+
+fn amount(body: &Map<String, Value>, kind: &str) -> Result<i64, String> {
+    let amount = body.get("amount").and_then(Value::as_i64).ok_or("amount must be an integer number")?;
+    match kind {
+        "payment" if amount < PAYMENT_MIN => Err(format!("amount must not be less than {PAYMENT_MIN}")),
+        "payment" if amount > PAYMENT_MAX => Err(format!("amount must not be greater than {PAYMENT_MAX}")),
+        "payout" if !PAYOUT_RANGE.contains(&amount) => {
+            Err(format!("amount must be {} to {}", PAYOUT_RANGE.start(), PAYOUT_RANGE.end()))
+        }
+        _ => Ok(amount),
+    }
+}
+
+fn gateway(body: &Map<String, Value>) -> Result<Value, String> {
+    for name in ["returnUrl", "cancelUrl"] {
+        let given = body.get(name).map(|url| url.as_str().unwrap_or_default());
+        if given.is_some_and(|url| ReturnUrl::parse(url).is_err()) {
+            return Err(format!("{name} must be a URL address"));
+        }
+    }
+    Ok(json!({ "returnUrl": body.get("returnUrl"), "cancelUrl": body.get("cancelUrl") }))
+}
+
+fn ussd(body: &Map<String, Value>) -> Result<Value, String> {
+    let provider = text(body, "provider").ok_or("provider should not be empty")?;
+    let (country, currency) = catalogue::provider(provider).ok_or("provider is not available")?;
+    let phone = text(body, "phoneNumber").ok_or("phoneNumber should not be empty")?;
+    if phone.len() < 8 || phone.len() > 15 || !phone.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("phoneNumber must be 8 to 15 digits".to_owned());
+    }
+    Ok(json!({ "provider": provider, "country": country, "currency": currency, "phoneNumber": phone }))
+}
+
+/// Which wallet pays a payout: that of `sourceCountry`, or that of the provider's country.
+fn from_wallet(body: &Map<String, Value>, payout: &Value) -> Result<Value, String> {
+    let own = payout["currency"].as_str().unwrap_or_default();
+    let Some(country) = body.get("sourceCountry") else { return Ok(payout.clone()) };
+    let source = country.as_str().and_then(catalogue::currency_of).ok_or("sourceCountry is not available")?;
+    if source == own {
+        return Ok(payout.clone());
+    }
+    let amount = payout["amount"].as_i64().unwrap_or(0);
+    let received = catalogue::converted(amount, source, own).filter(|received| *received > 0);
+    let received = received.ok_or("amount is too small for this currency")?;
+    Ok(with(
+        payout,
+        json!({
+            "currency": source, "payoutCurrency": own, "payoutAmount": received,
+            "exchangeRate": catalogue::rate(source, own),
+        }),
+    ))
+}
