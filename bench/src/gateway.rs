@@ -13,14 +13,16 @@ use clap::Args;
 use crate::bare::Mode;
 use crate::bars::{Figure, Outcome, Unit, median};
 use crate::keymint::{House, Setting};
-use crate::machine;
 use crate::process::{Bare, Server};
 use crate::wrk::{Expected, Load, Requests};
+use crate::{machine, pace};
 
 /// Connections that are kept alive during a load.
 const CONNECTIONS: usize = 64;
 /// wrk's threads.
 const THREADS: usize = 2;
+/// Requests a second while latency is measured.
+const RATE: u32 = 2_000;
 /// Longest wait for a start.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -116,7 +118,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     ];
     let costs = measure(&sides, &requests, options)?;
     let lost = keymint.counter("keymint_request_log_lost_total")?;
-    let figures = figures(&costs, lost);
+    let mut figures = figures(&costs, lost);
+    figures.extend(latency([upstream.address, plain_at, keymint.gateway], &text, options)?);
+    figures.extend(crate::rivals::measure(&folder, (options.rounds, options.seconds))?);
+    figures.extend(crate::flat::measure(&folder, &upstream, (options.rounds, options.seconds))?);
     println!("\n{title}\n");
     for (side, costs) in sides.iter().zip(&costs) {
         let of = |pick: fn(&Cost) -> f64| median(costs.iter().map(pick).collect());
@@ -173,12 +178,34 @@ fn figures(costs: &[Vec<Cost>], lost: f64) -> Vec<Figure> {
     ]
 }
 
-fn free() -> Result<SocketAddr> {
+/// How much later an answer comes than from the upstream itself, at a steady rate: Keymint beside nginx.
+fn latency([bare, nginx, keymint]: [SocketAddr; 3], text: &str, options: &Options) -> Result<Vec<Figure>> {
+    let mut added: Vec<[f64; 2]> = Vec::new();
+    for round in 1..=options.rounds {
+        let of = |address| pace::median_latency_us(address, text, RATE, options.seconds);
+        let (bare, nginx, keymint) = (of(bare)?, of(nginx)?, of(keymint)?);
+        println!("p50 at {RATE}/s, round {round}: bare {bare:.1} us, nginx {nginx:.1}, Keymint {keymint:.1}");
+        added.push([nginx - bare, keymint - bare]);
+    }
+    let of = |pick: fn(&[f64; 2]) -> f64| median(added.iter().map(pick).collect());
+    let note = format!("{:.1} / {:.1} us", of(|[_, keymint]| *keymint), of(|[nginx, _]| *nginx));
+    let what = "p50 that Keymint's hop adds at 2,000/s / nginx's";
+    Ok(vec![Figure::at_most("hop", what, (of(|[nginx, keymint]| keymint / nginx), 1.0), Unit::Times).note(note)])
+}
+
+/// An address that nobody has.
+///
+/// # Errors
+/// When there is none.
+pub fn free() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// Waits until somebody listens.
-fn started(mut server: Server, address: SocketAddr, name: &str) -> Result<Server> {
+///
+/// # Errors
+/// When it ends, or nobody does.
+pub fn started(mut server: Server, address: SocketAddr, name: &str) -> Result<Server> {
     let begun = Instant::now();
     while TcpStream::connect(address).is_err() {
         if let Some(status) = server.child().try_wait()? {

@@ -30,6 +30,8 @@ pub struct Setting {
     pub log_entries_max: Option<i64>,
     /// Credentials kept ready.
     pub cached_credentials_max: usize,
+    /// Further products of KPay's dialect: `kpay00`, `kpay01` and so on.
+    pub kpay_copies: usize,
     /// How much longer the disk takes to bring a file to rest.
     pub sync_delay: Duration,
 }
@@ -41,6 +43,7 @@ impl Default for Setting {
             request_log: false,
             log_entries_max: None,
             cached_credentials_max: 250_000,
+            kpay_copies: 0,
             sync_delay: Duration::ZERO,
         }
     }
@@ -138,13 +141,14 @@ impl House {
             self.path("keymint.db"),
             self.path("master.key"),
         );
-        for product in PRODUCTS {
+        let copies = (0..setting.kpay_copies).map(|number| (format!("kpay{number:02}"), "kpay"));
+        for (product, dialect) in PRODUCTS.map(|name| (name.to_owned(), name)).into_iter().chain(copies) {
             let _ = write!(
                 text,
-                "\n[[product]]\nname = \"{product}\"\ndialect = \"{product}\"\nsandbox = \"accept\"\n\
+                "\n[[product]]\nname = \"{product}\"\ndialect = \"{dialect}\"\nsandbox = \"accept\"\n\
                  hosts_test = [\"sandbox.{product}.localhost\"]\n"
             );
-            if product == "kpay" {
+            if dialect == "kpay" {
                 // Counted as the vendor does, and never full.
                 text.push_str(
                     "[[product.limit]]\nname = \"default\"\nper = \"key\"\nrequests = 100000000\nwindow_seconds = 60\n",

@@ -7,6 +7,7 @@
 
 mod bare;
 mod bars;
+mod flat;
 mod gateway;
 mod keymint;
 mod machine;
@@ -14,6 +15,7 @@ mod management;
 mod pace;
 mod pages;
 mod process;
+mod rivals;
 mod signing;
 mod soak;
 mod verify;
@@ -38,7 +40,7 @@ struct Arguments {
 enum Command {
     /// Verification: P1 to P6, P10 to P13, P16, P17
     Verify(verify::Options),
-    /// The proxy beside nginx and HAProxy in front of one upstream: P7, P8, P17
+    /// The proxy beside nginx and HAProxy in front of one upstream: P7, P8, latency, many merchants and products; better-auth and djangorestframework-api-key: P9
     Gateway(gateway::Options),
     /// A long run at a share of the peak: no error, nothing lost, memory flat
     Soak(soak::Options),

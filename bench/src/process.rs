@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::bare::Mode;
 
-/// How long a process has to be quiet before its CPU time is read: longer than anything it waits for.
-const QUIET: Duration = Duration::from_millis(250);
+/// How long a process has to be quiet before its CPU time is read: longer than anything it waits for, as counts of the request
+/// log do for two seconds.
+const QUIET: Duration = Duration::from_millis(2_200);
 /// Longest wait for that.
 const QUIET_DEADLINE: Duration = Duration::from_secs(20);
 /// CPU time below which a process counts as quiet.

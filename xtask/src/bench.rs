@@ -17,13 +17,20 @@ pub struct Options {
 pub fn run(steps: &mut Steps, options: &Options) {
     let is_gateway = options.arguments.first().is_some_and(|first| first == "gateway");
     let ready = steps.run("tools", || install::debian(&[install::WRK, install::VALGRIND, install::STRACE]))
-        && (!is_gateway || steps.run("rivals", || install::debian(&[install::NGINX, install::HAPROXY])))
+        && (!is_gateway || rivals(steps))
         && steps.run("build", || shell::run(&mut shell::cargo("build --release -p keymint -p keymint-bench")));
     if ready {
         let _ = steps.run("bench", || measure(options));
     } else {
         steps.not_run("bench");
     }
+}
+
+/// Who else is measured.
+fn rivals(steps: &mut Steps) -> bool {
+    steps.run("nginx and HAProxy", || install::debian(&[install::NGINX, install::HAPROXY]))
+        && steps.run("better-auth", || install::npm_packages("bench/rivals"))
+        && steps.run("Django", || install::python_packages("bench/rivals", "venv-rivals"))
 }
 
 fn measure(options: &Options) -> Result<()> {

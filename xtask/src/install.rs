@@ -120,17 +120,18 @@ fn cargo_tool(name: &str, version: &str, options: &[&str]) -> Result<()> {
     shell::run(&mut command)
 }
 
-/// The Python packages of `interop/requirements.txt` in `.tools/venv`, made anew whenever the list changes.
-pub fn python_packages() -> Result<()> {
-    let list = shell::root().join("interop/requirements.txt");
-    let wanted = fs::read_to_string(&list).context("reading interop/requirements.txt")?;
-    let venv = shell::tools().join("venv");
+/// The Python packages of `requirements.txt` in a folder, in an environment of `.tools`, made anew whenever the list changes.
+pub fn python_packages(folder: &str, environment: &str) -> Result<()> {
+    let name = format!("{folder}/requirements.txt");
+    let list = shell::root().join(&name);
+    let wanted = fs::read_to_string(&list).with_context(|| format!("reading {name}"))?;
+    let venv = shell::tools().join(environment);
     let stamp = venv.join("installed-requirements.txt");
     if is_stamped(&stamp, &wanted) {
-        println!("in place: the Python packages of interop/requirements.txt");
+        println!("in place: the Python packages of {name}");
         return Ok(());
     }
-    println!("installing the Python packages of interop/requirements.txt into .tools/venv");
+    println!("installing the Python packages of {name} into .tools/{environment}");
     remove_folder(&venv)?;
     let python = python().context("no Python can make a virtual environment")?;
     shell::run(shell::command(python).args(["-m", "venv"]).arg(&venv))?;

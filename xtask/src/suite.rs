@@ -29,7 +29,7 @@ pub fn test(steps: &mut Steps) {
         install::debian(&proxies)?;
         install::debian(&[install::POSTGRESQL])
     });
-    let python = steps.run("Python packages", install::python_packages);
+    let python = steps.run("Python packages", || install::python_packages("interop", "venv"));
     let npm = steps.run("npm packages", || install::npm_packages("interop"))
         & steps.run("npm packages of the browser", || install::npm_packages("browser"));
     read_only_checks(steps);
