@@ -10,6 +10,7 @@ mod razorpay;
 mod rfc9421;
 mod telemetry;
 mod vectors;
+mod webhooks;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

@@ -17,16 +17,16 @@ fn mac(key: &[u8], parts: &[&str]) -> Vec<u8> {
 }
 
 /// An app of a fresh merchant.
-fn app(dev: &Dev, product: &str, name: &str) -> String {
+pub fn app(dev: &Dev, product: &str, name: &str) -> String {
     dev.app(&dev.merchant(&format!("{product}-{name}")), product, name)
 }
 
-fn make(dev: &Dev, app: &str, body: &Value) -> Reply {
+pub fn make(dev: &Dev, app: &str, body: &Value) -> Reply {
     dev.api("POST", &format!("/apps/{app}/webhook-endpoints"), body)
 }
 
 /// A test endpoint: its id, and its secret where it got one.
-fn endpoint(dev: &Dev, app: &str, mut body: Value, receiver: &Receiver) -> (String, String) {
+pub fn endpoint(dev: &Dev, app: &str, mut body: Value, receiver: &Receiver) -> (String, String) {
     body["mode"] = "test".into();
     body["url"] = receiver.url().into();
     let made = make(dev, app, &body);
@@ -34,19 +34,19 @@ fn endpoint(dev: &Dev, app: &str, mut body: Value, receiver: &Receiver) -> (Stri
     (made.text("/id"), made.text("/secret"))
 }
 
-fn send_test(dev: &Dev, endpoint: &str, event: &str) -> String {
+pub fn send_test(dev: &Dev, endpoint: &str, event: &str) -> String {
     let sent = dev.api("POST", &format!("/webhook-endpoints/{endpoint}/test"), &json!({ "event": event }));
     assert_eq!(sent.status, 202, "{}", sent.body);
     sent.text("/id")
 }
 
-fn publish(dev: &Dev, app: &str, name: &str) -> Reply {
+pub fn publish(dev: &Dev, app: &str, name: &str) -> Reply {
     let body = json!({ "event": name, "n": 1 }).to_string();
     dev.api("POST", &format!("/apps/{app}/events"), &json!({ "mode": "test", "name": name, "body": body }))
 }
 
 /// A delivery, once it stands so.
-fn settled(dev: &Dev, delivery: &str, status: &str) -> Value {
+pub fn settled(dev: &Dev, delivery: &str, status: &str) -> Value {
     eventually(|| {
         let found = dev.api("GET", &format!("/webhook-deliveries/{delivery}"), &Value::Null);
         if found.text("/status") == status { Ok(found.json()) } else { Err(found.body) }
