@@ -10,6 +10,7 @@ use keymint_domain::id::{AppId, DeliveryId, EndpointId};
 use keymint_domain::mode::Mode;
 use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
+use keymint_domain::webhook::signature::Kind;
 use keymint_testkit::TestDb;
 use keymint_testkit::receiver::{Answer, Receiver};
 
@@ -27,6 +28,7 @@ async fn endpoint(house: &House, app: AppId, url: &str, alert_email: Option<&str
         mode: Mode::Test,
         url: url.to_owned(),
         events: Vec::new(),
+        signature: Kind::Hmac,
         secret: Some(SecretText::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned())),
         alert_email: alert_email.map(str::to_owned),
     };

@@ -1,6 +1,7 @@
 //! Webhooks over the real binary: what a merchant's server gets, signed as each vendor signs, and what never leaves.
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use data_encoding::{BASE64, HEXLOWER};
 use keymint_testkit::receiver::{Answer, Got, Receiver};
 use keymint_testkit::{Dev, Reply, eventually};
@@ -214,6 +215,55 @@ fn the_native_webhook_is_a_standard_webhook_and_carries_both_signatures_while_it
     assert_eq!(got[2].header("webhook-signature"), Some(&*signature(&got[2], &newest)), "at once, without an overlap");
     let refused = roll(json!({ "overlap_seconds": 604_801 }));
     assert_eq!((refused.status, refused.text("/field")), (422, "overlap_seconds".to_owned()));
+}
+
+#[test]
+fn a_native_endpoint_with_a_key_pair_shows_its_public_half_alone_and_signs_with_both_while_it_is_rolled() {
+    let (dev, receiver) = (dev(), Receiver::start());
+    let app = app(&dev, "keymint", "pair");
+    let body = json!({ "mode": "test", "url": receiver.url(), "signature": "ed25519" });
+    let made = make(&dev, &app, &body);
+    assert_eq!((made.status, made.text("/signature")), (201, "ed25519".to_owned()), "{}", made.body);
+    assert!(made.json()["secret"].is_null(), "{}", made.body);
+    let (endpoint, first) = (made.text("/id"), made.text("/public_key"));
+    let is_by = |got: &Got, signature: &str, public: &str| {
+        let bytes = |text: &str, prefix: &str| {
+            BASE64.decode(text.strip_prefix(prefix).expect("a prefix").as_bytes()).expect("base 64")
+        };
+        let (id, at) = (got.header("webhook-id").expect("an id"), got.header("webhook-timestamp").expect("a time"));
+        let key = UnparsedPublicKey::new(&ED25519, bytes(public, "whpk_"));
+        key.verify(format!("{id}.{at}.{}", got.body).as_bytes(), &bytes(signature, "v1a,")).is_ok()
+    };
+    let signatures = |got: &Got| -> Vec<String> {
+        got.header("webhook-signature").expect("signed").split(' ').map(str::to_owned).collect()
+    };
+    send_test(&dev, &endpoint, "payment.captured");
+    let got = receiver.wait_for(1);
+    assert!(is_by(&got[0], &signatures(&got[0])[0], &first) && signatures(&got[0]).len() == 1);
+    let path = format!("/webhook-endpoints/{endpoint}");
+    let rolled = dev.api("POST", &format!("{path}/roll-secret"), &json!({ "overlap_seconds": 3600 }));
+    let second = rolled.text("/public_key");
+    assert!(rolled.status == 200 && second != first && rolled.json()["secret"].is_null(), "{}", rolled.body);
+    assert_eq!(dev.api("GET", &path, &Value::Null).text("/public_key"), second);
+    send_test(&dev, &endpoint, "payment.captured");
+    let got = receiver.wait_for(2);
+    let both = signatures(&got[1]);
+    assert!(is_by(&got[1], &both[0], &second) && is_by(&got[1], &both[1], &first) && both.len() == 2);
+    assert!(!is_by(&got[1], &both[0], &first) && !is_by(&got[0], &both[0], &second));
+    assert_eq!(dev.api("POST", &format!("{path}/roll-secret"), &json!({})).status, 200);
+    send_test(&dev, &endpoint, "payment.captured");
+    assert_eq!(signatures(&receiver.wait_for(3)[2]).len(), 1, "at once, without an overlap");
+    // A pair is made here, and the vendors have none.
+    let chosen = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let odd = json!({ "mode": "test", "url": receiver.url(), "signature": "ed25519", "secret": chosen });
+    assert_eq!(make(&dev, &app, &odd).text("/field"), "secret");
+    let roll = dev.api("POST", &format!("{path}/roll-secret"), &json!({ "secret": chosen }));
+    assert_eq!((roll.status, roll.text("/field")), (422, "secret".to_owned()));
+    for product in ["razorpay", "kpay", "kwikpaisa"] {
+        let refused = make(&dev, &self::app(&dev, product, "pair"), &body);
+        assert_eq!((refused.status, refused.text("/field")), (422, "signature".to_owned()), "{product}");
+    }
+    assert!(!dev.output().contains("whsk_"));
 }
 
 #[test]

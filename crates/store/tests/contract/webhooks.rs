@@ -3,6 +3,7 @@
 use keymint_domain::id::{DeliveryId, EndpointId, EventId};
 use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
+use keymint_domain::webhook::signature::Kind;
 use keymint_store::db::{Conn, Db};
 use keymint_store::deliveries::{self, Attempt, DeliveryState, Event};
 use keymint_store::webhooks::{self, Endpoint, EndpointState};
@@ -23,6 +24,7 @@ fn endpoint(owner: u64, mode: Mode) -> Endpoint {
         secret_version: i64::MAX,
         created_at: NOW,
         row_check: vec![0, 255],
+        signature: if owner == 1 { Kind::Ed25519 } else { Kind::Hmac },
     }
 }
 

@@ -12,6 +12,7 @@ use keymint_app::say;
 use keymint_app::store_types::{AppRow, Endpoint, EndpointState};
 use keymint_domain::mode::Mode;
 use keymint_domain::secret::SecretText;
+use keymint_domain::webhook::signature::Kind;
 use keymint_domain::webhook::{SecretSource, Webhooks};
 use serde::Deserialize;
 
@@ -88,6 +89,9 @@ struct WebhooksPage {
     endpoints_max: usize,
     endpoints: Vec<EndpointLine>,
     fields: EndpointFields,
+    /// Whether a key pair may sign, and does.
+    may_pair: bool,
+    is_pair: bool,
     /// Whether a secret may be chosen, and whether there is one without.
     may_choose: bool,
     is_made: bool,
@@ -149,6 +153,7 @@ pub struct EndpointForm {
     mode: String,
     url: String,
     events: Vec<String>,
+    signature: String,
     secret: String,
     sealed: String,
     alert_email: String,
@@ -191,6 +196,7 @@ impl EndpointForm {
                 "once" => &mut form.once,
                 "mode" => &mut form.mode,
                 "url" => &mut form.url,
+                "signature" => &mut form.signature,
                 "secret" => &mut form.secret,
                 "sealed" => &mut form.sealed,
                 "alert_email" => &mut form.alert_email,
@@ -230,6 +236,7 @@ impl EndpointForm {
             ("mode", &self.mode),
             ("url", &self.url),
             ("alert_email", &self.alert_email),
+            ("signature", &self.signature),
         ];
         let mut fields: Vec<_> = texts.into_iter().map(|(name, text)| (name, text.clone())).collect();
         fields.extend(self.events.iter().map(|event| ("events", event.clone())));
@@ -294,6 +301,8 @@ async fn listed(
         is_full: endpoints.len() >= endpoints_max,
         endpoints_max,
         endpoints: endpoints.into_iter().map(line).collect(),
+        may_pair: rules.is_some_and(|rules| rules.signing.ed25519_prefix.is_some()),
+        is_pair: said.form.signature == Kind::Ed25519.as_str(),
         may_choose: rules.is_some_and(|rules| rules.secret != SecretSource::Credential),
         is_made: rules.is_some_and(|rules| rules.secret == SecretSource::Made),
         fields: rules.map_or_else(none, |rules| EndpointFields::new(rules, &said.form, said.wrong)),
@@ -347,6 +356,7 @@ pub async fn make(
         mode,
         url: patch.url.unwrap_or_default(),
         events: form.events.clone(),
+        signature: Kind::parse(&form.signature).unwrap_or_default(),
         secret,
         alert_email: patch.alert_email.flatten(),
     };

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Problem, check_header, problem};
 use crate::dialect::Scheme;
 use crate::webhook::schedule::Retry;
-use crate::webhook::signature::{Part, Signing};
+use crate::webhook::signature::{KeyText, Part, Signing};
 use crate::webhook::target::TargetRules;
 use crate::webhook::{Routing, SecretSource, Success, Webhooks};
 
@@ -75,6 +75,10 @@ pub(super) fn check_webhooks(raw: RawWebhooks, schemes: &[Scheme]) -> Result<Web
     }
     if (signs(&Part::Timestamp) && timestamp_header.is_none()) || (signs(&Part::Id) && id_header.is_none()) {
         return problem("webhooks.signing.parts", "holds what no header says: name `timestamp_header`, `id_header`");
+    }
+    if raw.signing.ed25519_prefix.is_some() && (raw.signing.key != KeyText::Whsec || raw.secret != SecretSource::Made) {
+        let words = "needs `key = \"whsec\"` and `secret = \"made\"`: what a secret begins with says how it signs";
+        return problem("webhooks.signing.ed25519_prefix", words);
     }
     if raw.signing.overlap_seconds_max > OVERLAP_SECONDS_MAX {
         let words = format!("must be at most {OVERLAP_SECONDS_MAX} (30 days)");
