@@ -17,6 +17,7 @@ mod kpay_sandbox;
 mod lifecycle;
 mod logos;
 mod management;
+mod outbound;
 mod overview;
 mod people;
 mod providers;
