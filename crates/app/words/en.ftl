@@ -504,6 +504,7 @@ webhook-events-count = { $count } { $count ->
         [one] event
        *[other] events
     }
+webhook-ordered = One after the other: an event waits until those before it about the same payment or order are taken or given up
 webhook-alert-email = Alert email
 webhook-alert-hint = Who hears when the endpoint is disabled because it fails. Without one, the owners do.
 webhook-secret = Secret
@@ -698,6 +699,7 @@ audit-webhook-made = Added a webhook endpoint
 audit-webhook-resent = Sent a webhook once more
 audit-webhook-secret-rolled = Rolled the secret of a webhook endpoint
 audit-webhook-tested = Sent a test webhook
+audit-webhook-triggered = Set off a test event
 audit-by-former = Somebody who left
 audit-by-operator = The operator
 audit-by-token = An API token
@@ -1081,6 +1083,7 @@ refusal-endpoints-most = An app has { $most } webhook { $most ->
        *[other] endpoints
     } at most in each mode. Delete one first.
 refusal-endpoint-edited = This endpoint was not written by this Keymint. Delete it and make a new one.
+refusal-listeners = Too many listen at the moment. Try again in a minute.
 refusal-endpoint-disabled = The endpoint is disabled. Enable it first.
 refusal-key-signs = The secret of the API key signs here. Regenerate the key.
 refusal-event-too-old = The event is older than 15 days.

@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod db;
 pub mod deliveries;
 pub mod domains;
+pub mod due;
 pub mod error;
 pub mod factors;
 pub mod idempotency;
@@ -39,13 +40,14 @@ pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 27] = [
+    let lists: [&[&sql::Stmt]; 28] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
         &companies::ALL,
         &credentials::ALL,
         &deliveries::ALL,
+        &due::ALL,
         &domains::ALL,
         &factors::ALL,
         &idempotency::ALL,

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 15] = [
+const MIGRATIONS: [(i64, &str, &str); 17] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
@@ -23,6 +23,8 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
     (13, "exposed", include_str!("../migrations/0013_exposed.sql")),
     (14, "providers", include_str!("../migrations/0014_providers.sql")),
     (30, "webhook_signature", include_str!("../migrations/0030_webhook_signature.sql")),
+    (31, "webhook_order", include_str!("../migrations/0031_webhook_order.sql")),
+    (32, "webhook_listen", include_str!("../migrations/0032_webhook_listen.sql")),
 ];
 
 static APPLIED: Stmt =

@@ -37,6 +37,8 @@ pub struct NewEndpoint {
     pub events: Vec<String>,
     /// What signs.
     pub signature: Kind,
+    /// Whether what is about one payment or order goes one after the other.
+    pub is_ordered: bool,
     /// The secret, where the merchant chooses it.
     pub secret: Option<SecretText>,
     /// Who hears when it is disabled because it fails.
@@ -54,6 +56,8 @@ pub struct EndpointPatch {
     pub alert_email: Option<Option<String>>,
     /// Whether it gets anything.
     pub is_enabled: Option<bool>,
+    /// Whether what is about one payment or order goes one after the other, from what happens next on.
+    pub is_ordered: Option<bool>,
 }
 
 /// An endpoint, and its secret where it was made by this call.
@@ -237,6 +241,7 @@ pub async fn make(
             alert_email: checked_email(new.alert_email.as_deref())?,
             state: EndpointState::Enabled,
             signature: new.signature,
+            is_ordered: new.is_ordered,
             secret_version: i64::from(secret.is_some()),
             created_at: now,
             row_check: Vec::new(),
@@ -357,6 +362,7 @@ pub async fn change(app: &App, actor: Actor, id: EndpointId, patch: EndpointPatc
     if let Some(email) = &patch.alert_email {
         endpoint.alert_email = checked_email(email.as_deref())?;
     }
+    endpoint.is_ordered = patch.is_ordered.unwrap_or(endpoint.is_ordered);
     let was_enabled = endpoint.state == EndpointState::Enabled;
     match patch.is_enabled {
         Some(true) if !was_enabled => {
@@ -374,7 +380,7 @@ pub async fn change(app: &App, actor: Actor, id: EndpointId, patch: EndpointPatc
     webhooks::update(change.conn(), &endpoint).await?;
     let detail = json!({ "host": host(&endpoint.url), "events": endpoint.events, "state": endpoint.state.as_str() });
     say(change, &row, &endpoint, ("webhook.changed", detail)).await?;
-    app.webhooks.wake();
+    app.webhooks.forget(id);
     Ok(endpoint)
 }
 
@@ -412,6 +418,7 @@ pub async fn roll_secret(
     webhooks::update(change.conn(), &endpoint).await?;
     let detail = json!({ "version": endpoint.secret_version, "overlap_seconds": overlap_seconds });
     say(change, &row, &endpoint, ("webhook.secret_rolled", detail)).await?;
+    app.webhooks.forget(id);
     Ok(Made::new(endpoint, Some(secret)))
 }
 
@@ -427,5 +434,7 @@ pub async fn remove(app: &App, actor: Actor, id: EndpointId) -> Result<(), OpErr
     webhooks::update(change.conn(), &endpoint).await?;
     webhooks::forget_secrets(change.conn(), id).await?;
     deliveries::drop_waiting(change.conn(), id).await?;
-    say(change, &row, &endpoint, ("webhook.deleted", json!({ "host": host(&endpoint.url) }))).await
+    say(change, &row, &endpoint, ("webhook.deleted", json!({ "host": host(&endpoint.url) }))).await?;
+    app.webhooks.forget(id);
+    Ok(())
 }

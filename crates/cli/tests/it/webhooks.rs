@@ -266,6 +266,70 @@ fn a_native_endpoint_with_a_key_pair_shows_its_public_half_alone_and_signs_with_
     assert!(!dev.output().contains("whsk_"));
 }
 
+/// Tells what happened to a payment; the event's id.
+fn of_payment(dev: &Dev, app: &str, name: &str, payment: &str) -> String {
+    let body = json!({ "event": name, "paymentId": payment }).to_string();
+    let sent = dev.api("POST", &format!("/apps/{app}/events"), &json!({ "mode": "test", "name": name, "body": body }));
+    assert_eq!(sent.status, 202, "{}", sent.body);
+    sent.text("/id")
+}
+
+fn names(got: &[Got]) -> Vec<(String, String)> {
+    let parsed = got.iter().map(|one| serde_json::from_str::<Value>(&one.body).expect("JSON"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    parsed.map(|body| (text(&body["event"]), text(&body["paymentId"]))).collect()
+}
+
+#[test]
+fn an_ordered_endpoint_gets_what_is_about_one_payment_one_after_the_other_and_another_payment_beside_it() {
+    let (dev, receiver) = (dev(), Receiver::start());
+    let app = app(&dev, "kpay", "ordered");
+    let (hook, _) = endpoint(&dev, &app, json!({ "ordered": true }), &receiver);
+    let path = format!("/webhook-endpoints/{hook}");
+    assert_eq!(dev.api("GET", &path, &Value::Null).json()["ordered"], true);
+    let pair = |name: &str, payment: &str| (name.to_owned(), payment.to_owned());
+    receiver.answers([Answer::Hold(500)], Answer::Status(200));
+    of_payment(&dev, &app, "payment.completed", "pay_a");
+    receiver.wait_for(1);
+    of_payment(&dev, &app, "refund.completed", "pay_a");
+    of_payment(&dev, &app, "refund.cancelled", "pay_a");
+    of_payment(&dev, &app, "payment.completed", "pay_b");
+    let got = receiver.wait_for(2);
+    assert_eq!(names(&got)[1], pair("payment.completed", "pay_b"), "another payment does not wait");
+    // The first try is answered 500: what is behind it waits for the second one, too.
+    receiver.release();
+    let wanted = [
+        pair("payment.completed", "pay_a"),
+        pair("payment.completed", "pay_b"),
+        pair("payment.completed", "pay_a"),
+        pair("refund.completed", "pay_a"),
+        pair("refund.cancelled", "pay_a"),
+    ];
+    assert_eq!(names(&receiver.wait_for(5)), wanted);
+    // What is given up holds up nothing: KPay does not repeat a 4xx.
+    receiver.answers([Answer::Status(400)], Answer::Status(200));
+    of_payment(&dev, &app, "payment.failed", "pay_c");
+    of_payment(&dev, &app, "refund.failed", "pay_c");
+    let got = names(&receiver.wait_for(7));
+    assert_eq!(got[5..], [pair("payment.failed", "pay_c"), pair("refund.failed", "pay_c")]);
+}
+
+#[test]
+fn without_the_option_nothing_waits_for_another_of_its_payment() {
+    let (dev, receiver) = (dev(), Receiver::start());
+    let app = app(&dev, "kpay", "unordered");
+    let (hook, _) = endpoint(&dev, &app, json!({}), &receiver);
+    receiver.answers([Answer::Hold(200)], Answer::Status(200));
+    of_payment(&dev, &app, "payment.completed", "pay_a");
+    receiver.wait_for(1);
+    of_payment(&dev, &app, "refund.completed", "pay_a");
+    assert_eq!(names(&receiver.wait_for(2))[1].0, "refund.completed");
+    receiver.release();
+    // Asked for later, it holds from then on.
+    let changed = dev.api("PATCH", &format!("/webhook-endpoints/{hook}"), &json!({ "ordered": true }));
+    assert_eq!((changed.status, &changed.json()["ordered"]), (200, &true.into()));
+}
+
 #[test]
 fn an_endpoint_is_made_read_changed_disabled_and_deleted_and_gets_nothing_from_then_on() {
     let (dev, receiver, other) = (dev(), Receiver::start(), Receiver::start());

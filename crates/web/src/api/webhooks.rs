@@ -37,6 +37,10 @@ pub struct EndpointBody {
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "hmac")]
     signature: Kind,
+    /// Whether events about one payment or order go one after the other: a later one waits until the earlier one is taken or
+    /// given up.
+    #[serde(default)]
+    ordered: bool,
     /// The secret that signs, where you choose it.
     secret: Option<String>,
     /// Who gets a mail when the endpoint is disabled because it fails; the owners without it.
@@ -62,6 +66,8 @@ pub struct EndpointView {
     alert_email: Option<String>,
     /// Whether a secret of its own signs.
     has_secret: bool,
+    /// Whether events about one payment or order go one after the other.
+    ordered: bool,
     /// `hmac` or `ed25519`.
     signature: &'static str,
     /// The key to check signatures with, where they are `ed25519`: `whpk_` and base 64.
@@ -85,6 +91,7 @@ async fn view(app: &App, endpoint: Endpoint, secret: Option<SecretText>) -> Resu
         status: endpoint.state.as_str(),
         alert_email: endpoint.alert_email,
         has_secret: endpoint.secret_version > 0,
+        ordered: endpoint.is_ordered,
         signature: endpoint.signature.as_str(),
         public_key,
         secret: secret.map(ShownOnce),
@@ -103,8 +110,9 @@ pub async fn make(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, ApiError> {
-    let EndpointBody { mode, url, events, signature, secret, alert_email } = body(&bytes)?;
-    let new = NewEndpoint { mode, url, events, signature, secret: secret.map(SecretText::new), alert_email };
+    let EndpointBody { mode, url, events, signature, ordered, secret, alert_email } = body(&bytes)?;
+    let secret = secret.map(SecretText::new);
+    let new = NewEndpoint { mode, url, events, signature, is_ordered: ordered, secret, alert_email };
     let repeat = repeat(&headers, &format!("webhooks.make {app_id}"), &bytes)?;
     let made = webhooks::make(&app, actor, id(&app_id, "app")?, new, repeat.as_ref()).await?;
     Ok(answer(StatusCode::CREATED, &view(&app, made.endpoint, made.secret).await?))
@@ -166,6 +174,8 @@ pub struct EndpointPatchBody {
     alert_email: Option<Option<String>>,
     /// Whether it gets anything. What was held in the last day is sent when it is enabled.
     enabled: Option<bool>,
+    /// Whether events about one payment or order go one after the other, from what happens next on.
+    ordered: Option<bool>,
 }
 
 /// Tells a null from a field that is not there.
@@ -182,8 +192,8 @@ pub async fn patch(
     Path(endpoint): Path<String>,
     bytes: Bytes,
 ) -> Result<Response, ApiError> {
-    let EndpointPatchBody { url, events, alert_email, enabled } = body(&bytes)?;
-    let patch = EndpointPatch { url, events, alert_email, is_enabled: enabled };
+    let EndpointPatchBody { url, events, alert_email, enabled, ordered } = body(&bytes)?;
+    let patch = EndpointPatch { url, events, alert_email, is_enabled: enabled, is_ordered: ordered };
     let changed = webhooks::change(&app, actor, endpoint_id(&endpoint)?, patch).await?;
     Ok(answer(StatusCode::OK, &view(&app, changed, None).await?))
 }
@@ -232,7 +242,7 @@ pub async fn roll_secret(
 pub struct TestBody {
     /// The name of one of the product's events.
     #[schema(example = "payment.captured")]
-    event: String,
+    pub event: String,
 }
 
 /// A delivery: one event for one endpoint.

@@ -48,6 +48,8 @@ pub struct EndpointFields {
     pub events: Vec<EventBox>,
     /// How many of them are chosen.
     pub events_chosen: usize,
+    /// Whether what is about one payment goes one after the other.
+    pub is_ordered: bool,
     /// Who hears of trouble.
     pub alert_email: String,
     /// Which field is wrong.
@@ -65,6 +67,7 @@ impl EndpointFields {
             url: form.url.clone(),
             events: events.collect(),
             events_chosen: form.events.len(),
+            is_ordered: !form.ordered.is_empty(),
             alert_email: form.alert_email.clone(),
             field,
             problem,
@@ -156,6 +159,7 @@ pub struct EndpointForm {
     signature: String,
     secret: String,
     sealed: String,
+    ordered: String,
     alert_email: String,
     challenge: String,
     code: String,
@@ -196,6 +200,7 @@ impl EndpointForm {
                 "once" => &mut form.once,
                 "mode" => &mut form.mode,
                 "url" => &mut form.url,
+                "ordered" => &mut form.ordered,
                 "signature" => &mut form.signature,
                 "secret" => &mut form.secret,
                 "sealed" => &mut form.sealed,
@@ -218,6 +223,7 @@ impl EndpointForm {
         Self {
             url: endpoint.url.clone(),
             events: endpoint.events.clone(),
+            ordered: if endpoint.is_ordered { "yes".to_owned() } else { String::new() },
             alert_email: endpoint.alert_email.clone().unwrap_or_default(),
             ..Self::default()
         }
@@ -237,6 +243,7 @@ impl EndpointForm {
             ("url", &self.url),
             ("alert_email", &self.alert_email),
             ("signature", &self.signature),
+            ("ordered", &self.ordered),
         ];
         let mut fields: Vec<_> = texts.into_iter().map(|(name, text)| (name, text.clone())).collect();
         fields.extend(self.events.iter().map(|event| ("events", event.clone())));
@@ -255,6 +262,7 @@ impl EndpointForm {
             events: Some(self.events.clone()),
             alert_email: Some((!self.alert_email.trim().is_empty()).then(|| self.alert_email.clone())),
             is_enabled: None,
+            is_ordered: Some(!self.ordered.is_empty()),
         }
     }
 }
@@ -284,6 +292,7 @@ async fn listed(
         url: String::new(),
         events: Vec::new(),
         events_chosen: 0,
+        is_ordered: false,
         alert_email: String::new(),
         field: "",
         problem: String::new(),
@@ -356,6 +365,7 @@ pub async fn make(
         mode,
         url: patch.url.unwrap_or_default(),
         events: form.events.clone(),
+        is_ordered: patch.is_ordered.unwrap_or_default(),
         signature: Kind::parse(&form.signature).unwrap_or_default(),
         secret,
         alert_email: patch.alert_email.flatten(),
