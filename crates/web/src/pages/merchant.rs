@@ -147,6 +147,7 @@ fn said(action: &str) -> &'static str {
         "webhook.resent" => say!("audit-webhook-resent"),
         "webhook.secret_rolled" => say!("audit-webhook-secret-rolled"),
         "webhook.tested" => say!("audit-webhook-tested"),
+        "webhook.triggered" => say!("audit-webhook-triggered"),
         _ => "",
     }
 }
