@@ -8,6 +8,7 @@ mod kwikpaisa;
 mod letters;
 mod razorpay;
 mod rfc9421;
+mod samples;
 mod telemetry;
 mod vectors;
 mod webhooks;
