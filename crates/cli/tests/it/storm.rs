@@ -52,6 +52,8 @@ const GROUP: usize = 20;
 const SLOW: Duration = Duration::from_millis(1_500);
 /// From how many events on the lag is compared: fewer say nothing.
 const COMPARED_FROM: usize = 5_000;
+/// After so many looks without success, what waits is sent once more.
+const AGAIN_LOOKS: usize = 200;
 /// Below this the machine's own moods are longer than any lag.
 const NOISE: Duration = Duration::from_millis(5);
 
@@ -160,6 +162,11 @@ impl Place {
         let receiver = self.receiver.get_or_insert_with(|| Receiver::start_at(self.address));
         receiver.answers([], Answer::Status(200));
         receiver.release();
+        self.send_what_waits(dev);
+    }
+
+    /// Disabled and enabled, an endpoint gets at once what would wait for its schedule.
+    fn send_what_waits(&self, dev: &Dev) {
         for is_enabled in [false, true] {
             let path = format!("/webhook-endpoints/{}", self.hook);
             assert_eq!(dev.api("PATCH", &path, &json!({ "enabled": is_enabled })).status, 200);
@@ -270,7 +277,13 @@ fn run(engine: &str, size: Size, (database, weather): (Database<'static>, Weathe
 }
 
 fn wait_for_all(dev: &Dev, place: &Place, taken: &HashMap<String, Instant>) {
+    let mut looks = 0;
     eventually(|| {
+        looks += 1;
+        if place.kind != Kind::Good && looks % AGAIN_LOOKS == 0 {
+            // A try that was under way when the weather cleared up failed after that, and would wait for minutes.
+            place.send_what_waits(dev);
+        }
         let came: HashSet<_> = place.came().into_iter().map(|(id, _)| id).collect();
         let missing: Vec<_> = taken.keys().filter(|id| !came.contains(*id)).collect();
         if missing.is_empty() {
