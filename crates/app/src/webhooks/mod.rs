@@ -357,7 +357,11 @@ impl App {
         attempt: Attempt,
         next: (DeliveryState, Option<UnixMs>),
     ) -> Result<(), OpError> {
-        Ok(self.webhooks.records.write(Done { delivery: delivery.id, attempt, next }).await?)
+        Ok(self
+            .webhooks
+            .records
+            .write(Done { endpoint: delivery.endpoint_id, delivery: delivery.id, attempt, next })
+            .await?)
     }
 
     /// Records the last try, disables the endpoint, and writes to those who should know.

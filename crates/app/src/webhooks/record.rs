@@ -1,6 +1,11 @@
-//! Tries on their way to the store: all that have ended while one commit was under way are in the next one.
+//! Tries on their way to the store: those that have ended while one commit was under way are in the next one.
+//!
+//! One of each endpoint at most: whoever disables an endpoint changes all of its deliveries in an order of the database's own,
+//! and a transaction that held two of them could wait for it while it waits for us.
 
-use keymint_domain::id::DeliveryId;
+use std::collections::HashSet;
+
+use keymint_domain::id::{DeliveryId, EndpointId};
 use keymint_domain::time::UnixMs;
 use keymint_store::db::Db;
 use keymint_store::deliveries::{self, Attempt, DeliveryState};
@@ -14,6 +19,8 @@ const WAITING_MAX: usize = 4096;
 
 /// A try that is over.
 pub struct Done {
+    /// Of which endpoint.
+    pub endpoint: EndpointId,
     /// Of which delivery.
     pub delivery: DeliveryId,
     /// What it was.
@@ -50,12 +57,22 @@ impl Records {
 /// Writes what comes, until nobody can send any more.
 pub async fn run(db: Db, mut waiting: mpsc::Receiver<Waiting>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
-    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let written = write(&db, batch.iter().map(|Waiting(done, _)| done)).await;
-        for Waiting(done, told) in batch.drain(..) {
+    while !batch.is_empty() || waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let mut endpoints = HashSet::new();
+        let (now, later): (Vec<_>, Vec<_>) =
+            batch.drain(..).partition(|Waiting(done, _)| endpoints.insert(done.endpoint));
+        batch = later;
+        let written = write(&db, now.iter().map(|Waiting(done, _)| done)).await;
+        for Waiting(done, told) in now {
             // One that cannot be written keeps no other from it.
             let result = if written.is_ok() { Ok(()) } else { write(&db, std::iter::once(&done)).await };
             let _ = told.send(result);
+        }
+        // What has come meanwhile goes along.
+        while batch.len() < BATCH_MAX
+            && let Ok(more) = waiting.try_recv()
+        {
+            batch.push(more);
         }
     }
 }
