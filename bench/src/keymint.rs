@@ -2,8 +2,10 @@
 //! 204 to every authenticated call.
 
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,6 +36,10 @@ pub struct Setting {
     pub kpay_copies: usize,
     /// How much longer the disk takes to bring a file to rest.
     pub sync_delay: Duration,
+    /// The PostgreSQL database to use instead of SQLite, by its address.
+    pub postgres: Option<&'static str>,
+    /// Whether webhooks may go to this machine.
+    pub webhooks_here: bool,
 }
 
 impl Default for Setting {
@@ -45,6 +51,8 @@ impl Default for Setting {
             cached_credentials_max: 250_000,
             kpay_copies: 0,
             sync_delay: Duration::ZERO,
+            postgres: None,
+            webhooks_here: false,
         }
     }
 }
@@ -111,6 +119,11 @@ impl House {
         let (addresses, sync_delay) = (free_addresses()?, setting.sync_delay);
         let house = Self { folder: folder.to_owned(), token: String::new(), addresses, sync_delay };
         std::fs::write(house.config_path(), house.config(setting))?;
+        if let Some(url) = setting.postgres {
+            let path = folder.join("postgres.url");
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+            file.write_all(url.as_bytes())?;
+        }
         if !token_path.exists() {
             house.run(&["setup", "master-key", &house.path("master.key")])?;
             let config = house.path("keymint.toml");
@@ -133,14 +146,20 @@ impl House {
         let [console, gateway, internal] = self.addresses;
         let Setting { request_log, cached_credentials_max, .. } = setting;
         let kept = setting.log_entries_max.map_or_else(String::new, |most| format!("entries_max = {most}\n"));
+        let database = match setting.postgres {
+            None => format!("sqlite = \"{}\"", self.path("keymint.db")),
+            Some(_) => format!("postgres_url_file = \"{}\"", self.path("postgres.url")),
+        };
         let mut text = format!(
             "data = \"{}\"\n\n[listen]\nconsole = \"{console}\"\ngateway = \"{gateway}\"\ninternal = \"{internal}\"\n\n\
-             [database]\nsqlite = \"{}\"\n\n[master_key]\nfile = \"{}\"\n\n[request_log]\nenabled = {request_log}\n{kept}\n\
+             [database]\n{database}\n\n[master_key]\nfile = \"{}\"\n\n[request_log]\nenabled = {request_log}\n{kept}\n\
              [limits]\ncached_credentials_max = {cached_credentials_max}\n",
             self.path("data"),
-            self.path("keymint.db"),
             self.path("master.key"),
         );
+        if setting.webhooks_here {
+            text.push_str("\n[webhooks]\nallowed_networks = [\"127.0.0.0/8\"]\n");
+        }
         let copies = (0..setting.kpay_copies).map(|number| (format!("kpay{number:02}"), "kpay"));
         for (product, dialect) in PRODUCTS.map(|name| (name.to_owned(), name)).into_iter().chain(copies) {
             let _ = write!(

@@ -19,6 +19,7 @@ mod rivals;
 mod signing;
 mod soak;
 mod verify;
+mod webhooks;
 mod wrk;
 
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ enum Command {
     Soak(soak::Options),
     /// The console's pages at 100,000 logged requests and 1,000 keys
     Pages(pages::Options),
+    /// Webhooks, accepted to recorded, on PostgreSQL: P15
+    Webhooks(webhooks::Options),
     /// A server that does next to nothing; `verify` starts it
     #[command(hide = true)]
     Bare(bare::Options),
@@ -57,6 +60,7 @@ fn main() -> Result<ExitCode> {
         Command::Gateway(options) => gateway::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Pages(options) => pages::run(&options),
+        Command::Webhooks(options) => webhooks::run(&options),
         Command::Bare(options) => bare::run(&options).map(|()| ExitCode::SUCCESS),
     }
 }

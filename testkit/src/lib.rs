@@ -10,6 +10,7 @@ pub mod clock;
 pub mod cut_off;
 pub mod database;
 pub mod dev;
+pub mod dns;
 pub mod entropy;
 pub mod http;
 pub mod patience;
@@ -24,6 +25,8 @@ pub use clock::FixedClock;
 pub use cut_off::cut_off_after;
 pub use database::TestDb;
 pub use dev::{Dev, Key, free_ports};
+pub use dns::Dns;
+
 pub use entropy::SeededEntropy;
 pub use http::{Reply, Request};
 pub use patience::eventually;

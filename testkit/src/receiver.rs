@@ -16,6 +16,8 @@ pub enum Answer {
     Status(u16),
     /// Answers with a status and a header line.
     With(u16, &'static str),
+    /// Answers with a status after a while.
+    Late(Duration, u16),
     /// Says nothing until the receiver is released, then answers with a status.
     Hold(u16),
 }
@@ -63,7 +65,15 @@ impl Receiver {
     /// # Panics
     /// Where there is no port.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Listens at an address.
+    ///
+    /// # Panics
+    /// Where somebody else does.
+    pub fn start_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("an address");
         let inside: Arc<(Mutex<Inside>, Condvar)> = Arc::default();
         let shared = Arc::clone(&inside);
@@ -74,6 +84,11 @@ impl Receiver {
             }
         });
         Self { address, inside }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// A URL of it.
@@ -127,6 +142,10 @@ fn serve(stream: &TcpStream, shared: &(Mutex<Inside>, Condvar)) {
         let (status, header) = match answer {
             Answer::Status(status) => (status, ""),
             Answer::With(status, header) => (status, header),
+            Answer::Late(wait, status) => {
+                std::thread::sleep(wait);
+                (status, "")
+            }
             Answer::Hold(status) => {
                 let inside = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
                 let waited = shared.1.wait_timeout_while(inside, PATIENCE * 3, |inside| !inside.is_released);

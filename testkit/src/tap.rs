@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A running tap. Its threads end with the connections that they carry.
@@ -11,6 +11,8 @@ pub struct Tap {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<u8>>>,
     connections: Arc<AtomicUsize>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+    is_cut: Arc<AtomicBool>,
 }
 
 fn lock(asked: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
@@ -28,9 +30,15 @@ impl Tap {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let connections = Arc::new(AtomicUsize::new(0));
         let (book, count) = (Arc::clone(&asked), Arc::clone(&connections));
+        let (open, is_cut): (Arc<Mutex<Vec<TcpStream>>>, Arc<AtomicBool>) = (Arc::default(), Arc::default());
+        let (kept, cut) = (Arc::clone(&open), Arc::clone(&is_cut));
         std::thread::spawn(move || {
             while let Ok((client, _)) = listener.accept() {
                 count.fetch_add(1, Ordering::SeqCst);
+                if cut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                kept.lock().unwrap_or_else(PoisonError::into_inner).extend(client.try_clone());
                 let Ok(server) = TcpStream::connect(server) else { continue };
                 for stream in [&client, &server] {
                     let _ = stream.set_nodelay(true);
@@ -41,7 +49,20 @@ impl Tap {
                 std::thread::spawn(move || carry(server, client, |_| ()));
             }
         });
-        Self { address, asked, connections }
+        Self { address, asked, connections, open, is_cut }
+    }
+
+    /// Ends every connection, and each new one at once.
+    pub fn cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+        for stream in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Carries again.
+    pub fn mend(&self) {
+        self.is_cut.store(false, Ordering::SeqCst);
     }
 
     /// Connections that were opened.

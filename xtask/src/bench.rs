@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
+use crate::postgres::Postgres;
 use crate::steps::Steps;
 use crate::{install, shell};
 
@@ -19,11 +20,20 @@ pub fn run(steps: &mut Steps, options: &Options) {
     let ready = steps.run("tools", || install::debian(&[install::WRK, install::VALGRIND, install::STRACE]))
         && (!is_gateway || rivals(steps))
         && steps.run("build", || shell::run(&mut shell::cargo("build --release -p keymint -p keymint-bench")));
-    if ready {
-        let _ = steps.run("bench", || measure(options));
-    } else {
-        steps.not_run("bench");
+    if !ready {
+        return steps.not_run("bench");
     }
+    if options.arguments.first().is_none_or(|first| first != "webhooks") {
+        let _ = steps.run("bench", || measure(options, None));
+        return;
+    }
+    let started = steps.run_for("start postgresql", || {
+        install::debian(&[install::POSTGRESQL])?;
+        Postgres::start()
+    });
+    let Some(server) = started else { return steps.not_run("bench") };
+    let _ = steps.run("bench", || measure(options, Some(&server)));
+    let _ = steps.run("stop postgresql", || server.stop());
 }
 
 /// Who else is measured.
@@ -33,8 +43,11 @@ fn rivals(steps: &mut Steps) -> bool {
         && steps.run("Django", || install::python_packages("bench/rivals", "venv-rivals"))
 }
 
-fn measure(options: &Options) -> Result<()> {
+fn measure(options: &Options, server: Option<&Postgres>) -> Result<()> {
     let mut command = shell::cargo("run --release -q -p keymint-bench --");
     command.args(&options.arguments).env("KEYMINT_BIN", shell::target().join("release/keymint"));
+    if let Some(server) = server {
+        command.env("KEYMINT_BENCH_POSTGRES", server.url()).env("KEYMINT_BENCH_POSTGRES_PID", server.pid().to_string());
+    }
     shell::run(&mut command)
 }

@@ -16,6 +16,7 @@ mod openapi;
 mod postgres;
 mod shell;
 mod steps;
+mod storm;
 mod suite;
 mod tidy;
 
@@ -48,6 +49,8 @@ enum Task {
     },
     /// Kills the real binary again and again and checks that no acknowledged change was lost
     Crash(crash::Options),
+    /// Webhooks to endpoints of which a fifth does not behave, while the binary is killed: nothing is lost
+    Storm(storm::Options),
     /// Runs every fuzz target
     Fuzz(fuzz::Options),
     /// Measures the release binary: `cargo xtask bench verify …`
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Task::Openapi { check: true } => drop(steps.run("openapi --check", openapi::compare)),
         Task::Openapi { check: false } => drop(steps.run("openapi", openapi::write)),
         Task::Crash(options) => crash::run(&mut steps, &options),
+        Task::Storm(options) => storm::run(&mut steps, &options),
         Task::Fuzz(options) => fuzz::run(&mut steps, &options),
         Task::Bench(options) => bench::run(&mut steps, &options),
         Task::Browser { name } => browser::tests(&mut steps, &name),

@@ -76,6 +76,11 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// The process that has started all of the server's others.
+    pub fn pid(&self) -> u32 {
+        self.server.0.id()
+    }
+
     /// Stops this server, and no other, and removes its folder.
     pub fn stop(mut self) -> Result<()> {
         self.server.stop()

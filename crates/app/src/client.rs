@@ -124,6 +124,34 @@ impl Management {
         Self { base: base.trim_end_matches('/').to_owned(), token }
     }
 
+    /// Listens to server-sent events, from the one that was seen last on.
+    ///
+    /// # Errors
+    /// `ClientError`, as long as nothing has been heard.
+    pub async fn stream(&self, path: &str, last: Option<&str>) -> Result<EventStream, ClientError> {
+        let url = format!("{}/api/v1{path}", self.base);
+        let unreachable = |error: reqwest::Error| {
+            let cause = deepest(&error.without_url());
+            ClientError::Unreachable { url: self.base.clone(), cause }
+        };
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(ClientError::Address { url });
+        }
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let client = client.connect_timeout(DEADLINE).read_timeout(DEADLINE).build().map_err(unreachable)?;
+        let mut request = client.get(&url).bearer_auth(self.token.expose());
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            return Ok(EventStream { response, heard: Vec::new() });
+        }
+        let body = response.bytes().await.map_err(unreachable)?;
+        Err(self.refusal(status, &body))
+    }
+
     /// Makes a call and reads the JSON answer.
     ///
     /// # Errors
@@ -136,22 +164,52 @@ impl Management {
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let url = format!("{}/api/v1{path}", self.base);
         let reply = send(Call { method, url, headers, body }).await?;
-        if reply.status == 401 {
-            return Err(ClientError::Token);
-        }
-        let value: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
         if (200..300).contains(&reply.status) {
-            return Ok(value);
+            return Ok(serde_json::from_slice(&reply.body).unwrap_or(Value::Null));
         }
+        Err(self.refusal(reply.status, &reply.body))
+    }
+
+    /// What an answer says that is no success.
+    fn refusal(&self, status: u16, body: &[u8]) -> ClientError {
+        if status == 401 {
+            return ClientError::Token;
+        }
+        let value: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         if text("code").is_empty() {
-            return Err(ClientError::NotManagement { url: self.base.clone(), status: reply.status });
+            return ClientError::NotManagement { url: self.base.clone(), status };
         }
         let message = [text("field"), text("detail")].into_iter().filter(|part| !part.is_empty());
-        Err(ClientError::Refused {
-            status: reply.status,
-            code: text("code"),
-            message: message.collect::<Vec<_>>().join(": "),
-        })
+        ClientError::Refused { status, code: text("code"), message: message.collect::<Vec<_>>().join(": ") }
+    }
+}
+
+/// Server-sent events as they come (HTML Living Standard, section 9.2), of which the `data` is told.
+pub struct EventStream {
+    response: reqwest::Response,
+    heard: Vec<u8>,
+}
+
+/// Longest event. Bytes: a body of 64 KiB, every character of it escaped, and its names.
+const EVENT_BYTES_MAX: usize = 512 * 1024;
+
+impl EventStream {
+    /// The data of the next event; nothing when the stream has ended, or nobody has said anything for too long.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.heard.windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = self.heard.drain(..end + 2).collect();
+                let event = String::from_utf8_lossy(&event).into_owned();
+                if let Some(data) = event.lines().find_map(|line| line.strip_prefix("data: ")) {
+                    return Some(data.to_owned());
+                }
+                continue;
+            }
+            if self.heard.len() > EVENT_BYTES_MAX {
+                return None;
+            }
+            self.heard.extend_from_slice(&self.response.chunk().await.ok()??);
+        }
     }
 }

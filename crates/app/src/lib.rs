@@ -33,7 +33,7 @@ pub mod words;
 pub mod store_types {
     pub use keymint_store::apps::App as AppRow;
     pub use keymint_store::companies::Company;
-    pub use keymint_store::deliveries::{Attempt, Delivery, DeliveryState};
+    pub use keymint_store::deliveries::{Attempt, Delivery, DeliveryState, Event};
     pub use keymint_store::error::StoreError;
     pub use keymint_store::ledger::AuditRow;
     pub use keymint_store::letters::{Channel, Letter};
@@ -227,6 +227,7 @@ impl App {
         let now = parts.clock.now();
         let replay = ReplayMemory::open(&parts.data.join("replay"), parts.limits.replay_entries_per_key_max, now)?;
         let (exposures, exposed) = Exposures::new();
+        let (webhooks, ended) = Carrier::new();
         let app = Self(Arc::new(Shared {
             db: parts.db,
             clock: parts.clock,
@@ -247,7 +248,7 @@ impl App {
             at_once: AtOnce::new(parts.limits.merchant_requests_at_once_max),
             post: parts.post,
             outbound: parts.outbound,
-            webhooks: Carrier::default(),
+            webhooks,
             mover: Mover::default(),
             ceremonies: parts.console_url.and_then(Ceremonies::at),
             exposures,
@@ -261,7 +262,7 @@ impl App {
         app.keep_quotas().await?;
         app.keep_log_short(parts.request_log);
         app.carry_letters();
-        app.carry_webhooks();
+        app.carry_webhooks(ended);
         app.carry_moves();
         app.flag_exposures(exposed);
         Ok(app)

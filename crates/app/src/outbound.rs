@@ -6,6 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::{Resolver, TokioResolver};
 use ipnet::IpNet;
 use keymint_domain::webhook::target::{Target, is_public};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -29,13 +33,28 @@ const IDLE_FOR: Duration = Duration::from_secs(30);
 pub struct WebhooksConfig {
     /// Networks that may be called though they are not on the public Internet: receivers of the operator's own.
     pub allowed_networks: Vec<IpNet>,
+    /// DNS servers that are asked for the names in endpoints' URLs; none: what the system asks. With servers that know no
+    /// name of the inside, a merchant cannot even find out which there are.
+    pub resolvers: Vec<SocketAddr>,
+}
+
+/// Why there is no client.
+#[derive(Debug, Error)]
+pub enum OutboundError {
+    /// What the TLS library says.
+    #[error("the client for webhooks cannot be made")]
+    Client(#[from] reqwest::Error),
+    /// What the library for DNS says.
+    #[error("the resolver for webhooks cannot be made")]
+    Resolver(#[from] NetError),
 }
 
 impl WebhooksConfig {
     /// Receivers on this machine: `dev`.
     pub fn for_this_machine() -> Self {
         let networks = ["127.0.0.0/8", "::1/128"];
-        Self { allowed_networks: networks.iter().filter_map(|network| network.parse().ok()).collect() }
+        let allowed_networks = networks.iter().filter_map(|network| network.parse().ok()).collect();
+        Self { allowed_networks, resolvers: Vec::new() }
     }
 
     /// What is wrong with a setting.
@@ -62,13 +81,28 @@ impl NotPublic {
     }
 }
 
-/// Which addresses may be called.
-#[derive(Clone, Debug)]
-struct Guard(Arc<[IpNet]>);
+/// Which addresses may be called, and who says which address a name has.
+#[derive(Clone)]
+struct Guard {
+    networks: Arc<[IpNet]>,
+    resolver: Option<TokioResolver>,
+}
 
 impl Guard {
+    fn new(config: &WebhooksConfig) -> Result<Self, NetError> {
+        let resolver = if config.resolvers.is_empty() { None } else { Some(resolver(&config.resolvers)?) };
+        Ok(Self { networks: config.allowed_networks.clone().into(), resolver })
+    }
+
     fn allows(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+
+    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Box<dyn std::error::Error + Send + Sync>> {
+        let Some(resolver) = &self.resolver else {
+            return Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect());
+        };
+        Ok(resolver.lookup_ip(format!("{}.", name.trim_end_matches('.'))).await?.iter().collect())
     }
 
     fn check(&self, address: IpAddr) -> Result<(), NotPublic> {
@@ -80,12 +114,29 @@ impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = guard.addresses(name.as_str()).await?;
             // One that is not public and the name is refused: who mixes them tries something (T117).
-            found.iter().try_for_each(|address| guard.check(address.ip()))?;
-            Ok(Box::new(found.into_iter()) as Addrs)
+            found.iter().try_for_each(|address| guard.check(*address))?;
+            Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
+}
+
+/// Asks these servers and nobody else: no hosts file, no search list.
+fn resolver(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
+    let at = |port: u16, mut way: ConnectionConfig| {
+        way.port = port;
+        way
+    };
+    let server = |address: &SocketAddr| {
+        let ways = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|way| at(address.port(), way));
+        NameServerConfig::new(address.ip(), true, ways.to_vec())
+    };
+    let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
+    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+    builder.options_mut().use_hosts_file = ResolveHosts::Never;
+    builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    builder.build()
 }
 
 /// The one client for addresses that merchants chose.
@@ -109,11 +160,11 @@ impl Outbound {
     /// A client.
     ///
     /// # Errors
-    /// What the TLS library says.
-    pub fn new(config: &WebhooksConfig) -> Result<Self, reqwest::Error> {
+    /// `OutboundError`.
+    pub fn new(config: &WebhooksConfig) -> Result<Self, OutboundError> {
         // Whoever asks first decides for the process, and everybody asks for this one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let guard = Guard(config.allowed_networks.clone().into());
+        let guard = Guard::new(config)?;
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()

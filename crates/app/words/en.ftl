@@ -504,6 +504,7 @@ webhook-events-count = { $count } { $count ->
         [one] event
        *[other] events
     }
+webhook-ordered = One after the other: an event waits until those before it about the same payment or order are taken or given up
 webhook-alert-email = Alert email
 webhook-alert-hint = Who hears when the endpoint is disabled because it fails. Without one, the owners do.
 webhook-secret = Secret
@@ -511,6 +512,9 @@ webhook-secret-made-hint = Without one, Keymint makes one and shows it once.
 webhook-secret-chosen-hint = It signs what is sent. Without one, nothing is signed. 8 to 128 characters.
 webhook-secret-choose-hint = 8 to 128 characters without spaces.
 webhook-signature = Signature
+webhook-signature-hmac = A secret that both sides have (HMAC-SHA-256)
+webhook-signature-ed25519 = A key pair: your server has the public key alone (Ed25519)
+webhook-signed-by-pair = Signed with a key pair (Ed25519). Check with the public key:
 webhook-signed-by-key = Signed with the secret of the API key: a new key signs at once.
 webhook-signed-by-own = Signed with the endpoint's own secret.
 webhook-not-signed = Not signed: the endpoint has no secret.
@@ -697,6 +701,7 @@ audit-webhook-secret-rolled = Rolled the secret of a webhook endpoint
 audit-app-return-secret-made = Made a new secret for returns
 audit-app-test-clock-moved = Moved the app's test clock
 audit-webhook-tested = Sent a test webhook
+audit-webhook-triggered = Set off a test event
 audit-by-former = Somebody who left
 audit-by-operator = The operator
 audit-by-token = An API token
@@ -1022,6 +1027,8 @@ input-password-wrong = is not the one of this account
 # $names: what was typed.
 input-events = Invalid event name/names: { $names }
 input-event-body = must have at most { $most } bytes
+input-webhook-signature = must be `hmac`: this product has no key pairs for webhooks
+input-webhook-secret-of-pair = cannot be chosen: Keymint makes the key pair
 input-webhook-secret-of-key = cannot be chosen: the secret of the API key signs
 input-webhook-secret = must have { $least } to { $most } printable characters without spaces
 input-webhook-secret-whsec = must be `whsec_` and base 64, { $least } to { $most } characters in all
@@ -1081,6 +1088,7 @@ refusal-endpoints-most = An app has { $most } webhook { $most ->
     } at most in each mode. Delete one first.
 refusal-endpoint-edited = This endpoint was not written by this Keymint. Delete it and make a new one.
 refusal-no-return-secret = The way back from the pages of { $product } is not signed with a secret of its own.
+refusal-listeners = Too many listen at the moment. Try again in a minute.
 refusal-endpoint-disabled = The endpoint is disabled. Enable it first.
 refusal-key-signs = The secret of the API key signs here. Regenerate the key.
 refusal-event-too-old = The event is older than 15 days.

@@ -33,6 +33,8 @@ Examples:
   keymint dev                                            a whole Keymint on this machine
   keymint key issue --app app_01j… --mode test           a key id and its secret, once
   keymint request --product razorpay GET /v1/orders      a call that authenticates itself
+  keymint listen --app app_01j… --forward-to http://localhost:4000/webhooks
+                                                         its test events on this machine
   keymint check-key rzp_test_AAAAAAAAAAAAAA              whose key this is, offline";
 
 #[derive(Subcommand)]
@@ -64,6 +66,12 @@ enum Command {
     /// Make a call on the gateway, authenticated in the product's dialect
     #[command(after_help = client::request::EXAMPLES)]
     Request(client::request::RequestArguments),
+    /// Get an app's test events on this machine, as webhooks of its product
+    #[command(after_help = client::listen::LISTEN_EXAMPLES)]
+    Listen(client::listen::ListenArguments),
+    /// Set off a test event of an app
+    #[command(after_help = client::listen::TRIGGER_EXAMPLES)]
+    Trigger(client::listen::TriggerArguments),
     /// Say offline whose key a text is, which mode, id or secret, and whether its checksum is right
     #[command(
         name = "check-key",
@@ -92,6 +100,8 @@ fn main() -> ExitCode {
         Command::App(command) => run::block_on(client::app::run(command)),
         Command::Key(command) => run::block_on(client::key::run(command)),
         Command::Request(arguments) => run::block_on(client::request::run(arguments)),
+        Command::Listen(arguments) => run::block_on(client::listen::listen(arguments)),
+        Command::Trigger(arguments) => run::block_on(client::listen::trigger(arguments)),
         Command::CheckKey(arguments) => check_key::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "keymint", &mut std::io::stdout());

@@ -1,5 +1,5 @@
 //! Events of apps, one delivery of each for each endpoint, and every try of it. A delivery is written with its event, in
-//! the transaction of what happened; it is due while `next_at` is there.
+//! the transaction of what happened. Which are due is in `due.rs`.
 
 use keymint_domain::id::{AppId, DeliveryId, EndpointId, EventId};
 use keymint_domain::mode::Mode;
@@ -13,26 +13,24 @@ static INSERT_EVENT: Stmt = Stmt::both(
     "webhook_event.insert",
     "INSERT INTO webhook_event (id, app_id, mode, name, body, at) VALUES ($1, $2, $3, $4, $5, $6)",
 );
+static EVENTS_SINCE: Stmt = Stmt::both(
+    "webhook_event.since",
+    "SELECT id, app_id, mode, name, body, at FROM webhook_event
+     WHERE app_id = $1 AND mode = $2 AND (at, id) > ($3, $4) ORDER BY at, id LIMIT $5",
+);
 static INSERT: Stmt = Stmt::both(
     "webhook_delivery.insert",
     "INSERT INTO webhook_delivery (id, event_id, endpoint_id, secret_version, state, tries, tries_before,
        created_at, next_at)
      VALUES ($1, $2, $3, $4, 'waiting', 0, 0, $5, $5)",
 );
-static DUE_ENDPOINTS: Stmt = Stmt::both(
-    "webhook_delivery.due_endpoints",
-    "SELECT endpoint_id, COUNT(*) AS count FROM webhook_delivery WHERE next_at <= $1
-     GROUP BY endpoint_id ORDER BY MIN(next_at), endpoint_id LIMIT $2",
+static INSERT_IN_TURN: Stmt = Stmt::both(
+    "webhook_delivery.insert_in_turn",
+    "INSERT INTO webhook_delivery (id, event_id, endpoint_id, secret_version, state, tries, tries_before,
+       created_at, next_at, subject, turn)
+     VALUES ($1, $2, $3, $4, 'waiting', 0, 0, $5, $5, $6, (
+       SELECT COALESCE(MAX(turn), 0) + 1 FROM webhook_delivery WHERE endpoint_id = $3 AND subject = $6))",
 );
-static DUE: Stmt = Stmt::both(
-    "webhook_delivery.due",
-    "SELECT d.id, d.event_id, d.endpoint_id, d.secret_version, d.state, d.tries, d.tries_before, d.created_at,
-            d.next_at, e.name, e.body
-     FROM webhook_delivery d JOIN webhook_event e ON e.id = d.event_id
-     WHERE d.endpoint_id = $1 AND d.next_at <= $2 ORDER BY d.next_at, d.id LIMIT $3",
-);
-static NEXT: Stmt =
-    Stmt::both("webhook_delivery.next", "SELECT MIN(next_at) AS next_at FROM webhook_delivery WHERE next_at > $1");
 static ATTEMPT: Stmt = Stmt::both(
     "webhook_attempt.insert",
     "INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer)
@@ -68,13 +66,13 @@ static DROP: Stmt = Stmt::both(
 static FIND: Stmt = Stmt::both(
     "webhook_delivery.find",
     "SELECT d.id, d.event_id, d.endpoint_id, d.secret_version, d.state, d.tries, d.tries_before, d.created_at,
-            d.next_at, e.name, e.body
+            d.next_at, d.subject, e.name, e.body
      FROM webhook_delivery d JOIN webhook_event e ON e.id = d.event_id WHERE d.id = $1",
 );
 static OF_ENDPOINT: Stmt = Stmt::both(
     "webhook_delivery.of_endpoint",
     "SELECT d.id, d.event_id, d.endpoint_id, d.secret_version, d.state, d.tries, d.tries_before, d.created_at,
-            d.next_at, e.name, '' AS body
+            d.next_at, d.subject, e.name, '' AS body
      FROM webhook_delivery d JOIN webhook_event e ON e.id = d.event_id
      WHERE d.endpoint_id = $1 AND d.id < $2 ORDER BY d.id DESC LIMIT $3",
 );
@@ -94,12 +92,11 @@ static PRUNE_DELIVERIES: Stmt = Stmt::both(
 static PRUNE_EVENTS: Stmt = Stmt::both("webhook_event.prune", "DELETE FROM webhook_event WHERE at < $1");
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 18] = [
+pub static ALL: [&Stmt; 17] = [
     &INSERT_EVENT,
+    &EVENTS_SINCE,
     &INSERT,
-    &DUE_ENDPOINTS,
-    &DUE,
-    &NEXT,
+    &INSERT_IN_TURN,
     &ATTEMPT,
     &MOVE,
     &RESEND,
@@ -180,6 +177,8 @@ pub struct Delivery {
     pub endpoint_id: EndpointId,
     /// Which secret was the endpoint's when it happened; 0: none.
     pub secret_version: i64,
+    /// What it is about, where its endpoint asked for order when it happened: a payment, an order.
+    pub subject: Option<String>,
     /// How it stands.
     pub state: DeliveryState,
     /// How often it was tried.
@@ -220,7 +219,34 @@ pub async fn insert_event(conn: &mut Conn, event: &Event) -> Result<(), StoreErr
     conn.execute(&INSERT_EVENT, &values).await.map(|_| ())
 }
 
-/// Stores a delivery that is due at once.
+/// An app's events of a mode behind a moment and an id, in their order. No id stands before all others.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn events_since(
+    conn: &mut Conn,
+    (app, mode): (AppId, Mode),
+    (at, id): &(UnixMs, String),
+    limit: i64,
+) -> Result<Vec<Event>, StoreError> {
+    let (app, mode) = (app.to_string(), mode.as_str());
+    let values = [Val::Text(&app), Val::Text(mode), Val::Int(at.0), Val::Text(id), Val::Int(limit)];
+    let rows = conn.rows(&EVENTS_SINCE, &values).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Event {
+                id: row.parsed("id")?,
+                app_id: row.parsed("app_id")?,
+                mode: Mode::parse(row.text("mode")?).ok_or_else(|| row.corrupt("mode"))?,
+                name: row.text("name")?.to_owned(),
+                body: row.text("body")?.to_owned(),
+                at: UnixMs(row.int("at")?),
+            })
+        })
+        .collect()
+}
+
+/// Stores a delivery that is due at once. One with a subject waits for those of its endpoint and subject before it.
 ///
 /// # Errors
 /// `StoreError` as the database answers.
@@ -228,40 +254,20 @@ pub async fn insert(
     conn: &mut Conn,
     id: DeliveryId,
     event: &Event,
-    (endpoint, secret_version): (EndpointId, i64),
+    (endpoint, secret_version, subject): (EndpointId, i64, Option<&str>),
 ) -> Result<(), StoreError> {
     let (id, event_id, endpoint) = (id.to_string(), event.id.to_string(), endpoint.to_string());
     let texts = [&id, &event_id, &endpoint].map(|text| Val::Text(text));
     let [id, event_id, endpoint] = texts;
-    let values = [id, event_id, endpoint, Val::Int(secret_version), Val::Int(event.at.0)];
-    conn.execute(&INSERT, &values).await.map(|_| ())
-}
-
-/// Endpoints with something due, the longest waiting first, and how much.
-///
-/// # Errors
-/// `StoreError` as the database answers.
-pub async fn due_endpoints(conn: &mut Conn, now: UnixMs, limit: i64) -> Result<Vec<(EndpointId, i64)>, StoreError> {
-    let rows = conn.rows(&DUE_ENDPOINTS, &[Val::Int(now.0), Val::Int(limit)]).await?;
-    rows.iter().map(|row| Ok((row.parsed("endpoint_id")?, row.int("count")?))).collect()
-}
-
-/// What is due for an endpoint, the longest waiting first.
-///
-/// # Errors
-/// `StoreError` as the database answers.
-pub async fn due(conn: &mut Conn, endpoint: EndpointId, now: UnixMs, limit: i64) -> Result<Vec<Delivery>, StoreError> {
-    let values = [Val::Text(&endpoint.to_string()), Val::Int(now.0), Val::Int(limit)];
-    conn.rows(&DUE, &values).await?.iter().map(decode).collect()
-}
-
-/// When the next delivery after a moment becomes due.
-///
-/// # Errors
-/// `StoreError` as the database answers.
-pub async fn next_due(conn: &mut Conn, after: UnixMs) -> Result<Option<UnixMs>, StoreError> {
-    let row = conn.row(&NEXT, &[Val::Int(after.0)]).await?;
-    row.map_or(Ok(None), |row| Ok(row.opt_int("next_at")?.map(UnixMs)))
+    let (version, at) = (Val::Int(secret_version), Val::Int(event.at.0));
+    match subject {
+        None => conn.execute(&INSERT, &[id, event_id, endpoint, version, at]).await?,
+        Some(subject) => {
+            let values = [id, event_id, endpoint, version, at, Val::Text(subject)];
+            conn.execute(&INSERT_IN_TURN, &values).await?
+        }
+    };
+    Ok(())
 }
 
 /// Records a try and what comes of it.
@@ -387,7 +393,7 @@ pub async fn prune(conn: &mut Conn, before: UnixMs) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn decode(row: &Row) -> Result<Delivery, StoreError> {
+pub(crate) fn decode(row: &Row) -> Result<Delivery, StoreError> {
     Ok(Delivery {
         id: row.parsed("id")?,
         event_id: row.parsed("event_id")?,
@@ -395,6 +401,7 @@ fn decode(row: &Row) -> Result<Delivery, StoreError> {
         body: row.text("body")?.to_owned(),
         endpoint_id: row.parsed("endpoint_id")?,
         secret_version: row.int("secret_version")?,
+        subject: row.opt_string("subject")?,
         state: DeliveryState::parse(row.text("state")?).ok_or_else(|| row.corrupt("state"))?,
         tries: row.int("tries")?,
         tries_before: row.int("tries_before")?,

@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod db;
 pub mod deliveries;
 pub mod domains;
+pub mod due;
 pub mod error;
 pub mod factors;
 pub mod idempotency;
@@ -43,13 +44,14 @@ pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 31] = [
+    let lists: [&[&sql::Stmt]; 32] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
         &companies::ALL,
         &credentials::ALL,
         &deliveries::ALL,
+        &due::ALL,
         &domains::ALL,
         &factors::ALL,
         &idempotency::ALL,

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 17] = [
+const MIGRATIONS: [(i64, &str, &str); 20] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
@@ -25,6 +25,9 @@ const MIGRATIONS: [(i64, &str, &str); 17] = [
     (15, "counted", include_str!("../migrations/0015_counted.sql")),
     (16, "simulators", include_str!("../migrations/0016_simulators.sql")),
     (17, "return_secrets", include_str!("../migrations/0017_return_secrets.sql")),
+    (18, "webhook_signature", include_str!("../migrations/0018_webhook_signature.sql")),
+    (19, "webhook_order", include_str!("../migrations/0019_webhook_order.sql")),
+    (20, "webhook_listen", include_str!("../migrations/0020_webhook_listen.sql")),
 ];
 
 static APPLIED: Stmt =

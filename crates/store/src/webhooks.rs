@@ -3,6 +3,7 @@
 use keymint_domain::id::{AppId, EndpointId};
 use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
+use keymint_domain::webhook::signature::Kind;
 
 use crate::db::Conn;
 use crate::error::StoreError;
@@ -10,22 +11,26 @@ use crate::sql::{Row, Stmt, Val};
 
 static INSERT: Stmt = Stmt::both(
     "webhook_endpoint.insert",
-    "INSERT INTO webhook_endpoint (id, app_id, mode, url, events, alert_email, state, secret_version, created_at, row_check)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    "INSERT INTO webhook_endpoint (id, app_id, mode, url, events, alert_email, state, secret_version, created_at, row_check,
+       signature, is_ordered)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
 );
 static UPDATE: Stmt = Stmt::both(
     "webhook_endpoint.update",
-    "UPDATE webhook_endpoint SET url = $1, events = $2, alert_email = $3, state = $4, secret_version = $5, row_check = $6
-     WHERE id = $7",
+    "UPDATE webhook_endpoint SET url = $1, events = $2, alert_email = $3, state = $4, secret_version = $5, row_check = $6,
+       is_ordered = $7
+     WHERE id = $8",
 );
 static FIND: Stmt = Stmt::both(
     "webhook_endpoint.find",
-    "SELECT id, app_id, mode, url, events, alert_email, state, secret_version, created_at, row_check
+    "SELECT id, app_id, mode, url, events, alert_email, state, secret_version, created_at, row_check, signature,
+            is_ordered
      FROM webhook_endpoint WHERE id = $1 AND state <> 'deleted'",
 );
 static OF_APP: Stmt = Stmt::both(
     "webhook_endpoint.of_app",
-    "SELECT id, app_id, mode, url, events, alert_email, state, secret_version, created_at, row_check
+    "SELECT id, app_id, mode, url, events, alert_email, state, secret_version, created_at, row_check, signature,
+            is_ordered
      FROM webhook_endpoint WHERE app_id = $1 AND mode = $2 AND state <> 'deleted' ORDER BY id",
 );
 static PUT_SECRET: Stmt = Stmt::both(
@@ -91,6 +96,10 @@ pub struct Endpoint {
     pub alert_email: Option<String>,
     /// Whether it gets anything.
     pub state: EndpointState,
+    /// Whether what is about one subject goes one after the other.
+    pub is_ordered: bool,
+    /// What signs. Chosen when it is made.
+    pub signature: Kind,
     /// Which of its secrets signs what happens now; 0: none.
     pub secret_version: i64,
     /// When it was made.
@@ -104,7 +113,13 @@ impl Endpoint {
     pub fn check_bytes(&self) -> Vec<u8> {
         let Self { id, app_id, mode, url, state, secret_version, .. } = self;
         let (mode, state) = (mode.as_str(), state.as_str());
-        format!("keymint endpoint v1\0{id}\0{app_id}\0{mode}\0{state}\0{secret_version}\0{url}").into_bytes()
+        // Those that were written before there was a choice say nothing of it.
+        let signature = match self.signature {
+            Kind::Hmac => "",
+            Kind::Ed25519 => "\0ed25519",
+        };
+        let text = format!("keymint endpoint v1\0{id}\0{app_id}\0{mode}\0{state}\0{secret_version}\0{url}{signature}");
+        text.into_bytes()
     }
 }
 
@@ -140,6 +155,8 @@ pub async fn insert(conn: &mut Conn, endpoint: &Endpoint) -> Result<(), StoreErr
         Val::Int(endpoint.secret_version),
         Val::Int(endpoint.created_at.0),
         Val::Blob(&endpoint.row_check),
+        Val::Text(endpoint.signature.as_str()),
+        Val::Int(i64::from(endpoint.is_ordered)),
     ];
     conn.execute(&INSERT, &values).await.map(|_| ())
 }
@@ -157,6 +174,7 @@ pub async fn update(conn: &mut Conn, endpoint: &Endpoint) -> Result<(), StoreErr
         Val::Text(endpoint.state.as_str()),
         Val::Int(endpoint.secret_version),
         Val::Blob(&endpoint.row_check),
+        Val::Int(i64::from(endpoint.is_ordered)),
         Val::Text(&id),
     ];
     conn.execute(&UPDATE, &values).await.map(|_| ())
@@ -232,5 +250,7 @@ fn decode(row: &Row) -> Result<Endpoint, StoreError> {
         secret_version: row.int("secret_version")?,
         created_at: UnixMs(row.int("created_at")?),
         row_check: row.blob("row_check")?.to_vec(),
+        is_ordered: row.int("is_ordered")? != 0,
+        signature: Kind::parse(row.text("signature")?).ok_or_else(|| row.corrupt("signature"))?,
     })
 }

@@ -55,10 +55,10 @@ pub async fn publish(
         tx.settle().await?;
         return id.parse().map_err(|_| OpError::NotFound("event"));
     }
-    let event = happen(app, tx.conn(), rules, (app_id, new.mode, &new.name, &new.body)).await?;
+    let (event, told) = write(app, tx.conn(), rules, (app_id, new.mode, &new.name, &new.body)).await?;
     idempotency::remember(tx.conn(), app, actor, repeat, &event.to_string()).await?;
     tx.commit().await?;
-    app.webhooks.wake();
+    app.webhooks.wake_for(told);
     Ok(event)
 }
 
@@ -81,18 +81,30 @@ pub async fn happen(
     app: &App,
     conn: &mut Conn,
     rules: &Webhooks,
-    (app_id, mode, name, body): (AppId, Mode, &str, &str),
+    event: (AppId, Mode, &str, &str),
 ) -> Result<EventId, OpError> {
+    Ok(write(app, conn, rules, event).await?.0)
+}
+
+/// The event, and the endpoints that get it.
+async fn write(
+    app: &App,
+    conn: &mut Conn,
+    rules: &Webhooks,
+    (app_id, mode, name, body): (AppId, Mode, &str, &str),
+) -> Result<(EventId, Vec<EndpointId>), OpError> {
     let endpoints = webhooks::of_app(conn, app_id, mode).await?;
     let enabled: Vec<_> = endpoints.iter().filter(|one| one.state == EndpointState::Enabled).collect();
     let asked: Vec<&[String]> = enabled.iter().map(|one| one.events.as_slice()).collect();
     let chosen = rules.chosen(name, &asked).into_iter().filter_map(|place| enabled.get(place).copied());
     let event = new_event(app, (app_id, mode, name, body))?;
     deliveries::insert_event(conn, &event).await?;
+    let mut told = Vec::new();
     for endpoint in chosen {
-        deliver(app, conn, &event, endpoint).await?;
+        deliver(app, conn, rules, (&event, endpoint)).await?;
+        told.push(endpoint.id);
     }
-    Ok(event.id)
+    Ok((event.id, told))
 }
 
 fn new_event(app: &App, (app_id, mode, name, body): (AppId, Mode, &str, &str)) -> Result<Event, OpError> {
@@ -101,10 +113,33 @@ fn new_event(app: &App, (app_id, mode, name, body): (AppId, Mode, &str, &str)) -
     Ok(Event { id, app_id, mode, name: name.to_owned(), body: body.to_owned(), at })
 }
 
-async fn deliver(app: &App, conn: &mut Conn, event: &Event, endpoint: &Endpoint) -> Result<DeliveryId, OpError> {
+async fn deliver(
+    app: &App,
+    conn: &mut Conn,
+    rules: &Webhooks,
+    (event, endpoint): (&Event, &Endpoint),
+) -> Result<DeliveryId, OpError> {
     let id = DeliveryId::fresh(event.at, &*app.entropy)?;
-    deliveries::insert(conn, id, event, (endpoint.id, endpoint.secret_version)).await?;
+    let subject = if endpoint.is_ordered { rules.subject_of(&event.body) } else { None };
+    deliveries::insert(conn, id, event, (endpoint.id, endpoint.secret_version, subject.as_deref())).await?;
     Ok(id)
+}
+
+/// Sets off a test event, as though it had happened: for the test endpoints that ask for it, and for whoever listens.
+///
+/// # Errors
+/// `NotFound`; `Field`; `Forbidden`; `Conflict` with `no_webhooks`.
+pub async fn trigger(app: &App, actor: Actor, id: AppId, (name, body): (&str, &str)) -> Result<EventId, OpError> {
+    let row = apps::find(app, actor, id).await?;
+    let rules = rules(app, &row)?;
+    check(rules, name, body)?;
+    let mut change = Change::begin(app, actor, Act::ManageApps).await?;
+    let (event, told) = write(app, change.conn(), rules, (id, Mode::Test, name, body)).await?;
+    let (subject, detail) = (id.to_string(), json!({ "event": name, "id": event.to_string() }));
+    let saying = Saying { action: "webhook.triggered", subject: &subject, merchant: Some(row.merchant_id), detail };
+    change.commit(saying, Vec::new()).await?;
+    app.webhooks.wake_for(told);
+    Ok(event)
 }
 
 /// Sends a test event to one endpoint, whatever it asks for.
@@ -118,18 +153,19 @@ pub async fn send_test(
     (name, body): (&str, &str),
 ) -> Result<DeliveryId, OpError> {
     let (_, row) = find_endpoint(app, actor, id).await?;
-    check(rules(app, &row)?, name, body)?;
+    let rules = rules(app, &row)?;
+    check(rules, name, body)?;
     let mut change = Change::begin(app, actor, Act::ManageApps).await?;
     let endpoint = webhooks::find(change.conn(), id).await?.ok_or(OpError::NotFound("endpoint"))?;
     require_enabled(&endpoint)?;
     let event = new_event(app, (endpoint.app_id, endpoint.mode, name, body))?;
     deliveries::insert_event(change.conn(), &event).await?;
-    let delivery = deliver(app, change.conn(), &event, &endpoint).await?;
+    let delivery = deliver(app, change.conn(), rules, (&event, &endpoint)).await?;
     let detail = json!({ "event": name, "delivery": delivery.to_string() });
     let subject = id.to_string();
     let saying = Saying { action: "webhook.tested", subject: &subject, merchant: Some(row.merchant_id), detail };
     change.commit(saying, Vec::new()).await?;
-    app.webhooks.wake();
+    app.webhooks.wake_for(vec![id]);
     Ok(delivery)
 }
 
@@ -193,7 +229,7 @@ pub async fn resend(app: &App, actor: Actor, id: DeliveryId) -> Result<(), OpErr
     let (subject, detail) = (id.to_string(), json!({ "event": delivery.event_id.to_string() }));
     let saying = Saying { action: "webhook.resent", subject: &subject, merchant: Some(row.merchant_id), detail };
     change.commit(saying, Vec::new()).await?;
-    app.webhooks.wake();
+    app.webhooks.wake_for(vec![endpoint.id]);
     Ok(())
 }
 
@@ -213,6 +249,6 @@ pub async fn resend_since(app: &App, actor: Actor, id: EndpointId, since: UnixMs
     let (subject, detail) = (id.to_string(), json!({ "count": count }));
     let saying = Saying { action: "webhook.resent", subject: &subject, merchant: Some(row.merchant_id), detail };
     change.commit(saying, Vec::new()).await?;
-    app.webhooks.wake();
+    app.webhooks.wake_for(vec![id]);
     Ok(count)
 }

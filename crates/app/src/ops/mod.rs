@@ -12,6 +12,7 @@ pub mod domains;
 pub mod exposures;
 pub mod idempotency;
 pub mod input;
+pub mod listening;
 pub mod mail_codes;
 pub mod means;
 pub mod merchants;

@@ -7,7 +7,7 @@ use keymint_domain::mode::Mode;
 use keymint_domain::role::Act;
 use keymint_domain::secret::{SecretBytes, SecretText};
 use keymint_domain::time::UnixMs;
-use keymint_domain::webhook::signature::{KeyText, WHSEC};
+use keymint_domain::webhook::signature::{self, KeyText, Kind, SEED_BYTES, WHSEC};
 use keymint_domain::webhook::target::{Target, TargetError};
 use keymint_domain::webhook::{SecretSource, Webhooks};
 use keymint_store::apps::App as AppRow;
@@ -35,6 +35,10 @@ pub struct NewEndpoint {
     pub url: String,
     /// The names of the events; none: all of them.
     pub events: Vec<String>,
+    /// What signs.
+    pub signature: Kind,
+    /// Whether what is about one payment or order goes one after the other.
+    pub is_ordered: bool,
     /// The secret, where the merchant chooses it.
     pub secret: Option<SecretText>,
     /// Who hears when it is disabled because it fails.
@@ -52,14 +56,24 @@ pub struct EndpointPatch {
     pub alert_email: Option<Option<String>>,
     /// Whether it gets anything.
     pub is_enabled: Option<bool>,
+    /// Whether what is about one payment or order goes one after the other, from what happens next on.
+    pub is_ordered: Option<bool>,
 }
 
 /// An endpoint, and its secret where it was made by this call.
 pub struct Made {
     /// The endpoint.
     pub endpoint: Endpoint,
-    /// Its secret; nothing where there is none, or it was shown before.
+    /// Its secret; nothing where there is none, it was shown before, or it is the private half of a key pair, which never
+    /// leaves.
     pub secret: Option<SecretText>,
+}
+
+impl Made {
+    fn new(endpoint: Endpoint, secret: Option<SecretText>) -> Self {
+        let secret = secret.filter(|_| endpoint.signature == Kind::Hmac);
+        Self { endpoint, secret }
+    }
 }
 
 /// What the dialect of an app says about webhooks.
@@ -124,7 +138,14 @@ fn checked_events(rules: &Webhooks, events: &[String]) -> Result<Vec<String>, Op
 }
 
 /// The secret of a new endpoint or of a roll: the one that was chosen, one that is made, or none.
-fn new_secret(app: &App, rules: &Webhooks, chosen: Option<SecretText>) -> Result<Option<SecretText>, OpError> {
+fn new_secret(
+    app: &App,
+    rules: &Webhooks,
+    (kind, chosen): (Kind, Option<SecretText>),
+) -> Result<Option<SecretText>, OpError> {
+    if kind == Kind::Ed25519 {
+        return new_key_pair(app, rules, chosen.is_some()).map(Some);
+    }
     match (rules.secret, chosen) {
         (SecretSource::Credential, Some(_)) => field("secret", say!("input-webhook-secret-of-key")),
         (SecretSource::Credential | SecretSource::Chosen, None) => Ok(None),
@@ -149,6 +170,19 @@ fn new_secret(app: &App, rules: &Webhooks, chosen: Option<SecretText>) -> Result
             }
         })),
     }
+}
+
+/// The private half of a new key pair.
+fn new_key_pair(app: &App, rules: &Webhooks, is_chosen: bool) -> Result<SecretText, OpError> {
+    if rules.signing.ed25519_prefix.is_none() {
+        return field("signature", say!("input-webhook-signature"));
+    }
+    if is_chosen {
+        return field("secret", say!("input-webhook-secret-of-pair"));
+    }
+    let mut seed = vec![0; SEED_BYTES];
+    app.entropy.fill(&mut seed)?;
+    Ok(signature::private_key(&SecretBytes::new(seed)))
 }
 
 fn wanted(rules: &Webhooks) -> String {
@@ -195,7 +229,7 @@ pub async fn make(
     let row = apps::find(app, actor, app_id).await?;
     let rules = rules(app, &row)?;
     let now = app.clock.now();
-    let secret = new_secret(app, rules, new.secret)?;
+    let secret = new_secret(app, rules, (new.signature, new.secret))?;
     let endpoint = checked(
         app,
         Endpoint {
@@ -206,6 +240,8 @@ pub async fn make(
             events: checked_events(rules, &new.events)?,
             alert_email: checked_email(new.alert_email.as_deref())?,
             state: EndpointState::Enabled,
+            signature: new.signature,
+            is_ordered: new.is_ordered,
             secret_version: i64::from(secret.is_some()),
             created_at: now,
             row_check: Vec::new(),
@@ -216,7 +252,7 @@ pub async fn make(
         let id = id.parse().map_err(|_| OpError::NotFound("endpoint"))?;
         let endpoint = webhooks::find(change.conn(), id).await?.ok_or(OpError::NotFound("endpoint"))?;
         change.settle().await?;
-        return Ok(Made { endpoint, secret: None });
+        return Ok(Made::new(endpoint, None));
     }
     if webhooks::of_app(change.conn(), app_id, new.mode).await?.len() >= rules.endpoints_max {
         let message = say!("refusal-endpoints-most", most = rules.endpoints_max);
@@ -229,7 +265,7 @@ pub async fn make(
     idempotency::remember(change.conn(), app, actor, repeat, &endpoint.id.to_string()).await?;
     let detail = json!({ "mode": new.mode, "host": host(&endpoint.url), "events": endpoint.events });
     say(change, &row, &endpoint, ("webhook.made", detail)).await?;
-    Ok(Made { endpoint, secret })
+    Ok(Made::new(endpoint, secret))
 }
 
 async fn put_secret(
@@ -280,6 +316,21 @@ pub async fn find(app: &App, actor: Actor, id: EndpointId) -> Result<(Endpoint, 
     }
 }
 
+/// The public key by which an endpoint's server checks what is signed now; nothing where a secret of both sides signs.
+///
+/// # Errors
+/// `Seal` where the key cannot be opened; `Store`.
+pub async fn public_key(app: &App, endpoint: &Endpoint) -> Result<Option<String>, OpError> {
+    if endpoint.signature == Kind::Hmac {
+        return Ok(None);
+    }
+    let mut conn = app.db.read().await?;
+    let kept = webhooks::secrets(&mut conn, endpoint.id).await?;
+    let Some(newest) = kept.into_iter().find(|one| one.version == endpoint.secret_version) else { return Ok(None) };
+    let opened = app.keyring.open_for(&record(endpoint.id, newest.version), &newest.sealed);
+    Ok(signature::public_key(&opened.map_err(|_| OpError::Seal)?))
+}
+
 /// Begins a change of an endpoint: as it is inside the transaction, and its app.
 async fn begin<'a>(app: &'a App, actor: Actor, id: EndpointId) -> Result<(Change<'a>, Endpoint, AppRow), OpError> {
     let (found, row) = find(app, actor, id).await?;
@@ -311,6 +362,7 @@ pub async fn change(app: &App, actor: Actor, id: EndpointId, patch: EndpointPatc
     if let Some(email) = &patch.alert_email {
         endpoint.alert_email = checked_email(email.as_deref())?;
     }
+    endpoint.is_ordered = patch.is_ordered.unwrap_or(endpoint.is_ordered);
     let was_enabled = endpoint.state == EndpointState::Enabled;
     match patch.is_enabled {
         Some(true) if !was_enabled => {
@@ -328,7 +380,7 @@ pub async fn change(app: &App, actor: Actor, id: EndpointId, patch: EndpointPatc
     webhooks::update(change.conn(), &endpoint).await?;
     let detail = json!({ "host": host(&endpoint.url), "events": endpoint.events, "state": endpoint.state.as_str() });
     say(change, &row, &endpoint, ("webhook.changed", detail)).await?;
-    app.webhooks.wake();
+    app.webhooks.forget(id);
     Ok(endpoint)
 }
 
@@ -356,7 +408,7 @@ pub async fn roll_secret(
     if rules.secret == SecretSource::Chosen && chosen.is_none() {
         return field("secret", wanted(rules));
     }
-    let Some(secret) = new_secret(app, rules, chosen)? else { return Err(OpError::Seal) };
+    let Some(secret) = new_secret(app, rules, (endpoint.signature, chosen))? else { return Err(OpError::Seal) };
     let versions = webhooks::secrets(change.conn(), id).await?;
     endpoint.secret_version = versions.first().map_or(0, |newest| newest.version) + 1;
     let overlap = i64::from(overlap_seconds);
@@ -366,7 +418,8 @@ pub async fn roll_secret(
     webhooks::update(change.conn(), &endpoint).await?;
     let detail = json!({ "version": endpoint.secret_version, "overlap_seconds": overlap_seconds });
     say(change, &row, &endpoint, ("webhook.secret_rolled", detail)).await?;
-    Ok(Made { endpoint, secret: Some(secret) })
+    app.webhooks.forget(id);
+    Ok(Made::new(endpoint, Some(secret)))
 }
 
 /// Deletes an endpoint. Nothing is sent to it from then on.
@@ -381,5 +434,7 @@ pub async fn remove(app: &App, actor: Actor, id: EndpointId) -> Result<(), OpErr
     webhooks::update(change.conn(), &endpoint).await?;
     webhooks::forget_secrets(change.conn(), id).await?;
     deliveries::drop_waiting(change.conn(), id).await?;
-    say(change, &row, &endpoint, ("webhook.deleted", json!({ "host": host(&endpoint.url) }))).await
+    say(change, &row, &endpoint, ("webhook.deleted", json!({ "host": host(&endpoint.url) }))).await?;
+    app.webhooks.forget(id);
+    Ok(())
 }

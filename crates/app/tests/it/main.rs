@@ -147,5 +147,6 @@ keymint_testkit::on_both! {
         gone_disables_a_native_endpoint_and_writes_to_the_address_that_it_names,
         what_waits_for_a_disabled_endpoint_is_held_and_sent_when_it_is_enabled_within_a_day,
         an_endpoint_that_was_edited_in_the_database_gets_nothing,
-        an_address_that_may_not_be_called_any_more_is_not_called,;
+        an_address_that_may_not_be_called_any_more_is_not_called,
+        an_endpoint_that_does_not_answer_is_asked_seldom_and_loses_nothing,;
 }

@@ -10,6 +10,7 @@ use keymint_domain::id::{AppId, DeliveryId, EndpointId};
 use keymint_domain::mode::Mode;
 use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
+use keymint_domain::webhook::signature::Kind;
 use keymint_testkit::TestDb;
 use keymint_testkit::receiver::{Answer, Receiver};
 
@@ -27,6 +28,8 @@ async fn endpoint(house: &House, app: AppId, url: &str, alert_email: Option<&str
         mode: Mode::Test,
         url: url.to_owned(),
         events: Vec::new(),
+        signature: Kind::Hmac,
+        is_ordered: false,
         secret: Some(SecretText::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned())),
         alert_email: alert_email.map(str::to_owned),
     };
@@ -222,4 +225,47 @@ pub async fn an_address_that_may_not_be_called_any_more_is_not_called(it: TestDb
         assert!(problem.contains("https://") || problem.contains("public Internet"), "{problem}");
     }
     assert_eq!(receiver.all().len(), 0);
+}
+
+pub async fn an_endpoint_that_does_not_answer_is_asked_seldom_and_loses_nothing(it: TestDb) {
+    let (house, receiver) = (House::planned(it, &plan()).await, Receiver::start());
+    receiver.answers([], Answer::Status(500));
+    let (_, app) = house.registered("razorpay", "seldom").await;
+    let hook = endpoint(&house, app, &receiver.url(), None).await;
+    let ((_, other_app), fine) = (house.registered("keymint", "beside").await, Receiver::start());
+    let other = endpoint(&house, other_app, &fine.url(), None).await;
+    let mut all = Vec::new();
+    for _ in 0..40 {
+        all.push(happen(&house, app, hook, "order.paid").await.id);
+        house.clock.pass_ms(1);
+    }
+    let looked = async || {
+        let beside = happen(&house, other_app, other, "payment.captured").await;
+        tried(&house, beside.id, 1).await;
+    };
+    receiver.wait_for(10);
+    looked().await;
+    // Ten failures, and what was under way beside the last of them.
+    let burst = receiver.all().len();
+    assert!((10..18).contains(&burst), "{burst}");
+    house.clock.pass_ms(3_600_000);
+    for trials in 1..4 {
+        house.app.webhooks.wake();
+        receiver.wait_for(burst + trials);
+        looked().await;
+        assert_eq!(receiver.all().len(), burst + trials, "one at a time, however much is due");
+        house.clock.pass_ms(60_000);
+    }
+    receiver.answers([], Answer::Status(200));
+    house.app.webhooks.wake();
+    for id in all {
+        let wait = async {
+            while deliveries::find(&house.app, OPERATOR, id).await.expect("it reads").0.state
+                != DeliveryState::Delivered
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), wait).await.expect("it is taken in the end");
+    }
 }

@@ -2,12 +2,13 @@
 
 pub mod app;
 pub mod key;
+pub mod listen;
 pub mod merchant;
 pub mod request;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use keymint_app::client::Management;
+use keymint_app::client::{EventStream, Management};
 use keymint_domain::secret::SecretText;
 use serde_json::Value;
 
@@ -28,11 +29,27 @@ impl Remote {
     /// # Errors
     /// What the API answers, or why it did not.
     pub async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        Ok(self.management()?.call(method, path, body).await?)
+    }
+
+    fn management(&self) -> Result<Management> {
         let token = std::env::var("KEYMINT_TOKEN")
             .ok()
             .context("KEYMINT_TOKEN is not set; `keymint dev` prints one, an operator makes others")?;
-        let management = Management::new(&self.url, SecretText::new(token));
-        Ok(management.call(method, path, body).await?)
+        Ok(Management::new(&self.url, SecretText::new(token)))
+    }
+
+    /// Listens to a stream of events, from the one that was seen last on.
+    ///
+    /// # Errors
+    /// As `call`.
+    pub async fn stream(&self, path: &str, last: Option<&str>) -> Result<EventStream> {
+        Ok(self.management()?.stream(path, last).await?)
+    }
+
+    /// Whether answers are JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
     }
 
     /// Prints an answer: as JSON, or as the given members, one a line.

@@ -9,8 +9,10 @@ mod kwikpaisa;
 mod letters;
 mod razorpay;
 mod rfc9421;
+mod samples;
 mod telemetry;
 mod vectors;
+mod webhooks;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

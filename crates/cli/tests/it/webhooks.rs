@@ -1,6 +1,7 @@
 //! Webhooks over the real binary: what a merchant's server gets, signed as each vendor signs, and what never leaves.
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use data_encoding::{BASE64, HEXLOWER};
 use keymint_testkit::receiver::{Answer, Got, Receiver};
 use keymint_testkit::{Dev, Reply, eventually};
@@ -17,16 +18,16 @@ fn mac(key: &[u8], parts: &[&str]) -> Vec<u8> {
 }
 
 /// An app of a fresh merchant.
-fn app(dev: &Dev, product: &str, name: &str) -> String {
+pub fn app(dev: &Dev, product: &str, name: &str) -> String {
     dev.app(&dev.merchant(&format!("{product}-{name}")), product, name)
 }
 
-fn make(dev: &Dev, app: &str, body: &Value) -> Reply {
+pub fn make(dev: &Dev, app: &str, body: &Value) -> Reply {
     dev.api("POST", &format!("/apps/{app}/webhook-endpoints"), body)
 }
 
 /// A test endpoint: its id, and its secret where it got one.
-fn endpoint(dev: &Dev, app: &str, mut body: Value, receiver: &Receiver) -> (String, String) {
+pub fn endpoint(dev: &Dev, app: &str, mut body: Value, receiver: &Receiver) -> (String, String) {
     body["mode"] = "test".into();
     body["url"] = receiver.url().into();
     let made = make(dev, app, &body);
@@ -34,19 +35,19 @@ fn endpoint(dev: &Dev, app: &str, mut body: Value, receiver: &Receiver) -> (Stri
     (made.text("/id"), made.text("/secret"))
 }
 
-fn send_test(dev: &Dev, endpoint: &str, event: &str) -> String {
+pub fn send_test(dev: &Dev, endpoint: &str, event: &str) -> String {
     let sent = dev.api("POST", &format!("/webhook-endpoints/{endpoint}/test"), &json!({ "event": event }));
     assert_eq!(sent.status, 202, "{}", sent.body);
     sent.text("/id")
 }
 
-fn publish(dev: &Dev, app: &str, name: &str) -> Reply {
+pub fn publish(dev: &Dev, app: &str, name: &str) -> Reply {
     let body = json!({ "event": name, "n": 1 }).to_string();
     dev.api("POST", &format!("/apps/{app}/events"), &json!({ "mode": "test", "name": name, "body": body }))
 }
 
 /// A delivery, once it stands so.
-fn settled(dev: &Dev, delivery: &str, status: &str) -> Value {
+pub fn settled(dev: &Dev, delivery: &str, status: &str) -> Value {
     eventually(|| {
         let found = dev.api("GET", &format!("/webhook-deliveries/{delivery}"), &Value::Null);
         if found.text("/status") == status { Ok(found.json()) } else { Err(found.body) }
@@ -214,6 +215,119 @@ fn the_native_webhook_is_a_standard_webhook_and_carries_both_signatures_while_it
     assert_eq!(got[2].header("webhook-signature"), Some(&*signature(&got[2], &newest)), "at once, without an overlap");
     let refused = roll(json!({ "overlap_seconds": 604_801 }));
     assert_eq!((refused.status, refused.text("/field")), (422, "overlap_seconds".to_owned()));
+}
+
+#[test]
+fn a_native_endpoint_with_a_key_pair_shows_its_public_half_alone_and_signs_with_both_while_it_is_rolled() {
+    let (dev, receiver) = (dev(), Receiver::start());
+    let app = app(&dev, "keymint", "pair");
+    let body = json!({ "mode": "test", "url": receiver.url(), "signature": "ed25519" });
+    let made = make(&dev, &app, &body);
+    assert_eq!((made.status, made.text("/signature")), (201, "ed25519".to_owned()), "{}", made.body);
+    assert!(made.json()["secret"].is_null(), "{}", made.body);
+    let (endpoint, first) = (made.text("/id"), made.text("/public_key"));
+    let is_by = |got: &Got, signature: &str, public: &str| {
+        let bytes = |text: &str, prefix: &str| {
+            BASE64.decode(text.strip_prefix(prefix).expect("a prefix").as_bytes()).expect("base 64")
+        };
+        let (id, at) = (got.header("webhook-id").expect("an id"), got.header("webhook-timestamp").expect("a time"));
+        let key = UnparsedPublicKey::new(&ED25519, bytes(public, "whpk_"));
+        key.verify(format!("{id}.{at}.{}", got.body).as_bytes(), &bytes(signature, "v1a,")).is_ok()
+    };
+    let signatures = |got: &Got| -> Vec<String> {
+        got.header("webhook-signature").expect("signed").split(' ').map(str::to_owned).collect()
+    };
+    send_test(&dev, &endpoint, "payment.captured");
+    let got = receiver.wait_for(1);
+    assert!(is_by(&got[0], &signatures(&got[0])[0], &first) && signatures(&got[0]).len() == 1);
+    let path = format!("/webhook-endpoints/{endpoint}");
+    let rolled = dev.api("POST", &format!("{path}/roll-secret"), &json!({ "overlap_seconds": 3600 }));
+    let second = rolled.text("/public_key");
+    assert!(rolled.status == 200 && second != first && rolled.json()["secret"].is_null(), "{}", rolled.body);
+    assert_eq!(dev.api("GET", &path, &Value::Null).text("/public_key"), second);
+    send_test(&dev, &endpoint, "payment.captured");
+    let got = receiver.wait_for(2);
+    let both = signatures(&got[1]);
+    assert!(is_by(&got[1], &both[0], &second) && is_by(&got[1], &both[1], &first) && both.len() == 2);
+    assert!(!is_by(&got[1], &both[0], &first) && !is_by(&got[0], &both[0], &second));
+    assert_eq!(dev.api("POST", &format!("{path}/roll-secret"), &json!({})).status, 200);
+    send_test(&dev, &endpoint, "payment.captured");
+    assert_eq!(signatures(&receiver.wait_for(3)[2]).len(), 1, "at once, without an overlap");
+    // A pair is made here, and the vendors have none.
+    let chosen = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let odd = json!({ "mode": "test", "url": receiver.url(), "signature": "ed25519", "secret": chosen });
+    assert_eq!(make(&dev, &app, &odd).text("/field"), "secret");
+    let roll = dev.api("POST", &format!("{path}/roll-secret"), &json!({ "secret": chosen }));
+    assert_eq!((roll.status, roll.text("/field")), (422, "secret".to_owned()));
+    for product in ["razorpay", "kpay", "kwikpaisa"] {
+        let refused = make(&dev, &self::app(&dev, product, "pair"), &body);
+        assert_eq!((refused.status, refused.text("/field")), (422, "signature".to_owned()), "{product}");
+    }
+    assert!(!dev.output().contains("whsk_"));
+}
+
+/// Tells what happened to a payment; the event's id.
+fn of_payment(dev: &Dev, app: &str, name: &str, payment: &str) -> String {
+    let body = json!({ "event": name, "paymentId": payment }).to_string();
+    let sent = dev.api("POST", &format!("/apps/{app}/events"), &json!({ "mode": "test", "name": name, "body": body }));
+    assert_eq!(sent.status, 202, "{}", sent.body);
+    sent.text("/id")
+}
+
+fn names(got: &[Got]) -> Vec<(String, String)> {
+    let parsed = got.iter().map(|one| serde_json::from_str::<Value>(&one.body).expect("JSON"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    parsed.map(|body| (text(&body["event"]), text(&body["paymentId"]))).collect()
+}
+
+#[test]
+fn an_ordered_endpoint_gets_what_is_about_one_payment_one_after_the_other_and_another_payment_beside_it() {
+    let (dev, receiver) = (dev(), Receiver::start());
+    let app = app(&dev, "kpay", "ordered");
+    let (hook, _) = endpoint(&dev, &app, json!({ "ordered": true }), &receiver);
+    let path = format!("/webhook-endpoints/{hook}");
+    assert_eq!(dev.api("GET", &path, &Value::Null).json()["ordered"], true);
+    let pair = |name: &str, payment: &str| (name.to_owned(), payment.to_owned());
+    receiver.answers([Answer::Hold(500)], Answer::Status(200));
+    of_payment(&dev, &app, "payment.completed", "pay_a");
+    receiver.wait_for(1);
+    of_payment(&dev, &app, "refund.completed", "pay_a");
+    of_payment(&dev, &app, "refund.cancelled", "pay_a");
+    of_payment(&dev, &app, "payment.completed", "pay_b");
+    let got = receiver.wait_for(2);
+    assert_eq!(names(&got)[1], pair("payment.completed", "pay_b"), "another payment does not wait");
+    // The first try is answered 500: what is behind it waits for the second one, too.
+    receiver.release();
+    let wanted = [
+        pair("payment.completed", "pay_a"),
+        pair("payment.completed", "pay_b"),
+        pair("payment.completed", "pay_a"),
+        pair("refund.completed", "pay_a"),
+        pair("refund.cancelled", "pay_a"),
+    ];
+    assert_eq!(names(&receiver.wait_for(5)), wanted);
+    // What is given up holds up nothing: KPay does not repeat a 4xx.
+    receiver.answers([Answer::Status(400)], Answer::Status(200));
+    of_payment(&dev, &app, "payment.failed", "pay_c");
+    of_payment(&dev, &app, "refund.failed", "pay_c");
+    let got = names(&receiver.wait_for(7));
+    assert_eq!(got[5..], [pair("payment.failed", "pay_c"), pair("refund.failed", "pay_c")]);
+}
+
+#[test]
+fn without_the_option_nothing_waits_for_another_of_its_payment() {
+    let (dev, receiver) = (dev(), Receiver::start());
+    let app = app(&dev, "kpay", "unordered");
+    let (hook, _) = endpoint(&dev, &app, json!({}), &receiver);
+    receiver.answers([Answer::Hold(200)], Answer::Status(200));
+    of_payment(&dev, &app, "payment.completed", "pay_a");
+    receiver.wait_for(1);
+    of_payment(&dev, &app, "refund.completed", "pay_a");
+    assert_eq!(names(&receiver.wait_for(2))[1].0, "refund.completed");
+    receiver.release();
+    // Asked for later, it holds from then on.
+    let changed = dev.api("PATCH", &format!("/webhook-endpoints/{hook}"), &json!({ "ordered": true }));
+    assert_eq!((changed.status, &changed.json()["ordered"]), (200, &true.into()));
 }
 
 #[test]

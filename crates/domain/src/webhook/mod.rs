@@ -1,6 +1,7 @@
 //! Webhooks, as a dialect describes them: which events there are, where they may be sent, how a delivery is signed, and
 //! when a failed one is tried again. No sending and no clock: those are in `app`.
 
+pub mod circuit;
 pub mod schedule;
 pub mod signature;
 pub mod target;
@@ -8,8 +9,11 @@ pub mod target;
 use std::time::Duration;
 
 use schedule::Retry;
-use signature::Signing;
+use signature::{Signed, Signing};
 use target::TargetRules;
+
+/// Longest subject that is kept. Bytes: ids of payments and orders are a third of it.
+const SUBJECT_BYTES_MAX: usize = 128;
 
 /// What a dialect says about webhooks: its `[webhooks]` table.
 #[derive(Clone, Debug)]
@@ -26,6 +30,8 @@ pub struct Webhooks {
     pub secret: SecretSource,
     /// How a delivery is signed.
     pub signing: Signing,
+    /// Where in a body the id stands of what it is about (JSON Pointer, RFC 6901); the first that is there counts.
+    pub subject: Vec<Box<str>>,
     /// The header with the event's id, the same on every try.
     pub id_header: Option<Box<str>>,
     /// The header with the event's name.
@@ -46,6 +52,35 @@ impl Webhooks {
     /// Whether there is an event of this name.
     pub fn has_event(&self, name: &str) -> bool {
         self.events.iter().any(|event| **event == *name)
+    }
+
+    /// What an event is about, so that events about the same thing can be told in their order; nothing where its body does
+    /// not say.
+    pub fn subject_of(&self, body: &str) -> Option<String> {
+        if self.subject.is_empty() {
+            return None;
+        }
+        let body: serde_json::Value = serde_json::from_str(body).ok()?;
+        let found = self.subject.iter().find_map(|pointer| body.pointer(pointer).filter(|value| !value.is_null()))?;
+        let text = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+        (!text.is_empty() && text.len() <= SUBJECT_BYTES_MAX).then_some(text)
+    }
+
+    /// The header fields of a delivery, beside those of HTTP itself.
+    pub fn headers<'a>(
+        &'a self,
+        event: &'a str,
+        signed: Signed<'a>,
+        signature: Option<&'a str>,
+    ) -> Vec<(&'a str, &'a str)> {
+        let named = [
+            (self.id_header.as_deref(), Some(signed.id)),
+            (self.event_header.as_deref(), Some(event)),
+            (self.timestamp_header.as_deref(), Some(signed.timestamp)),
+            (Some(&*self.signing.header), signature),
+        ];
+        let always = [("content-type", "application/json"), ("user-agent", &*self.user_agent)];
+        always.into_iter().chain(named.into_iter().filter_map(|(name, value)| name.zip(value))).collect()
     }
 
     /// Which of an app's endpoints get an event, each described by the events that it asks for; none asked for: all.

@@ -2,10 +2,11 @@
 //! Standard Webhooks 1.0 (standardwebhooks.com), are in the tests.
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use serde::Deserialize;
 
 use crate::dialect::recipe::{Digest, Encoding};
-use crate::secret::SecretText;
+use crate::secret::{SecretBytes, SecretText};
 
 /// One piece of the signed bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -34,6 +35,54 @@ pub enum KeyText {
 
 /// What a secret of Standard Webhooks begins with.
 pub const WHSEC: &str = "whsec_";
+/// What the private and the public half of a key pair of Standard Webhooks begin with.
+const WHSK: &str = "whsk_";
+const WHPK: &str = "whpk_";
+/// A private key (RFC 8032 section 5.1.5). Bytes.
+pub const SEED_BYTES: usize = 32;
+
+/// What signs for an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A secret that both sides have.
+    #[default]
+    Hmac,
+    /// A key pair whose private half never leaves Keymint.
+    Ed25519,
+}
+
+impl Kind {
+    /// The name in the store and in the management API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hmac => "hmac",
+            Self::Ed25519 => "ed25519",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Hmac, Self::Ed25519].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// The text of a private key: `whsk_` and base 64.
+pub fn private_key(seed: &SecretBytes) -> SecretText {
+    SecretText::new(format!("{WHSK}{}", data_encoding::BASE64.encode(seed.expose())))
+}
+
+/// The public key of a private one, `whpk_` and base 64; nothing where the text is no private key.
+pub fn public_key(secret: &SecretText) -> Option<String> {
+    let pair = key_pair(secret)?;
+    Some(format!("{WHPK}{}", data_encoding::BASE64.encode(pair.public_key().as_ref())))
+}
+
+fn key_pair(secret: &SecretText) -> Option<Ed25519KeyPair> {
+    let text = secret.expose().strip_prefix(WHSK)?;
+    let seed = SecretBytes::new(data_encoding::BASE64.decode(text.as_bytes()).ok()?);
+    Ed25519KeyPair::from_seed_unchecked(seed.expose()).ok()
+}
 
 /// The `[webhooks.signing]` table of a dialect.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -50,6 +99,9 @@ pub struct Signing {
     /// What stands before each signature: `v1,`.
     #[serde(default)]
     pub prefix: Box<str>,
+    /// What stands before each signature of a key pair: `v1a,`. Without it endpoints cannot ask for Ed25519.
+    #[serde(default)]
+    pub ed25519_prefix: Option<Box<str>>,
     /// What of a secret's text is the key.
     #[serde(default)]
     pub key: KeyText,
@@ -88,6 +140,9 @@ impl Signing {
     }
 
     fn one(&self, signed: Signed<'_>, secret: &SecretText) -> Option<String> {
+        if let (Some(prefix), Some(pair)) = (&self.ed25519_prefix, key_pair(secret)) {
+            return Some(format!("{prefix}{}", self.encoding.write(pair.sign(&self.bytes(signed)).as_ref())));
+        }
         let mut context = hmac::Context::with_key(&self.key_of(secret)?);
         for part in &self.parts {
             match part {
@@ -98,5 +153,15 @@ impl Signing {
             }
         }
         Some(format!("{}{}", self.prefix, self.encoding.write(context.sign().as_ref())))
+    }
+
+    fn bytes(&self, signed: Signed<'_>) -> Vec<u8> {
+        let piece = |part: &Part| match part {
+            Part::Body => signed.body.to_vec(),
+            Part::Timestamp => signed.timestamp.as_bytes().to_vec(),
+            Part::Id => signed.id.as_bytes().to_vec(),
+            Part::Literal(text) => text.clone().into_bytes(),
+        };
+        self.parts.iter().flat_map(piece).collect()
     }
 }

@@ -158,13 +158,15 @@ impl TargetRules {
 }
 
 /// Blocks of IPv4 that are nobody's on the public Internet (IANA's registry of special-purpose addresses, 2025-10), with
-/// the anycast block of 6to4 relays, multicast, and what is reserved.
-const SPECIAL_V4: [(u32, u32); 15] = [
+/// the anycast block of 6to4 relays, multicast, and what is reserved; and the one public address that a cloud's own host
+/// answers at, Azure's 168.63.129.16.
+const SPECIAL_V4: [(u32, u32); 16] = [
     (0x0000_0000, 8),
     (0x0a00_0000, 8),
     (0x6440_0000, 10),
     (0x7f00_0000, 8),
     (0xa9fe_0000, 16),
+    (0xa83f_8110, 32),
     (0xac10_0000, 12),
     (0xc000_0000, 24),
     (0xc000_0200, 24),

@@ -109,5 +109,6 @@ keymint_testkit::on_both! {
         secrets_end_when_their_successor_says_and_else_never,
         what_is_due_is_found_by_its_endpoint_the_longest_waiting_first,
         tries_are_kept_and_a_delivery_is_held_dropped_and_sent_again,
-        what_is_too_old_goes_with_its_deliveries_and_their_tries,;
+        what_is_too_old_goes_with_its_deliveries_and_their_tries,
+        one_with_a_subject_is_due_when_those_before_it_are_done_with,;
 }

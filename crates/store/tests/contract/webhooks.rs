@@ -3,8 +3,10 @@
 use keymint_domain::id::{DeliveryId, EndpointId, EventId};
 use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
+use keymint_domain::webhook::signature::Kind;
 use keymint_store::db::{Conn, Db};
 use keymint_store::deliveries::{self, Attempt, DeliveryState, Event};
+use keymint_store::due;
 use keymint_store::webhooks::{self, Endpoint, EndpointState};
 use keymint_testkit::{SeededEntropy, TestDb};
 
@@ -13,6 +15,7 @@ use crate::sample::{HARD_TEXT, NOW, ids, store_owner};
 fn endpoint(owner: u64, mode: Mode) -> Endpoint {
     let entropy = SeededEntropy::new(owner);
     Endpoint {
+        is_ordered: owner == 1,
         id: EndpointId::fresh(NOW, &*entropy).expect("an id"),
         app_id: ids(owner).app,
         mode,
@@ -23,6 +26,7 @@ fn endpoint(owner: u64, mode: Mode) -> Endpoint {
         secret_version: i64::MAX,
         created_at: NOW,
         row_check: vec![0, 255],
+        signature: if owner == 1 { Kind::Ed25519 } else { Kind::Hmac },
     }
 }
 
@@ -44,12 +48,24 @@ async fn put(conn: &mut Conn, endpoint: &Endpoint, (n, at): (u64, UnixMs)) -> De
     };
     let id = DeliveryId::fresh(at, &*entropy).expect("an id");
     deliveries::insert_event(conn, &event).await.expect("it is stored");
-    deliveries::insert(conn, id, &event, (endpoint.id, 7)).await.expect("it is stored");
+    deliveries::insert(conn, id, &event, (endpoint.id, 7, None)).await.expect("it is stored");
+    id
+}
+
+/// Another of the same endpoint and subject.
+async fn put_in_turn(conn: &mut Conn, endpoint: &Endpoint, n: u64, (at, subject): (UnixMs, &str)) -> DeliveryId {
+    let entropy = SeededEntropy::new(2000 + n);
+    let id = EventId::fresh(at, &*entropy).expect("an id");
+    let (name, body) = (HARD_TEXT.to_owned(), "{}".to_owned());
+    let event = Event { id, app_id: endpoint.app_id, mode: endpoint.mode, name, body, at };
+    let id = DeliveryId::fresh(at, &*entropy).expect("an id");
+    deliveries::insert_event(conn, &event).await.expect("it is stored");
+    deliveries::insert(conn, id, &event, (endpoint.id, 1, Some(subject))).await.expect("it is stored");
     id
 }
 
 async fn due(conn: &mut Conn, endpoint: &Endpoint, now: UnixMs) -> Vec<DeliveryId> {
-    let found = deliveries::due(conn, endpoint.id, now, 10).await.expect("it reads");
+    let found = due::longest_waiting(conn, endpoint.id, (now, 10)).await.expect("it reads");
     found.into_iter().map(|delivery| delivery.id).collect()
 }
 
@@ -72,6 +88,7 @@ pub async fn endpoints_come_back_as_they_went_in_and_are_those_of_their_app_and_
         events: Vec::new(),
         alert_email: None,
         state: EndpointState::Failing,
+        is_ordered: false,
         secret_version: 0,
         row_check: vec![1],
         ..full.clone()
@@ -120,11 +137,13 @@ pub async fn what_is_due_is_found_by_its_endpoint_the_longest_waiting_first(it: 
     let late = put(conn, &one, (1, after(5))).await;
     let early = put(conn, &one, (2, after(1))).await;
     let other = put(conn, &two, (3, after(2))).await;
-    let endpoints = async |conn: &mut Conn, now| deliveries::due_endpoints(conn, now, 10).await.expect("it reads");
+    let endpoints = async |conn: &mut Conn, now| due::endpoints(conn, now).await.expect("it reads");
+    let mut of_both = [one.id, two.id];
+    of_both.sort_unstable();
     assert!(endpoints(conn, NOW).await.is_empty());
-    assert_eq!(deliveries::next_due(conn, NOW).await.expect("it reads"), Some(after(1)));
-    assert_eq!(deliveries::next_due(conn, after(5)).await.expect("it reads"), None);
-    assert_eq!(endpoints(conn, after(5)).await, [(one.id, 2), (two.id, 1)]);
+    assert_eq!(due::next(conn, NOW).await.expect("it reads"), Some(after(1)));
+    assert_eq!(due::next(conn, after(5)).await.expect("it reads"), None);
+    assert_eq!(endpoints(conn, after(5)).await, of_both);
     assert_eq!(due(conn, &one, after(5)).await, [early, late]);
     assert_eq!(due(conn, &one, after(4)).await, [early]);
     assert_eq!(due(conn, &two, after(5)).await, [other]);
@@ -191,4 +210,34 @@ pub async fn what_is_too_old_goes_with_its_deliveries_and_their_tries(it: TestDb
     assert!(deliveries::attempts(conn, old).await.expect("it reads").is_empty());
     assert_eq!(deliveries::attempts(conn, young).await.expect("it reads").len(), 1);
     assert_eq!(due(conn, &one, after(9)).await, [young]);
+}
+
+pub async fn one_with_a_subject_is_due_when_those_before_it_are_done_with(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    store_owner(&it.db, 2).await;
+    let (one, two) = (endpoint(1, Mode::Test), endpoint(2, Mode::Live));
+    stored(&it.db, &one).await;
+    stored(&it.db, &two).await;
+    let mut tx = it.db.write().await.expect("a transaction");
+    let conn = tx.conn();
+    // Written in this order, all in one millisecond.
+    let first = put_in_turn(conn, &one, 1, (NOW, HARD_TEXT)).await;
+    let second = put_in_turn(conn, &one, 2, (NOW, HARD_TEXT)).await;
+    let third = put_in_turn(conn, &one, 3, (NOW, HARD_TEXT)).await;
+    let of_other_subject = put_in_turn(conn, &one, 4, (after(1), "pay_2")).await;
+    let of_other_endpoint = put_in_turn(conn, &two, 5, (NOW, HARD_TEXT)).await;
+    let free = put(conn, &one, (6, after(2))).await;
+    assert_eq!(due(conn, &one, after(2)).await, [first, of_other_subject, free]);
+    assert_eq!(due(conn, &two, after(2)).await, [of_other_endpoint]);
+    let attempt = Attempt { number: 1, at: NOW, took_ms: 0, status: None, problem: None, answer: None };
+    deliveries::record(conn, first, &attempt, (DeliveryState::Waiting, Some(after(9)))).await.expect("it is kept");
+    assert_eq!(due(conn, &one, after(2)).await, [of_other_subject, free], "it waits for another try, and they for it");
+    deliveries::record(conn, first, &Attempt { number: 2, ..attempt.clone() }, (DeliveryState::Failed, None))
+        .await
+        .expect("it is kept");
+    assert_eq!(due(conn, &one, after(2)).await, [second, of_other_subject, free]);
+    deliveries::record(conn, second, &attempt, (DeliveryState::Delivered, None)).await.expect("it is kept");
+    assert_eq!(due(conn, &one, after(2)).await, [third, of_other_subject, free]);
+    let oldest = due::oldest(conn, one.id, (after(2), 1)).await.expect("it reads");
+    assert_eq!(oldest.first().map(|one| (one.id, one.subject.clone())), Some((third, Some(HARD_TEXT.to_owned()))));
 }

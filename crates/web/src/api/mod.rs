@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod docs;
 pub mod error;
 pub mod extract;
+pub mod listening;
 pub mod logs;
 pub mod merchants;
 pub mod sandbox;
@@ -123,6 +124,7 @@ fn of_webhooks() -> OpenApiRouter<App> {
         .routes(routes!(webhooks::delivery))
         .routes(routes!(webhooks::resend))
         .routes(routes!(webhooks::publish))
+        .routes(routes!(listening::listen, listening::trigger))
 }
 
 /// The OpenAPI document.

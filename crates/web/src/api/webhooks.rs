@@ -11,6 +11,7 @@ use keymint_app::store_types::{Attempt, Delivery, Endpoint};
 use keymint_domain::id::{DeliveryId, EndpointId};
 use keymint_domain::mode::Mode;
 use keymint_domain::secret::SecretText;
+use keymint_domain::webhook::signature::Kind;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -32,6 +33,14 @@ pub struct EndpointBody {
     /// The names of the events; none: all of them.
     #[serde(default)]
     events: Vec<String>,
+    /// `hmac`, or `ed25519` where the product has it: a key pair whose public half you check with.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "hmac")]
+    signature: Kind,
+    /// Whether events about one payment or order go one after the other: a later one waits until the earlier one is taken or
+    /// given up.
+    #[serde(default)]
+    ordered: bool,
     /// The secret that signs, where you choose it.
     secret: Option<String>,
     /// Who gets a mail when the endpoint is disabled because it fails; the owners without it.
@@ -57,6 +66,12 @@ pub struct EndpointView {
     alert_email: Option<String>,
     /// Whether a secret of its own signs.
     has_secret: bool,
+    /// Whether events about one payment or order go one after the other.
+    ordered: bool,
+    /// `hmac` or `ed25519`.
+    signature: &'static str,
+    /// The key to check signatures with, where they are `ed25519`: `whpk_` and base 64.
+    public_key: Option<String>,
     /// The secret: in the answer that made it, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -65,8 +80,9 @@ pub struct EndpointView {
     created_at: String,
 }
 
-fn view(endpoint: Endpoint, secret: Option<SecretText>) -> EndpointView {
-    EndpointView {
+async fn view(app: &App, endpoint: Endpoint, secret: Option<SecretText>) -> Result<EndpointView, ApiError> {
+    let public_key = webhooks::public_key(app, &endpoint).await?;
+    Ok(EndpointView {
         id: endpoint.id.to_string(),
         app_id: endpoint.app_id.to_string(),
         mode: endpoint.mode.as_str(),
@@ -75,9 +91,12 @@ fn view(endpoint: Endpoint, secret: Option<SecretText>) -> EndpointView {
         status: endpoint.state.as_str(),
         alert_email: endpoint.alert_email,
         has_secret: endpoint.secret_version > 0,
+        ordered: endpoint.is_ordered,
+        signature: endpoint.signature.as_str(),
+        public_key,
         secret: secret.map(ShownOnce),
         created_at: rfc3339(endpoint.created_at),
-    }
+    })
 }
 
 /// Make a webhook endpoint.
@@ -91,11 +110,12 @@ pub async fn make(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, ApiError> {
-    let EndpointBody { mode, url, events, secret, alert_email } = body(&bytes)?;
-    let new = NewEndpoint { mode, url, events, secret: secret.map(SecretText::new), alert_email };
+    let EndpointBody { mode, url, events, signature, ordered, secret, alert_email } = body(&bytes)?;
+    let secret = secret.map(SecretText::new);
+    let new = NewEndpoint { mode, url, events, signature, is_ordered: ordered, secret, alert_email };
     let repeat = repeat(&headers, &format!("webhooks.make {app_id}"), &bytes)?;
     let made = webhooks::make(&app, actor, id(&app_id, "app")?, new, repeat.as_ref()).await?;
-    Ok(answer(StatusCode::CREATED, &view(made.endpoint, made.secret)))
+    Ok(answer(StatusCode::CREATED, &view(&app, made.endpoint, made.secret).await?))
 }
 
 /// Which endpoints.
@@ -117,7 +137,10 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let OfMode { mode } = query(&uri)?;
     let found = webhooks::list(&app, actor, id(&app_id, "app")?, mode).await?;
-    let items = found.into_iter().map(|endpoint| view(endpoint, None)).collect();
+    let mut items = Vec::with_capacity(found.len());
+    for endpoint in found {
+        items.push(view(&app, endpoint, None).await?);
+    }
     Ok(answer(StatusCode::OK, &List { items, next_cursor: None }))
 }
 
@@ -134,7 +157,7 @@ pub async fn read(
     Path(endpoint): Path<String>,
 ) -> Result<Response, ApiError> {
     let (endpoint, _) = webhooks::find(&app, actor, endpoint_id(&endpoint)?).await?;
-    Ok(answer(StatusCode::OK, &view(endpoint, None)))
+    Ok(answer(StatusCode::OK, &view(&app, endpoint, None).await?))
 }
 
 /// What may change of an endpoint; what is left out stays.
@@ -151,6 +174,8 @@ pub struct EndpointPatchBody {
     alert_email: Option<Option<String>>,
     /// Whether it gets anything. What was held in the last day is sent when it is enabled.
     enabled: Option<bool>,
+    /// Whether events about one payment or order go one after the other, from what happens next on.
+    ordered: Option<bool>,
 }
 
 /// Tells a null from a field that is not there.
@@ -167,10 +192,10 @@ pub async fn patch(
     Path(endpoint): Path<String>,
     bytes: Bytes,
 ) -> Result<Response, ApiError> {
-    let EndpointPatchBody { url, events, alert_email, enabled } = body(&bytes)?;
-    let patch = EndpointPatch { url, events, alert_email, is_enabled: enabled };
+    let EndpointPatchBody { url, events, alert_email, enabled, ordered } = body(&bytes)?;
+    let patch = EndpointPatch { url, events, alert_email, is_enabled: enabled, is_ordered: ordered };
     let changed = webhooks::change(&app, actor, endpoint_id(&endpoint)?, patch).await?;
-    Ok(answer(StatusCode::OK, &view(changed, None)))
+    Ok(answer(StatusCode::OK, &view(&app, changed, None).await?))
 }
 
 /// Delete a webhook endpoint.
@@ -208,7 +233,7 @@ pub async fn roll_secret(
     let RollSecretBody { secret, overlap_seconds } = body(&bytes)?;
     let how = (secret.map(SecretText::new), overlap_seconds);
     let made = webhooks::roll_secret(&app, actor, endpoint_id(&endpoint)?, how).await?;
-    Ok(answer(StatusCode::OK, &view(made.endpoint, made.secret)))
+    Ok(answer(StatusCode::OK, &view(&app, made.endpoint, made.secret).await?))
 }
 
 /// Which test event.
@@ -217,7 +242,7 @@ pub async fn roll_secret(
 pub struct TestBody {
     /// The name of one of the product's events.
     #[schema(example = "payment.captured")]
-    event: String,
+    pub event: String,
 }
 
 /// A delivery: one event for one endpoint.

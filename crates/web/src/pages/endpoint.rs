@@ -66,6 +66,8 @@ struct EndpointPage {
     created_on: String,
     /// Who signs: `key`, `own`, or nobody.
     signs: &'static str,
+    /// The public half of the key pair that signs; empty where a secret does.
+    public_key: String,
     is_made: bool,
     has_overlap: bool,
     fields: EndpointFields,
@@ -133,6 +135,7 @@ async fn show_page(
 ) -> Result<Response, Problem> {
     let (membership, _) = visitor.at(row.merchant_id)?;
     let rules = rules(app, &row)?;
+    let public_key = webhooks::public_key(app, &endpoint).await?.unwrap_or_default();
     let below = if said.before.is_empty() { LAST } else { &said.before };
     let limit = i64::try_from(DELIVERIES_MAX + 1).unwrap_or(i64::MAX);
     let mut sent = deliveries::list(app, actor, endpoint.id, (below, limit)).await?;
@@ -167,6 +170,7 @@ async fn show_page(
             (_, 0) => "",
             _ => "own",
         },
+        public_key,
         is_made: rules.secret == SecretSource::Made,
         has_overlap: rules.signing.overlap_seconds_max > 0,
         fields: EndpointFields::new(rules, &form, said.wrong),

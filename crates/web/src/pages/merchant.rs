@@ -149,6 +149,7 @@ fn said(action: &str) -> &'static str {
         "app.return_secret_made" => say!("audit-app-return-secret-made"),
         "app.test_clock_moved" => say!("audit-app-test-clock-moved"),
         "webhook.tested" => say!("audit-webhook-tested"),
+        "webhook.triggered" => say!("audit-webhook-triggered"),
         _ => "",
     }
 }

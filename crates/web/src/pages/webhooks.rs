@@ -12,6 +12,7 @@ use keymint_app::say;
 use keymint_app::store_types::{AppRow, Endpoint, EndpointState};
 use keymint_domain::mode::Mode;
 use keymint_domain::secret::SecretText;
+use keymint_domain::webhook::signature::Kind;
 use keymint_domain::webhook::{SecretSource, Webhooks};
 use serde::Deserialize;
 
@@ -47,6 +48,8 @@ pub struct EndpointFields {
     pub events: Vec<EventBox>,
     /// How many of them are chosen.
     pub events_chosen: usize,
+    /// Whether what is about one payment goes one after the other.
+    pub is_ordered: bool,
     /// Who hears of trouble.
     pub alert_email: String,
     /// Which field is wrong.
@@ -64,6 +67,7 @@ impl EndpointFields {
             url: form.url.clone(),
             events: events.collect(),
             events_chosen: form.events.len(),
+            is_ordered: !form.ordered.is_empty(),
             alert_email: form.alert_email.clone(),
             field,
             problem,
@@ -88,6 +92,9 @@ struct WebhooksPage {
     endpoints_max: usize,
     endpoints: Vec<EndpointLine>,
     fields: EndpointFields,
+    /// Whether a key pair may sign, and does.
+    may_pair: bool,
+    is_pair: bool,
     /// Whether a secret may be chosen, and whether there is one without.
     may_choose: bool,
     is_made: bool,
@@ -149,8 +156,10 @@ pub struct EndpointForm {
     mode: String,
     url: String,
     events: Vec<String>,
+    signature: String,
     secret: String,
     sealed: String,
+    ordered: String,
     alert_email: String,
     challenge: String,
     code: String,
@@ -191,6 +200,8 @@ impl EndpointForm {
                 "once" => &mut form.once,
                 "mode" => &mut form.mode,
                 "url" => &mut form.url,
+                "ordered" => &mut form.ordered,
+                "signature" => &mut form.signature,
                 "secret" => &mut form.secret,
                 "sealed" => &mut form.sealed,
                 "alert_email" => &mut form.alert_email,
@@ -212,6 +223,7 @@ impl EndpointForm {
         Self {
             url: endpoint.url.clone(),
             events: endpoint.events.clone(),
+            ordered: if endpoint.is_ordered { "yes".to_owned() } else { String::new() },
             alert_email: endpoint.alert_email.clone().unwrap_or_default(),
             ..Self::default()
         }
@@ -230,6 +242,8 @@ impl EndpointForm {
             ("mode", &self.mode),
             ("url", &self.url),
             ("alert_email", &self.alert_email),
+            ("signature", &self.signature),
+            ("ordered", &self.ordered),
         ];
         let mut fields: Vec<_> = texts.into_iter().map(|(name, text)| (name, text.clone())).collect();
         fields.extend(self.events.iter().map(|event| ("events", event.clone())));
@@ -248,6 +262,7 @@ impl EndpointForm {
             events: Some(self.events.clone()),
             alert_email: Some((!self.alert_email.trim().is_empty()).then(|| self.alert_email.clone())),
             is_enabled: None,
+            is_ordered: Some(!self.ordered.is_empty()),
         }
     }
 }
@@ -277,6 +292,7 @@ async fn listed(
         url: String::new(),
         events: Vec::new(),
         events_chosen: 0,
+        is_ordered: false,
         alert_email: String::new(),
         field: "",
         problem: String::new(),
@@ -294,6 +310,8 @@ async fn listed(
         is_full: endpoints.len() >= endpoints_max,
         endpoints_max,
         endpoints: endpoints.into_iter().map(line).collect(),
+        may_pair: rules.is_some_and(|rules| rules.signing.ed25519_prefix.is_some()),
+        is_pair: said.form.signature == Kind::Ed25519.as_str(),
         may_choose: rules.is_some_and(|rules| rules.secret != SecretSource::Credential),
         is_made: rules.is_some_and(|rules| rules.secret == SecretSource::Made),
         fields: rules.map_or_else(none, |rules| EndpointFields::new(rules, &said.form, said.wrong)),
@@ -347,6 +365,8 @@ pub async fn make(
         mode,
         url: patch.url.unwrap_or_default(),
         events: form.events.clone(),
+        is_ordered: patch.is_ordered.unwrap_or_default(),
+        signature: Kind::parse(&form.signature).unwrap_or_default(),
         secret,
         alert_email: patch.alert_email.flatten(),
     };

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Problem, check_header, problem};
 use crate::dialect::Scheme;
 use crate::webhook::schedule::Retry;
-use crate::webhook::signature::{Part, Signing};
+use crate::webhook::signature::{KeyText, Part, Signing};
 use crate::webhook::target::TargetRules;
 use crate::webhook::{Routing, SecretSource, Success, Webhooks};
 
@@ -16,6 +16,8 @@ const ENDPOINTS_MAX: usize = 100;
 /// Most events, and the longest name of one. Bytes.
 const EVENTS_MAX: usize = 200;
 const EVENT_BYTES_MAX: usize = 64;
+/// Most places where a body may say what it is about.
+const SUBJECTS_MAX: usize = 16;
 /// Shortest and longest that an endpoint may take. Milliseconds.
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=30_000;
 /// Most tries after the first, and the longest wait between two. Milliseconds: two days.
@@ -33,6 +35,8 @@ pub(super) struct RawWebhooks {
     events: Vec<String>,
     routing: Routing,
     secret: SecretSource,
+    #[serde(default)]
+    subject: Vec<String>,
     id_header: Option<String>,
     event_header: Option<String>,
     timestamp_header: Option<String>,
@@ -55,6 +59,7 @@ pub(super) fn check_webhooks(raw: RawWebhooks, schemes: &[Scheme]) -> Result<Web
         return problem("webhooks.endpoints_max", format!("must be 1 to {ENDPOINTS_MAX}"));
     }
     check_events(&raw.events)?;
+    check_subject(&raw.subject)?;
     if !TIMEOUT_MS.contains(&raw.timeout_ms) {
         let words = format!("must be {} to {}", TIMEOUT_MS.start(), TIMEOUT_MS.end());
         return problem("webhooks.timeout_ms", words);
@@ -76,6 +81,10 @@ pub(super) fn check_webhooks(raw: RawWebhooks, schemes: &[Scheme]) -> Result<Web
     if (signs(&Part::Timestamp) && timestamp_header.is_none()) || (signs(&Part::Id) && id_header.is_none()) {
         return problem("webhooks.signing.parts", "holds what no header says: name `timestamp_header`, `id_header`");
     }
+    if raw.signing.ed25519_prefix.is_some() && (raw.signing.key != KeyText::Whsec || raw.secret != SecretSource::Made) {
+        let words = "needs `key = \"whsec\"` and `secret = \"made\"`: what a secret begins with says how it signs";
+        return problem("webhooks.signing.ed25519_prefix", words);
+    }
     if raw.signing.overlap_seconds_max > OVERLAP_SECONDS_MAX {
         let words = format!("must be at most {OVERLAP_SECONDS_MAX} (30 days)");
         return problem("webhooks.signing.overlap_seconds_max", words);
@@ -87,6 +96,7 @@ pub(super) fn check_webhooks(raw: RawWebhooks, schemes: &[Scheme]) -> Result<Web
         target: raw.target,
         routing: raw.routing,
         secret: raw.secret,
+        subject: raw.subject.into_iter().map(Into::into).collect(),
         signing: raw.signing,
         id_header,
         event_header: header("webhooks.event_header", raw.event_header)?,
@@ -114,6 +124,17 @@ fn check_events(events: &[String]) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// JSON Pointers (RFC 6901 section 3), and not too many.
+fn check_subject(pointers: &[String]) -> Result<(), Problem> {
+    if pointers.len() > SUBJECTS_MAX {
+        return problem("webhooks.subject", format!("must name at most {SUBJECTS_MAX} places"));
+    }
+    match pointers.iter().position(|pointer| !pointer.starts_with('/')) {
+        Some(place) => problem(format!("webhooks.subject[{place}]"), "must be a JSON pointer such as `/data/order_id`"),
+        None => Ok(()),
+    }
 }
 
 fn check_retry(retry: &Retry) -> Result<(), Problem> {

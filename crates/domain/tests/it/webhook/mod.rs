@@ -1,5 +1,6 @@
 //! Webhooks as the dialects describe them.
 
+mod circuit;
 mod routing;
 mod schedule;
 mod signature;

@@ -1,7 +1,9 @@
 //! Signatures of deliveries: the vendors' vectors, Standard Webhooks' own library, and what is one step off.
 
-use keymint_domain::secret::SecretText;
-use keymint_domain::webhook::signature::Signed;
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use data_encoding::{BASE64, HEXLOWER};
+use keymint_domain::secret::{SecretBytes, SecretText};
+use keymint_domain::webhook::signature::{Signed, private_key, public_key};
 
 use super::of;
 
@@ -78,5 +80,49 @@ fn no_secret_and_an_empty_secret_sign_nothing() {
     }
     for odd in ["whsec_", "whsec_*", "C2FVsBQIhrscChlQIMV+b5sSYspob7oD"] {
         assert_eq!(sign("keymint", ("e", "1", "{}"), &[odd]), None, "{odd}");
+    }
+}
+
+/// RFC 8032 section 7.1, test 1: the private key, its public one.
+const SEED: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+const PUBLIC: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+fn pair() -> SecretText {
+    private_key(&SecretBytes::new(HEXLOWER.decode(SEED.as_bytes()).expect("hexadecimal")))
+}
+
+fn is_by(public: &str, message: &str, signature: &str) -> bool {
+    let key = BASE64.decode(public.strip_prefix("whpk_").expect("a prefix").as_bytes()).expect("base 64");
+    let signature = BASE64.decode(signature.strip_prefix("v1a,").expect("a prefix").as_bytes()).expect("base 64");
+    UnparsedPublicKey::new(&ED25519, key).verify(message.as_bytes(), &signature).is_ok()
+}
+
+#[test]
+fn a_key_pair_signs_the_same_bytes_and_its_public_half_is_that_of_rfc_8032() {
+    let public = public_key(&pair()).expect("a public key");
+    let bytes = HEXLOWER.decode(PUBLIC.as_bytes()).expect("hexadecimal");
+    assert_eq!(public, format!("whpk_{}", BASE64.encode(&bytes)));
+    let signature = sign("keymint", ("msg_1", "1614265330", "{}"), &[pair().expose()]).expect("a signature");
+    assert!(is_by(&public, "msg_1.1614265330.{}", &signature));
+    for off in ["msg_2.1614265330.{}", "msg_1.1614265331.{}", "msg_1.1614265330.{} ", "msg_1.1614265330.", "{}"] {
+        assert!(!is_by(&public, off, &signature), "{off}");
+    }
+    let other = public_key(&private_key(&SecretBytes::new(vec![7; 32]))).expect("a public key");
+    assert!(!is_by(&other, "msg_1.1614265330.{}", &signature));
+    // Rolled from one to the other, both stand there, the newer one first.
+    let hmac = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let both = sign("keymint", ("msg_1", "1614265330", "{}"), &[pair().expose(), hmac]).expect("signatures");
+    assert!(both.starts_with(&format!("{signature} v1,")), "{both}");
+}
+
+#[test]
+fn what_is_no_private_key_has_no_public_one_and_only_the_native_dialect_has_pairs() {
+    for odd in ["whsk_", "whsk_AAAA", "whsk_*", &pair().expose().replace("whsk_", "whsec_"), &pair().expose()[5..]] {
+        assert_eq!(public_key(&SecretText::new(odd.to_owned())), None, "{odd}");
+    }
+    for dialect in ["razorpay", "kpay", "kwikpaisa"] {
+        assert_eq!(of(dialect).signing.ed25519_prefix, None, "{dialect}");
+        let signature = sign(dialect, ("e", "1", "{}"), &[pair().expose()]).expect("a secret like any other");
+        assert!(!signature.contains("v1a"), "{signature}");
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! Deliveries stand in the database with the moment of their next try, so nothing is lost when the process dies: what was
 //! under way is due again, with the same event id. One process owns the database, so what is under way is known here and
-//! nowhere else. Each endpoint has a lane of its own with few places: one that hangs keeps its own lane full and no
-//! other's. A try is recorded with what comes of it in one transaction; the signature is made anew for each, because the
-//! time may be in it.
+//! nowhere else. Each endpoint has a lane of its own with few places (`lanes.rs`): one that hangs keeps its own lane full and
+//! no other's, and one that has not answered for a while is asked seldom (the domain's `webhook/circuit.rs`). A try is
+//! recorded with what comes of it in one transaction, together with others that have ended meanwhile (`record.rs`); the
+//! signature is made anew for each, because the time may be in it.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+mod known;
+mod lanes;
+mod record;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use keymint_domain::id::{DeliveryId, EndpointId};
@@ -20,15 +24,15 @@ use keymint_domain::webhook::schedule::{Answer, Next};
 use keymint_domain::webhook::signature::Signed;
 use keymint_domain::webhook::target::Target;
 use keymint_domain::webhook::{SecretSource, Webhooks};
-use keymint_store::apps;
-use keymint_store::apps::App as AppRow;
+use keymint_store::apps::{self, App as AppRow};
 use keymint_store::credentials::{self, Slots, Stored};
 use keymint_store::db::Conn;
 use keymint_store::deliveries::{self, Attempt, Delivery, DeliveryState};
-use keymint_store::webhooks::{self, Endpoint, EndpointState};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use keymint_store::due;
+use keymint_store::webhooks::{self, Endpoint, EndpointSecret, EndpointState};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::App;
 use crate::ops::deliveries::KEPT_MS;
@@ -37,47 +41,74 @@ use crate::ops::{Actor, Change, OpError, Saying, notices};
 use crate::outbound::Reply;
 use crate::say;
 
+use known::{Known, Memory};
+use lanes::{Lanes, Look, Room};
+use record::{Done, Records};
+
 /// How often deliveries are looked for when nobody says that there is one.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Tries under way to one endpoint.
-const LANE_MAX: usize = 8;
-/// Endpoints that are looked at in one look.
-const LANES_MAX: i64 = 256;
+/// Who may listen at the same time, over all apps.
+const LISTENERS_MAX: usize = 64;
 /// How often what is too old is deleted. Milliseconds.
 const PRUNE_EVERY_MS: i64 = 600_000;
 
-/// What is under way, and how to say that there is more.
-#[derive(Default)]
+/// What is under way, what is remembered for it, and how to say that there is more.
 pub struct Carrier {
     wake: Arc<Notify>,
-    under_way: Mutex<HashMap<EndpointId, HashSet<DeliveryId>>>,
+    lanes: Lanes,
+    memory: Memory,
+    records: Records,
+    /// Counts what was written, for whoever listens.
+    written: watch::Sender<u64>,
+    listeners: Arc<Semaphore>,
 }
 
+/// Tries that are over, for whoever writes them down.
+pub type Ended = mpsc::Receiver<record::Waiting>;
+
 impl Carrier {
+    /// A carrier with nothing under way.
+    pub fn new() -> (Self, Ended) {
+        let (records, ended) = Records::new();
+        let carrier = Self {
+            wake: Arc::default(),
+            lanes: Lanes::default(),
+            memory: Memory::default(),
+            records,
+            written: watch::Sender::default(),
+            listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
+        };
+        (carrier, ended)
+    }
+
     /// A transaction that wrote deliveries is committed.
     pub fn wake(&self) {
+        self.lanes.ask_all();
         self.wake.notify_one();
+        self.written.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Those under way to an endpoint.
-    fn lane(&self, endpoint: EndpointId) -> HashSet<DeliveryId> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).get(&endpoint).cloned().unwrap_or_default()
+    /// A transaction that wrote deliveries for these endpoints is committed.
+    pub fn wake_for(&self, endpoints: Vec<EndpointId>) {
+        self.lanes.ask(endpoints);
+        self.wake.notify_one();
+        self.written.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    fn begin(&self, endpoint: EndpointId, delivery: DeliveryId) {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.entry(endpoint).or_default().insert(delivery);
+    /// Changes whenever something was written.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.written.subscribe()
     }
 
-    fn end(&self, endpoint: EndpointId, delivery: DeliveryId) {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lane) = under_way.get_mut(&endpoint) {
-            lane.remove(&delivery);
-            if lane.is_empty() {
-                under_way.remove(&endpoint);
-            }
-        }
-        drop(under_way);
+    /// A place to listen; nothing when all are taken.
+    pub(crate) fn listener_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.listeners).try_acquire_owned().ok()
+    }
+
+    /// A change of an endpoint is committed.
+    pub fn forget(&self, endpoint: EndpointId) {
+        self.memory.forget(endpoint);
+        self.lanes.forget(endpoint);
         self.wake();
     }
 }
@@ -91,19 +122,26 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.app.webhooks.end(self.endpoint, self.delivery);
+        if self.app.webhooks.lanes.end(self.endpoint, self.delivery) {
+            self.app.webhooks.wake.notify_one();
+        }
     }
 }
 
 impl App {
     /// Carries events for as long as the app lives.
-    pub(crate) fn carry_webhooks(&self) {
+    pub(crate) fn carry_webhooks(&self, ended: Ended) {
+        tokio::spawn(record::run(self.db.clone(), ended));
         let (shared, wake) = (Arc::downgrade(&self.0), Arc::clone(&self.webhooks.wake));
         tokio::spawn(async move {
             let mut pruned_at: Option<UnixMs> = None;
+            let mut is_quiet = true;
             loop {
                 let Some(shared) = shared.upgrade() else { return };
                 let app = Self(shared);
+                if is_quiet {
+                    app.webhooks.lanes.ask_all();
+                }
                 let now = app.clock.now();
                 if pruned_at.is_none_or(|at| now.0 - at.0 >= PRUNE_EVERY_MS) {
                     pruned_at = Some(now);
@@ -111,12 +149,14 @@ impl App {
                         tracing::error!(%error, "old events could not be deleted");
                     }
                 }
-                let wait = app.start_due().await.unwrap_or_else(|error| {
+                let wait = app.start_due(now).await.unwrap_or_else(|error| {
                     tracing::error!(%error, "deliveries could not be looked for");
+                    app.webhooks.lanes.ask_all();
                     LOOK_EVERY
                 });
                 drop(app);
-                let _ = tokio::time::timeout(wait, wake.notified()).await;
+                // Nobody said anything for so long: look everywhere, in case somebody should have.
+                is_quiet = tokio::time::timeout(wait, wake.notified()).await.is_err() && wait == LOOK_EVERY;
             }
         });
     }
@@ -128,53 +168,77 @@ impl App {
     }
 
     /// Starts what is due and has a place; until when nothing more will be due.
-    async fn start_due(&self) -> Result<Duration, OpError> {
+    async fn start_due(&self, now: UnixMs) -> Result<Duration, OpError> {
         if !self.is_serving() {
             return Ok(LOOK_EVERY);
         }
-        let now = self.clock.now();
+        let lanes = &self.webhooks.lanes;
         let mut conn = self.db.read().await?;
-        for (endpoint, _) in deliveries::due_endpoints(&mut conn, now, LANES_MAX).await? {
-            let lane = self.webhooks.lane(endpoint);
-            let room = LANE_MAX.saturating_sub(lane.len());
-            if room == 0 {
-                continue;
+        let endpoints = match lanes.look(now) {
+            Look::These(endpoints) => endpoints,
+            Look::All => {
+                if let Some(next) = due::next(&mut conn, now).await? {
+                    lanes.expect_at(next);
+                }
+                due::endpoints(&mut conn, now).await?
             }
-            let limit = i64::try_from(LANE_MAX + lane.len()).unwrap_or(i64::MAX);
-            let due = deliveries::due(&mut conn, endpoint, now, limit).await?;
-            for delivery in due.into_iter().filter(|one| !lane.contains(&one.id)).take(room) {
-                self.webhooks.begin(endpoint, delivery.id);
-                let place = Place { app: self.clone(), endpoint, delivery: delivery.id };
-                self.runtime.spawn(async move {
-                    if let Err(error) = place.app.attempt(&delivery).await {
-                        tracing::error!(%error, delivery = %delivery.id, "a delivery could not be tried");
-                        // It is due still: without a wait, this would go round and round.
-                        tokio::time::sleep(LOOK_EVERY).await;
-                    }
-                });
-            }
+        };
+        for endpoint in endpoints {
+            self.start_lane(&mut conn, endpoint, now).await?;
         }
-        let next = deliveries::next_due(&mut conn, now).await?;
-        let wait = next
-            .map_or(LOOK_EVERY, |at| Duration::from_millis(u64::try_from(at.0 - now.0).unwrap_or(0).saturating_add(1)));
-        Ok(wait.min(LOOK_EVERY))
+        let until = |at: UnixMs| u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0).saturating_add(1);
+        Ok(lanes.next_at().map_or(LOOK_EVERY, |at| Duration::from_millis(until(at))).min(LOOK_EVERY))
+    }
+
+    /// Starts what is due for an endpoint and has a place.
+    async fn start_lane(&self, conn: &mut Conn, endpoint: EndpointId, now: UnixMs) -> Result<(), OpError> {
+        let lanes = &self.webhooks.lanes;
+        let Room { places, under_way, is_trial } = lanes.room(endpoint, now);
+        if places == 0 {
+            return Ok(());
+        }
+        let limit = i64::try_from(places + under_way.len() + 1).unwrap_or(i64::MAX);
+        let found = match is_trial {
+            true => due::oldest(conn, endpoint, (now, limit)).await?,
+            false => due::longest_waiting(conn, endpoint, (now, limit)).await?,
+        };
+        let mut fresh: Vec<_> = found.into_iter().filter(|one| !under_way.contains(&one.id)).collect();
+        let is_cut = fresh.len() > places;
+        fresh.truncate(places);
+        // Behind one with a subject another may wait for its turn.
+        let has_more = is_cut || fresh.iter().any(|one| one.subject.is_some());
+        lanes.begin(endpoint, fresh.iter().map(|one| one.id), has_more);
+        for delivery in fresh {
+            let place = Place { app: self.clone(), endpoint, delivery: delivery.id };
+            self.runtime.spawn(async move {
+                if let Err(error) = place.app.attempt(&delivery).await {
+                    tracing::error!(%error, delivery = %delivery.id, "a delivery could not be tried");
+                    // It is due still: without a wait, this would go round and round.
+                    tokio::time::sleep(LOOK_EVERY).await;
+                    place.app.webhooks.wake();
+                }
+            });
+        }
+        Ok(())
     }
 
     /// Tries a delivery, and records the try.
     async fn attempt(&self, delivery: &Delivery) -> Result<(), OpError> {
-        let Some((endpoint, row)) = self.endpoint_of(delivery).await? else { return Ok(()) };
-        let rules = rules(self, &row)?;
+        let Some(known) = self.endpoint_of(delivery).await? else { return Ok(()) };
+        let (endpoint, row) = (&known.endpoint, &known.row);
+        let rules = rules(self, row)?;
         let at = self.clock.now();
-        let reply = match self.signed(&endpoint, &row, (rules, delivery, at)).await? {
+        let reply = match self.signed(&known, (rules, delivery, at)).await? {
             Ok((target, headers)) => self.outbound.post(&target, (headers, delivery.body.clone()), rules.timeout).await,
             Err(problem) => Err(problem),
         };
-        let took_ms = self.clock.now().0.saturating_sub(at.0).max(0);
+        let now = self.clock.now();
         let answer = answer(rules, &reply);
+        self.webhooks.lanes.note(endpoint.id, answer, now);
         let attempt = Attempt {
             number: delivery.tries + 1,
             at,
-            took_ms,
+            took_ms: now.0.saturating_sub(at.0).max(0),
             status: reply.as_ref().ok().map(|reply| i64::from(reply.status)),
             problem: problem(answer, &reply),
             answer: reply.ok().map(|reply| reply.text),
@@ -183,30 +247,32 @@ impl App {
         self.entropy.fill(&mut chance)?;
         let tries = usize::try_from(attempt.number - delivery.tries_before).unwrap_or(usize::MAX);
         match rules.retry.next(tries, answer, u16::from_ne_bytes(chance)) {
-            Next::Done => self.record(delivery, &attempt, (DeliveryState::Delivered, None)).await,
+            Next::Done => self.record(delivery, attempt, (DeliveryState::Delivered, None)).await,
             Next::Wait(wait) => {
                 let next_at = UnixMs(self.clock.now().0.saturating_add(wait));
-                self.record(delivery, &attempt, (DeliveryState::Waiting, Some(next_at))).await
+                self.record(delivery, attempt, (DeliveryState::Waiting, Some(next_at))).await?;
+                self.webhooks.lanes.expect_at(next_at);
+                self.webhooks.wake.notify_one();
+                Ok(())
             }
-            Next::GiveUp { disables: false } => self.record(delivery, &attempt, (DeliveryState::Failed, None)).await,
-            Next::GiveUp { disables: true } => self.give_up(delivery, &attempt, (&endpoint, &row)).await,
+            Next::GiveUp { disables: false } => self.record(delivery, attempt, (DeliveryState::Failed, None)).await,
+            Next::GiveUp { disables: true } => self.give_up(delivery, &attempt, (endpoint, row)).await,
         }
     }
 
     /// The endpoint of a delivery and its app. Nothing where it may not be sent to; then what waits for it is held.
-    async fn endpoint_of(&self, delivery: &Delivery) -> Result<Option<(Endpoint, AppRow)>, OpError> {
-        let found = {
-            let mut conn = self.db.read().await?;
-            match webhooks::find(&mut conn, delivery.endpoint_id).await? {
-                Some(endpoint) => apps::find(&mut conn, endpoint.app_id).await?.map(|row| (endpoint, row)),
-                None => None,
-            }
+    async fn endpoint_of(&self, delivery: &Delivery) -> Result<Option<Arc<Known>>, OpError> {
+        let since = match self.webhooks.memory.find(delivery.endpoint_id) {
+            Ok(known) => return Ok(Some(known)),
+            Err(since) => since,
         };
-        if let Some((endpoint, _)) = &found
-            && endpoint.state == EndpointState::Enabled
-            && is_intact(self, endpoint)
+        if let Some(known) = self.read_endpoint(delivery.endpoint_id).await?
+            && known.endpoint.state == EndpointState::Enabled
+            && is_intact(self, &known.endpoint)
         {
-            return Ok(found);
+            let known = Arc::new(known);
+            self.webhooks.memory.remember(&known, since);
+            return Ok(Some(known));
         }
         tracing::warn!(endpoint = %delivery.endpoint_id, "events are held: the endpoint is disabled, gone, or was edited");
         let mut tx = self.db.write().await?;
@@ -215,37 +281,32 @@ impl App {
         Ok(None)
     }
 
+    async fn read_endpoint(&self, id: EndpointId) -> Result<Option<Known>, OpError> {
+        let mut conn = self.db.read().await?;
+        let Some(endpoint) = webhooks::find(&mut conn, id).await? else { return Ok(None) };
+        let Some(row) = apps::find(&mut conn, endpoint.app_id).await? else { return Ok(None) };
+        Ok(Some(Known { secrets: webhooks::secrets(&mut conn, id).await?, endpoint, row }))
+    }
+
     /// Where a delivery goes and under which headers, or why it cannot be sent.
     async fn signed(
         &self,
-        endpoint: &Endpoint,
-        row: &AppRow,
+        known: &Known,
         (rules, delivery, at): (&Webhooks, &Delivery, UnixMs),
     ) -> Result<Result<(Target, HeaderMap), String>, OpError> {
-        let target = match Target::parse(&endpoint.url, &rules.target, |address| self.outbound.allows(address)) {
+        let target = match Target::parse(&known.endpoint.url, &rules.target, |address| self.outbound.allows(address)) {
             Ok(target) => target,
             Err(error) => return Ok(Err(refused(&error))),
         };
-        let secrets = self.signing_secrets(endpoint, row, (rules, delivery, at)).await?;
+        let secrets = self.signing_secrets(known, (rules, delivery, at)).await?;
         if secrets.is_empty() && (rules.secret != SecretSource::Chosen || delivery.secret_version > 0) {
             return Ok(Err(say!("webhook-no-secret").to_owned()));
         }
         let (id, timestamp) = (delivery.event_id.to_string(), (at.0 / 1000).to_string());
         let signed = Signed { id: &id, timestamp: &timestamp, body: delivery.body.as_bytes() };
         let signature = rules.signing.sign(signed, &secrets);
-        let named = [
-            (rules.id_header.as_deref(), Some(id.as_str())),
-            (rules.event_header.as_deref(), Some(delivery.event.as_str())),
-            (rules.timestamp_header.as_deref(), Some(timestamp.as_str())),
-            (Some(&*rules.signing.header), signature.as_deref()),
-        ];
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Ok(user_agent) = HeaderValue::from_str(&rules.user_agent) {
-            headers.insert(USER_AGENT, user_agent);
-        }
-        for (name, value) in named {
-            let (Some(name), Some(value)) = (name, value) else { continue };
+        for (name, value) in rules.headers(&delivery.event, signed, signature.as_deref()) {
             let pair = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
             let Some((name, value)) = pair else { return Ok(Err(say!("webhook-no-header").to_owned())) };
             headers.insert(name, value);
@@ -256,24 +317,23 @@ impl App {
     /// The secrets that sign a delivery now, newest first.
     async fn signing_secrets(
         &self,
-        endpoint: &Endpoint,
-        row: &AppRow,
+        known: &Known,
         (rules, delivery, now): (&Webhooks, &Delivery, UnixMs),
     ) -> Result<Vec<SecretText>, OpError> {
-        let mut conn = self.db.read().await?;
+        let Known { endpoint, row, secrets } = known;
         if rules.secret == SecretSource::Credential {
+            let mut conn = self.db.read().await?;
             return Ok(self.newest_key_secret(&mut conn, (row, endpoint.mode), now).await?.into_iter().collect());
         }
         let both = rules.signing.overlap_seconds_max > 0;
-        let signs = |one: &webhooks::EndpointSecret| match both {
+        let signs = |one: &&EndpointSecret| match both {
             true => one.ends_at.is_none_or(|end| end > now),
             false => one.version == delivery.secret_version,
         };
-        let kept = webhooks::secrets(&mut conn, endpoint.id).await?;
-        let open = |one: webhooks::EndpointSecret| {
+        let open = |one: &EndpointSecret| {
             self.keyring.open_for(&record(endpoint.id, one.version), &one.sealed).map_err(|_| OpError::Seal)
         };
-        kept.into_iter().filter(signs).map(open).collect()
+        secrets.iter().filter(signs).map(open).collect()
     }
 
     /// The secret of the newest key of an app and mode, where its scheme signs.
@@ -305,12 +365,14 @@ impl App {
     async fn record(
         &self,
         delivery: &Delivery,
-        attempt: &Attempt,
+        attempt: Attempt,
         next: (DeliveryState, Option<UnixMs>),
     ) -> Result<(), OpError> {
-        let mut tx = self.db.write().await?;
-        deliveries::record(tx.conn(), delivery.id, attempt, next).await?;
-        Ok(tx.commit().await?)
+        Ok(self
+            .webhooks
+            .records
+            .write(Done { endpoint: delivery.endpoint_id, delivery: delivery.id, attempt, next })
+            .await?)
     }
 
     /// Records the last try, disables the endpoint, and writes to those who should know.
@@ -335,6 +397,7 @@ impl App {
         notices::webhook_failing(self, &mut change, (endpoint, row), attempt).await?;
         let detail = json!({ "delivery": delivery.id.to_string(), "problem": attempt.problem });
         self.say_failed(change, (endpoint, row), ("webhook.disabled", detail)).await?;
+        self.webhooks.forget(endpoint.id);
         self.post.wake();
         Ok(())
     }
