@@ -153,7 +153,7 @@ impl Rates {
     ) -> Result<Option<Rate>, Rate> {
         let mut covering = product.limits.iter().enumerate().filter_map(|(rule, limit)| {
             let is_covering = who.is_counted(limit.per) && limit.covers(view);
-            is_covering.then(|| Rule { rule, limit })
+            is_covering.then_some(Rule { rule, limit })
         });
         let Some(first) = covering.next() else { return Ok(None) };
         let moment = Moment { ticks_ms: self.begun.elapsed_ms(), now: clock.now() };
