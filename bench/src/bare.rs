@@ -18,6 +18,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 4096;
 
+/// What is long. Bytes.
+const LONG: usize = 4 * 1024 * 1024;
+
 /// What it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -27,6 +30,8 @@ pub enum Mode {
     Read,
     /// The body, as JSON.
     Echo,
+    /// 204, or 4 MiB where the query asks for something long.
+    Long,
 }
 
 /// What it takes.
@@ -81,14 +86,16 @@ fn serve(socket: TcpListener, mode: Mode) -> Result<()> {
 }
 
 async fn answer(request: Request<Incoming>, mode: Mode) -> Result<Response<Full<Bytes>>, Infallible> {
+    let is_long = mode == Mode::Long && request.uri().query() == Some("long");
     let body = match mode {
-        Mode::Empty => Bytes::new(),
+        Mode::Long if is_long => Bytes::from_static(&[b'x'; LONG]),
+        Mode::Empty | Mode::Long => Bytes::new(),
         Mode::Read | Mode::Echo => {
             request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default()
         }
     };
     let mut response = Response::new(Full::default());
-    if mode == Mode::Echo {
+    if mode == Mode::Echo || is_long {
         *response.body_mut() = Full::new(body);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     } else {

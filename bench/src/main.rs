@@ -7,6 +7,7 @@
 
 mod bare;
 mod bars;
+mod crowd;
 mod flat;
 mod gateway;
 mod keymint;
@@ -45,6 +46,8 @@ enum Command {
     Gateway(gateway::Options),
     /// A long run at a share of the peak: no error, nothing lost, memory flat
     Soak(soak::Options),
+    /// Thousands of slow and idle connections, and one client that is none of them
+    Crowd(crowd::Options),
     /// The console's pages at 100,000 logged requests and 1,000 keys
     Pages(pages::Options),
     /// Webhooks, accepted to recorded, on PostgreSQL: P15
@@ -59,6 +62,7 @@ fn main() -> Result<ExitCode> {
         Command::Verify(options) => verify::run(&options),
         Command::Gateway(options) => gateway::run(&options),
         Command::Soak(options) => soak::run(&options),
+        Command::Crowd(options) => crowd::run(&options),
         Command::Pages(options) => pages::run(&options),
         Command::Webhooks(options) => webhooks::run(&options),
         Command::Bare(options) => bare::run(&options).map(|()| ExitCode::SUCCESS),

@@ -19,6 +19,14 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// # Errors
 /// When a connection breaks or an answer is not 204.
 pub fn median_latency_us(address: SocketAddr, request: &str, rate: u32, seconds: u64) -> Result<f64> {
+    latencies_us(address, request, rate, seconds).map(crate::bars::median)
+}
+
+/// Sends a request `rate` times a second and gives each latency. Microseconds.
+///
+/// # Errors
+/// When a connection breaks or an answer is not 204.
+pub fn latencies_us(address: SocketAddr, request: &str, rate: u32, seconds: u64) -> Result<Vec<f64>> {
     let mut streams = Vec::new();
     for _ in 0..CONNECTIONS {
         let stream = TcpStream::connect(address)?;
@@ -41,7 +49,7 @@ pub fn median_latency_us(address: SocketAddr, request: &str, rate: u32, seconds:
         }
         due += interval;
     }
-    Ok(crate::bars::median(latencies))
+    Ok(latencies)
 }
 
 fn wait_until(due: Instant) {

@@ -91,6 +91,16 @@ pub fn cpu_ns(pid: u32) -> Result<u64> {
     Ok(sum)
 }
 
+/// Memory of a process. Bytes.
+///
+/// # Errors
+/// When there is no such process.
+pub fn resident(server: &Server) -> Result<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{}/statm", server.pid())).context("the server is gone")?;
+    let pages: f64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).context("its memory")?;
+    Ok(pages * rustix::param::page_size() as f64)
+}
+
 /// A bare server and its address.
 pub struct Bare {
     /// The process.
@@ -109,6 +119,7 @@ impl Bare {
             Mode::Empty => "empty",
             Mode::Read => "read",
             Mode::Echo => "echo",
+            Mode::Long => "long",
         };
         let own = std::env::current_exe()?;
         let mut command = Command::new(own);

@@ -11,7 +11,7 @@ use clap::Args;
 use crate::bare::Mode;
 use crate::keymint::{House, Running, Setting};
 use crate::machine;
-use crate::process::{Bare, Server};
+use crate::process::{Bare, resident};
 use crate::wrk::{Expected, Load, Order, Requests};
 
 /// Connections of the load that looks for the peak.
@@ -168,13 +168,6 @@ fn paced(requests: &Requests, keymint: &Running, wanted: f64) -> Result<Load> {
         wait_ms += (connections / wanted - connections / rate) * 1e3;
     }
     Ok(load)
-}
-
-/// Memory of a process. Bytes.
-fn resident(server: &Server) -> Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{}/statm", server.pid())).context("the server is gone")?;
-    let pages: f64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).context("its memory")?;
-    Ok(pages * rustix::param::page_size() as f64)
 }
 
 fn database_bytes(folder: &Path) -> Result<f64> {

@@ -143,7 +143,7 @@ impl Default for LimitsConfig {
             cached_credentials_max: 250_000,
             replay_entries_per_key_max: 100_000,
             connections_max: 16_384,
-            merchant_requests_at_once_max: 4_096,
+            merchant_requests_at_once_max: 512,
         }
     }
 }

@@ -259,8 +259,8 @@ fn two_processes_never_share_a_folder_or_a_port() {
 #[test]
 fn every_command_of_the_sandbox_page_works() {
     let dev = dev();
-    let page =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sandbox/README.md")).expect("the page");
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sandbox/README.md"))
+        .expect("the page");
     let folder = std::path::Path::new(BINARY).parent().expect("a folder").display().to_string();
     let mut products = Vec::new();
     for line in page.lines().filter(|line| line.starts_with("keymint request")) {
