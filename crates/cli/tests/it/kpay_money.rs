@@ -370,7 +370,6 @@ fn a_contract_is_by_number_or_by_page_and_never_both() {
         (with(&number, "provider", json!("WAVE_SEN")), "provider is not available"),
         (with(&number, "phoneNumber", json!("2376534")), "phoneNumber must be 8 to 15 digits"),
         (with(&number, "phoneNumber", json!("+237653456789")), "phoneNumber must be 8 to 15 digits"),
-        (with(&number, "metadata", json!("x".repeat(4096))), "metadata must be at most 4096 bytes"),
     ] {
         let refused = call(&dev, &key, "POST", "/init", &body);
         assert_eq!((refused.status, refused.text("/message").as_str()), (400, message), "{body}");

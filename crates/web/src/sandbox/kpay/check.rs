@@ -6,9 +6,6 @@ use serde_json::{Map, Value, json};
 use super::catalogue::{self, PAYMENT_MAX, PAYMENT_MIN, PAYOUT_RANGE};
 use crate::sandbox::with;
 
-/// Largest `metadata`. Bytes of JSON: it stands in the webhook.
-const METADATA_BYTES_MAX: usize = 4096;
-
 /// A text that is there and neither empty nor longer than 256 bytes.
 pub fn text<'b>(body: &'b Map<String, Value>, name: &str) -> Option<&'b str> {
     body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty() && text.len() <= 256)
@@ -25,11 +22,7 @@ pub fn fields(body: &Map<String, Value>, kind: &str) -> Result<Value, String> {
     if external_id.is_none() && (kind == "payment" || body.contains_key("externalId")) {
         return Err("externalId should not be empty".to_owned());
     }
-    let metadata = body.get("metadata").unwrap_or(&Value::Null);
-    if metadata.to_string().len() > METADATA_BYTES_MAX {
-        return Err(format!("metadata must be at most {METADATA_BYTES_MAX} bytes"));
-    }
-    let common = json!({ "amount": amount, "externalId": external_id, "metadata": metadata });
+    let common = json!({ "amount": amount, "externalId": external_id, "metadata": body.get("metadata") });
     if body.contains_key("returnUrl") {
         let ussd = ["phoneNumber", "paymentMethod", "customerName"].into_iter().find(|name| body.contains_key(*name));
         return match ussd {
