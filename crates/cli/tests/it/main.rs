@@ -28,6 +28,7 @@ mod providers;
 mod proxy;
 mod quotas;
 mod rates;
+mod razorpay_sandbox;
 mod sandboxes;
 mod simulators;
 mod slow_clients;
