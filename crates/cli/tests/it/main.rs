@@ -29,6 +29,7 @@ mod proxy;
 mod quotas;
 mod rates;
 mod razorpay_sandbox;
+mod razorpayx_sandbox;
 mod sandboxes;
 mod simulators;
 mod slow_clients;
