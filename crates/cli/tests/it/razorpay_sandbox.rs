@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::console::{Browser, app_of};
 use crate::dev;
-use crate::simulators::{hex_hmac, on_page, told};
+use crate::simulators::{clock, hex_hmac, on_page, told};
 
 const HOOK_SECRET: &str = "rzp_wh_demo";
 
@@ -341,4 +341,40 @@ fn a_refund_is_repeated_under_its_key_and_nothing_else_is() {
     assert_eq!(words(&keyed("1234 56789", &body)), (400, odd.to_owned()));
     assert_eq!(get(&dev, &key, "/v1/refunds")["count"], 1);
     assert_eq!(keyed("1234567890", &body).status, 200);
+}
+
+#[test]
+fn a_refund_that_is_held_back_is_pending_until_the_testers_clock_gets_there() {
+    let (dev, receiver) = (dev(), Receiver::start());
+    let key = dev.key("razorpay", "later");
+    hook(&dev, &key.app_id, &receiver);
+    assert_eq!(clock(&dev, &key.app_id, "2030-01-01T00:00:00Z").status, 200);
+    let payment = paid(&dev, &key);
+    let made = refund(&dev, &key, &payment, &json!({}), &[("X-Keymint-Simulate", "settle=1h")]);
+    assert_eq!((made.status, made.text("/status")), (200, "pending".to_owned()), "{}", made.body);
+    let path = format!("/v1/refunds/{}", made.text("/id"));
+    assert_eq!(refund(&dev, &key, &payment, &json!({}), &[]).status, 400, "its money is taken already");
+    assert_eq!(clock(&dev, &key.app_id, "2030-01-01T00:59:59Z").status, 200);
+    assert_eq!(get(&dev, &key, &path)["status"], "pending");
+    assert_eq!(clock(&dev, &key.app_id, "2030-01-01T01:00:00Z").status, 200);
+    assert_eq!(get(&dev, &key, &path)["status"], "processed");
+    let got = told(&receiver, "refund.processed", &made.text("/id"));
+    verify(&got);
+    let body: Value = serde_json::from_str(&got.body).expect("JSON");
+    assert_eq!(body["payload"]["payment"]["entity"]["refund_status"], "full", "as the refund left it");
+}
+
+#[test]
+fn a_secret_is_never_kept_with_the_order_that_it_signs() {
+    let dev = dev();
+    let key = dev.key("razorpay", "secret");
+    order(&dev, &key, &json!({}));
+    let read = |path: &std::path::Path| std::fs::read(path).unwrap_or_default();
+    let holds = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    let files: Vec<_> =
+        std::fs::read_dir(dev.folder().join("data")).expect("a folder").flatten().map(|file| file.path()).collect();
+    assert!(files.iter().any(|path| holds(&read(path), "tickets")), "the order is in one of {files:?}");
+    for path in &files {
+        assert!(!holds(&read(path), &key.secret), "{}", path.display());
+    }
 }

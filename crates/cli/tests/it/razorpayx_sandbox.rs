@@ -15,7 +15,7 @@ fn fund_account(dev: &Dev, key: &Key) -> String {
         "bank_account": { "name": "Asha", "ifsc": "HDFC0000053", "account_number": "765432123456789" },
     });
     let made = call(dev, key, ("POST", "/v1/fund_accounts"), &body);
-    assert_eq!((made.status, made.text("/entity")), (200, "fund_account".to_owned()), "{}", made.body);
+    assert_eq!((made.status, made.text("/bank_account/ifsc")), (200, "HDFC0000053".to_owned()), "{}", made.body);
     made.text("/id")
 }
 
@@ -155,4 +155,30 @@ fn a_payout_has_a_key_under_which_it_is_made_once() {
     });
     assert!(statuses.contains(&200) && statuses.iter().all(|status| matches!(status, 200 | 409)), "{statuses:?}");
     assert_eq!(held(&dev, &key), (90_000, 10_000), "six calls under one key are one payout");
+}
+
+#[test]
+fn whom_to_pay_is_kept_for_the_merchant_alone() {
+    let dev = dev();
+    let (key, other) = (dev.key("razorpay", "payees"), dev.key("razorpay", "other-payees"));
+    let account = fund_account(&dev, &key);
+    let contact = get(&dev, &key, &format!("/v1/fund_accounts/{account}"))["contact_id"].clone();
+    assert_eq!(get(&dev, &key, "/v1/contacts")["items"][0]["id"], contact);
+    assert_eq!(get(&dev, &other, "/v1/fund_accounts")["count"], 0);
+    let foreign = call(&dev, &other, ("GET", &format!("/v1/fund_accounts/{account}")), &Value::Null);
+    assert_eq!((foreign.status, foreign.text("/error/description").as_str()), (400, "The id provided does not exist"));
+    let vpa = |key: &Key, address: &str| {
+        let body = json!({ "contact_id": contact, "account_type": "vpa", "vpa": { "address": address } });
+        call(&dev, key, ("POST", "/v1/fund_accounts"), &body)
+    };
+    assert_eq!(vpa(&key, "asha@bank").text("/vpa/handle"), "bank");
+    assert_eq!((vpa(&key, "asha").status, vpa(&key, "").status, vpa(&other, "asha@bank").status), (400, 400, 400));
+    for (path, body) in [
+        ("/v1/contacts", json!({})),
+        ("/v1/contacts", json!({ "name": "x".repeat(51) })),
+        ("/v1/fund_accounts", json!({ "contact_id": contact, "account_type": "cash" })),
+        ("/v1/fund_accounts", json!({ "contact_id": contact, "account_type": "bank_account" })),
+    ] {
+        assert_eq!(call(&dev, &key, ("POST", path), &body).status, 400, "{path} {body}");
+    }
 }

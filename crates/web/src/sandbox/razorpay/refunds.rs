@@ -1,6 +1,7 @@
 //! Refunds: all or a part of a captured payment, until nothing is left (`api/refunds/create-normal.md`,
 //! `normal-refunds-idempotent.md`).
 
+use keymint_app::sandbox::Object;
 use keymint_app::sandbox::turn::{Fresh, Next, Turn};
 use serde_json::{Map, Value, json};
 
@@ -68,7 +69,7 @@ pub async fn create(call: &Asked<'_>, turn: &mut Turn<'_>, id: &str, body: &Map<
         "asked": asked,
     });
     let refund_id = text_of(&refund, "id");
-    take(turn, (&kept, &payment), (refund_id, refunded), fails).await?;
+    let payment = take(turn, (&kept, &payment), (refund_id, refunded), fails).await?;
     let fresh = Fresh { kind: "refund", id: refund_id, reference: key, body: &refund.to_string() };
     let kept_refund = turn.keep(fresh).await?;
     let (name, told) = event("refund.created", kept.merchant_id, &[("refund", &refund), ("payment", &payment)], now);
@@ -84,13 +85,13 @@ pub async fn create(call: &Asked<'_>, turn: &mut Turn<'_>, id: &str, body: &Map<
 }
 
 /// Takes a refund from what is left of a payment. One that is to fail takes nothing: others are made meanwhile, and it
-/// could not give it back. Every one changes the payment, so of two at once one is refused.
+/// could not give it back. Gives the payment as it is then. Every one changes the payment, so of two at once one is refused.
 async fn take(
     turn: &mut Turn<'_>,
-    (kept, payment): (&keymint_app::sandbox::Object, &Value),
+    (kept, payment): (&Object, &Value),
     (refund_id, refunded): (&str, i64),
     fails: bool,
-) -> Result<(), Failure> {
+) -> Result<Value, Failure> {
     let mut named = payment["refunds"].as_array().cloned().unwrap_or_default();
     if named.len() >= REFUNDS_MAX {
         return Err(refuse("The payment has been refunded too often."));
@@ -102,6 +103,7 @@ async fn take(
         let (status, share) = if is_all { ("refunded", "full") } else { ("captured", "partial") };
         members = with(&members, json!({ "amount_refunded": refunded, "refund_status": share, "status": status }));
     }
-    turn.change("payment", kept, &Next::quiet(with(payment, members).to_string())).await?;
-    Ok(())
+    let payment = with(payment, members);
+    turn.change("payment", kept, &Next::quiet(payment.to_string())).await?;
+    Ok(payment)
 }
