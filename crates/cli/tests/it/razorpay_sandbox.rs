@@ -325,6 +325,33 @@ fn refunds_at_once_never_exceed_the_payment() {
 }
 
 #[test]
+fn an_order_that_is_paid_twice_at_once_is_paid_once() {
+    let dev = dev();
+    let key = dev.key("razorpay", "paid-once");
+    let order = order(&dev, &key, &json!({}));
+    let replies: Vec<Reply> = std::thread::scope(|scope| {
+        let one = || pay(&dev, &key, &order, &json!({ "method": "netbanking" }));
+        let calls: Vec<_> = (0..6).map(|_| scope.spawn(one)).collect();
+        calls.into_iter().map(|call| call.join().expect("it answers")).collect()
+    });
+    assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 400)));
+    assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
+    let tried = get(&dev, &key, &format!("/v1/orders/{}/payments", text(&order["id"])));
+    assert_eq!((&tried["count"], &tried["items"][0]["status"]), (&json!(1), &json!("captured")));
+}
+
+#[test]
+fn a_live_key_reaches_no_test_input() {
+    let dev = dev();
+    let key = dev.live_key("razorpay", "live");
+    for path in ["/v1/test/payments", "/v1/test/balance", "/v1/orders"] {
+        let body = json!({ "method": "card", "card": { "number": "4100280000001007" }, "amount": 100 });
+        let refused = call(&dev, &key, ("POST", path), &body);
+        assert_eq!(words(&refused), (503, "No upstream is configured for live mode.".to_owned()), "{path}");
+    }
+}
+
+#[test]
 fn a_refund_is_repeated_under_its_key_and_nothing_else_is() {
     let dev = dev();
     let key = dev.key("razorpay", "keys");

@@ -132,6 +132,8 @@ fn statement_line(payout: &Value, (moved, balance): (i64, i64), now: UnixMs) -> 
 /// Moves a payout by hand: `POST /v1/test/payouts/{id}`, ours, and the vendor's own `/cancel` of a queued one.
 pub async fn to(call: &Asked<'_>, turn: &mut Turn<'_>, id: &str, status: &str) -> Answer {
     let (kept, payout) = own(call, turn, ("payout", "pout_"), id).await?;
+    // Nothing moves yet: the wallet is held before the payout, as adding to the balance does, so neither waits for the other.
+    turn.post(&kept.id, &posting(0, 0)).await?;
     Ok(shown(&moved(turn, (&kept, &payout), status).await?))
 }
 

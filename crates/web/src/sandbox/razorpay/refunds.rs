@@ -69,9 +69,10 @@ pub async fn create(call: &Asked<'_>, turn: &mut Turn<'_>, id: &str, body: &Map<
         "asked": asked,
     });
     let refund_id = text_of(&refund, "id");
-    let payment = take(turn, (&kept, &payment), (refund_id, refunded), fails).await?;
+    // First the refund, then the payment: of two calls under one key at once, the second hears that the first is under way.
     let fresh = Fresh { kind: "refund", id: refund_id, reference: key, body: &refund.to_string() };
     let kept_refund = turn.keep(fresh).await?;
+    let payment = take(turn, (&kept, &payment), (refund_id, refunded), fails).await?;
     let (name, told) = event("refund.created", kept.merchant_id, &[("refund", &refund), ("payment", &payment)], now);
     turn.tell(&name, &told).await?;
     let at = call.settles_at(now);
