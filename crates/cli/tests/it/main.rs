@@ -28,6 +28,7 @@ mod providers;
 mod proxy;
 mod quotas;
 mod rates;
+mod razorpay_races;
 mod razorpay_sandbox;
 mod razorpayx_sandbox;
 mod sandboxes;

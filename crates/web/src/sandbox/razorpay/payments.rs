@@ -70,16 +70,17 @@ pub async fn attempt(
     let (id, signature) = ticket(app, order, tried)?;
     let now = turn.now();
     let payment = begun((&id, now), order, tried);
+    // First the order: two that pay at once would make one payment, and the second hears that the first is under way.
+    let mut named = order["tried"].as_array().cloned().unwrap_or_default();
+    named.push(Value::from(id.as_str()));
+    let attempts = order["attempts"].as_i64().unwrap_or(0).saturating_add(1);
+    let order = with(order, json!({ "status": "attempted", "attempts": attempts, "tried": named }));
+    let kept = turn.change("order", kept, &Next::quiet(order.to_string())).await?;
     let kept_payment =
         turn.keep(Fresh { kind: "payment", id: &id, reference: None, body: &payment.to_string() }).await?;
     let name = if tried.fault.is_some() { "payment.failed" } else { "payment.authorized" };
     let (name, told) = event(name, kept.merchant_id, &[("payment", &payment)], now);
     turn.tell(&name, &told).await?;
-    let mut named = order["tried"].as_array().cloned().unwrap_or_default();
-    named.push(Value::from(id));
-    let attempts = order["attempts"].as_i64().unwrap_or(0).saturating_add(1);
-    let order = with(order, json!({ "status": "attempted", "attempts": attempts, "tried": named }));
-    let kept = turn.change("order", kept, &Next::quiet(order.to_string())).await?;
     if tried.fault.is_some() || order["capture"] == "manual" {
         return Ok(Made { payment, signature });
     }
