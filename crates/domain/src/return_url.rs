@@ -34,6 +34,17 @@ impl ReturnUrl {
         Ok(Self(url))
     }
 
+    /// The one that a query names; the first of several.
+    pub fn of_query(query: &str, name: &str) -> Option<Self> {
+        let found = url::form_urlencoded::parse(query.as_bytes()).find(|(one, _)| one == name)?;
+        Self::parse(&found.1).ok()
+    }
+
+    /// The URL as it is.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
     /// The URL with further pairs at the end of its query.
     pub fn with(&self, pairs: &[(&str, &str)]) -> String {
         let mut url = self.0.clone();

@@ -67,7 +67,8 @@ pub async fn sign_with_key(app: &App, id: AppId, text: &str) -> Result<Option<St
     Ok(secret.map(|secret| signature(&secret, text)))
 }
 
-fn signature(secret: &SecretText, text: &str) -> String {
+/// The HMAC-SHA256 of a text by a secret that the caller has, in hexadecimal digits.
+pub fn signature(secret: &SecretText, text: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
     HEXLOWER.encode(hmac::sign(&key, text.as_bytes()).as_ref())
 }

@@ -202,8 +202,11 @@ fn claim<'a>(
 }
 
 /// `Basic`, one space, canonical padded base 64 of `id:secret`, and nothing else (T9; Razorpay's page lists four
-/// forms that must fail).
-fn decode_basic(value: &[u8]) -> Result<(String, Zeroizing<Vec<u8>>), DenyReason> {
+/// forms that must fail). The secret is in the open in what it gives, and wiped with it.
+///
+/// # Errors
+/// `MalformedCredentials`.
+pub fn decode_basic(value: &[u8]) -> Result<(String, Zeroizing<Vec<u8>>), DenyReason> {
     let malformed = DenyReason::MalformedCredentials;
     let encoded = value.strip_prefix(b"Basic ").ok_or(malformed)?;
     if encoded.len() > AUTHORIZATION_BYTES_MAX {

@@ -108,7 +108,7 @@ const BEFORE: &str = r#"
     ALTER TABLE sandbox_object DROP COLUMN version;
     DROP TABLE sandbox_move; DROP TABLE sandbox_clock; DROP TABLE sandbox_wallet; DROP TABLE sandbox_posting;
     DROP TABLE sandbox_answer;
-    DELETE FROM schema_migration WHERE version IN (8, 20);
+    DELETE FROM schema_migration WHERE version IN (8, 16);
     INSERT INTO sandbox_object (product, mode, kind, id, merchant_id, app_id, body, created_at) VALUES
       ('razorpay', 'test', 'order', 'a', 'MERCHANT', 'APP', '{"entity":"order","status":"created"}', 3),
       ('kwikpaisa', 'test', 'order', 'b', 'MERCHANT', 'APP', '{"order_id":"\"entity\":\"order\"","order_status":"PENDING"}', 2),

@@ -10,6 +10,7 @@ use keymint_domain::verify::{Candidate, OwnerState};
 use keymint_store::credentials;
 use keymint_store::db::Db;
 use keymint_store::error::StoreError;
+use keymint_store::log_counts::LogCounts;
 use keymint_store::request_log::{self, Batch, Entry, Filter, Line};
 use keymint_store::rollup::{self, Counts, Grain, HOUR_MS, Span};
 use keymint_testkit::TestDb;
@@ -68,7 +69,10 @@ async fn store<'l>(db: &Db, lines: impl IntoIterator<Item = (Option<&Candidate>,
     let mut batch = Batch::default();
     lines.into_iter().for_each(|(candidate, line)| batch.add("keymint", candidate, line));
     let mut tx = db.write().await.expect("it begins");
-    batch.insert(tx.conn()).await.expect("it is stored");
+    let number = batch.insert(tx.conn()).await.expect("it is stored");
+    let mut counts = LogCounts::default();
+    batch.count(number, &mut counts);
+    counts.write(tx.conn()).await.expect("it is counted");
     tx.commit().await.expect("it commits");
 }
 

@@ -57,6 +57,25 @@ impl Choice {
     }
 }
 
+/// What a tester may type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// Nothing: there are only outcomes to pick.
+    Nothing,
+    /// A phone number, whose outcome the payment gets.
+    Phone,
+    /// How it is paid: test cards, UPI ids, a one-time password.
+    Instrument,
+}
+
+/// A form that takes the browser back to the merchant.
+pub struct Back {
+    /// Where it is sent.
+    pub url: String,
+    /// What it says.
+    pub pairs: Vec<(&'static str, String)>,
+}
+
 /// The page.
 #[derive(Template)]
 #[template(path = "hosted.html")]
@@ -71,13 +90,23 @@ pub struct HostedPage {
     pub status: Option<String>,
     /// What may be picked.
     pub choices: Vec<Choice>,
-    /// Whether a phone number may be given, whose outcome it gets.
-    pub asks_phone: bool,
+    /// What may be typed besides.
+    pub asks: Asks,
+    /// The way back to the merchant, for a vendor whose page sends a form there.
+    pub back: Option<Back>,
     /// What is wrong with what was sent before; empty when nothing is.
-    pub problem: &'static str,
+    pub problem: String,
 }
 
 impl HostedPage {
+    fn asks_phone(&self) -> bool {
+        self.asks == Asks::Phone
+    }
+
+    fn asks_instrument(&self) -> bool {
+        self.asks == Asks::Instrument
+    }
+
     fn style(&self) -> &'static str {
         STYLE
     }

@@ -5,6 +5,7 @@ use keymint_app::store_types::AppRow;
 use keymint_domain::time::UnixMs;
 use serde_json::{Value, json};
 
+use super::razorpay::account_id;
 use super::rfc3339;
 
 /// The body of a test event.
@@ -46,8 +47,6 @@ impl Subject {
 }
 
 fn razorpay(app: &AppRow, event: &str, subject: &Subject, now: UnixMs) -> Value {
-    let merchant = app.merchant_id.to_string();
-    let account = merchant.get(merchant.len().saturating_sub(14)..).unwrap_or_default();
     let entity = json!({
         "id": subject.id, "entity": subject.kind, "amount": 50_000, "currency": "INR", "status": subject.outcome,
         "order_id": "order_TestEvent00001", "method": "upi", "captured": subject.outcome == "captured", "notes": [],
@@ -55,7 +54,7 @@ fn razorpay(app: &AppRow, event: &str, subject: &Subject, now: UnixMs) -> Value 
     });
     json!({
         "entity": "event",
-        "account_id": format!("acc_{account}"),
+        "account_id": account_id(app.merchant_id),
         "event": event,
         "contains": [subject.kind],
         "payload": { &subject.kind: { "entity": entity } },

@@ -109,6 +109,7 @@ fn is_open_route(product: &Product, view: &RequestView<'_>) -> bool {
         "keymint" => keymint::open::is_open(view.route()),
         "kpay" => kpay::open::is_open(view.route()),
         "kwikpaisa" => kwikpaisa::open::is_open(view.route()),
+        "razorpay" => razorpay::open::is_open(view.route()),
         _ => false,
     }
 }
@@ -122,6 +123,7 @@ pub async fn answer_open(call: &Open<'_>) -> Outcome {
         "keymint" => Box::pin(keymint::open::answer(call)).await,
         "kpay" => Box::pin(kpay::open::answer(call)).await,
         "kwikpaisa" => Box::pin(kwikpaisa::open::answer(call)).await,
+        "razorpay" => Box::pin(razorpay::open::answer(call)).await,
         _ => Err(DenyReason::RouteNotFound),
     }
 }

@@ -143,3 +143,38 @@ fn the_node_sdk_fails_on_the_very_next_call_after_revoke() {
 fn the_node_sdk_works_with_both_keys_after_a_24_hour_roll_and_only_the_new_one_without_grace() {
     a_roll_leaves_running_clients_what_its_grace_says(&NODE);
 }
+
+/// What a checkout sends back is what the SDK expects, and nothing that is one byte off.
+fn payment_signatures_are_verified(script: &str) {
+    let dev = dev();
+    let key = dev.key("razorpay", "returns");
+    let call = |path: &str, body: Value| {
+        let body = body.to_string();
+        keymint_testkit::Call::new("razorpay", "POST", path, &body).signed(dev.gateway, &key).send(dev.gateway)
+    };
+    let order = call("/v1/orders", json!({ "amount": 50_000, "currency": "INR" })).text("/id");
+    let made = call("/v1/test/payments", json!({ "order_id": order, "method": "upi", "vpa": "success@razorpay" }));
+    let names = ["razorpay_order_id", "razorpay_payment_id", "razorpay_signature"];
+    let value = |name: &&str| ((*name).to_owned(), Value::from(made.text(&format!("/{name}"))));
+    let values: Value = names.iter().map(value).collect::<serde_json::Map<_, _>>().into();
+    let mut client = Client::start(&dev, script, &key);
+    assert_eq!(client.ask(&json!({ "values": values })), json!({ "ok": true }), "{values}");
+    for name in names {
+        let mut changed = values.clone();
+        changed[name] = Value::from(spoiled(values[name].as_str().expect("a text")));
+        assert_eq!(client.ask(&json!({ "values": changed })), json!({ "ok": false }), "{name}");
+    }
+    let other = dev.key("razorpay", "other-returns");
+    let mut other = Client::start(&dev, script, &other);
+    assert_eq!(other.ask(&json!({ "values": values })), json!({ "ok": false }), "another merchant's secret");
+}
+
+#[test]
+fn the_python_sdk_verifies_payment_signatures() {
+    payment_signatures_are_verified("razorpay/returns.py");
+}
+
+#[test]
+fn the_node_sdk_verifies_payment_signatures() {
+    payment_signatures_are_verified("razorpay/returns.mjs");
+}

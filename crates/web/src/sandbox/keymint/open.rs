@@ -9,7 +9,7 @@ use keymint_domain::return_url::ReturnUrl;
 use serde_json::Value;
 
 use super::payments::{ID_LENGTH, SESSION_LENGTH, steps};
-use crate::pages::hosted::{Choice, HostedPage, back_to};
+use crate::pages::hosted::{Asks, Choice, HostedPage, back_to};
 use crate::reply::{self, Response};
 use crate::sandbox::{Open, Outcome, find, parsed, text_of, trouble, unknown};
 
@@ -85,8 +85,9 @@ fn page(call: &Open<'_>, payment: &Value, (status, problem): (u16, &'static str)
         reference: payment["reference"].as_str().unwrap_or(text_of(payment, "id")).to_owned(),
         status: (payment["status"] != "created").then(|| text_of(payment, "status").to_owned()),
         choices: vec![Choice::pay(), Choice::fail(), Choice::expire()],
-        asks_phone: false,
-        problem,
+        asks: Asks::Nothing,
+        back: None,
+        problem: problem.to_owned(),
     };
     page.response(status)
 }

@@ -10,7 +10,7 @@ use keymint_domain::return_url::ReturnUrl;
 use serde_json::{Value, json};
 
 use super::{End, ID_LENGTH, SESSION_LENGTH, catalogue, ended, numbers};
-use crate::pages::hosted::{Choice, HostedPage, back_to};
+use crate::pages::hosted::{Asks, Choice, HostedPage, back_to};
 use crate::reply::{self, Response};
 use crate::sandbox::{Open, Outcome, parsed, text_of, trouble, unknown, with};
 
@@ -87,8 +87,9 @@ fn page(call: &Open<'_>, object: &Value, (status, problem): (u16, &'static str))
         reference: text_of(object, "reference").to_owned(),
         status: (!is_open).then(|| text_of(object, "status").to_owned()),
         choices: vec![Choice::pay(), Choice::fail(), Choice::wait(), Choice::cancel()],
-        asks_phone: true,
-        problem,
+        asks: Asks::Phone,
+        back: None,
+        problem: problem.to_owned(),
     };
     page.response(status)
 }

@@ -8,7 +8,7 @@ use keymint_domain::return_url::ReturnUrl;
 use serde_json::Value;
 
 use super::orders::{End, SESSION_LENGTH, ended};
-use crate::pages::hosted::{Choice, HostedPage, back_to};
+use crate::pages::hosted::{Asks, Choice, HostedPage, back_to};
 use crate::reply::{self, Response};
 use crate::sandbox::{Open, Outcome, find, parsed, text_of, trouble, unknown};
 
@@ -88,8 +88,9 @@ fn page(call: &Open<'_>, order: &Value, (status, problem): (u16, &'static str)) 
         reference: text_of(order, "order_id").to_owned(),
         status: (!is_unpaid(order)).then(|| text_of(order, "order_status").to_owned()),
         choices: vec![Choice::pay(), Choice::fail(), Choice::wait(), Choice::expire()],
-        asks_phone: false,
-        problem,
+        asks: Asks::Nothing,
+        back: None,
+        problem: problem.to_owned(),
     };
     page.response(status)
 }
