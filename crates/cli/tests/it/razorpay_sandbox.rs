@@ -84,7 +84,7 @@ fn a_whole_integration_from_the_key_to_the_refund() {
     }
     let link = format!("{}?callback_url=https%3A%2F%2Fshop.example%2Fback%3Fa%3D1", text(&order["checkout_url"]));
     let page = on_page(&dev, "GET", &link, "");
-    assert!(page.status == 200 && page.body.contains("50000 INR") && page.body.contains("R-1"), "{}", page.body);
+    assert!(page.status == 200 && page.body.contains(">500.00 INR<") && page.body.contains("R-1"), "{}", page.body);
     let declined = on_page(&dev, "POST", &link, "method=card&number=4100+2800+0008+0001&vpa=&otp=&outcome=failed");
     assert!(declined.status == 200 && declined.body.contains("insufficient_fund"), "{}", declined.body);
     assert!(declined.body.contains(r#"name="error[reason]" value="insufficient_fund""#), "{}", declined.body);

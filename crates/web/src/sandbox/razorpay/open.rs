@@ -93,13 +93,21 @@ fn after(call: &Open<'_>, order: &Value, made: &Made) -> Response {
     }
 }
 
+/// As a customer reads it. Rupees have a hundred paise; of other currencies the number stays that of their smallest unit.
+fn amount(order: &Value) -> String {
+    match (order["amount"].as_i64(), text_of(order, "currency")) {
+        (Some(paise), "INR") => format!("{}.{:02} INR", paise / 100, paise % 100),
+        (_, currency) => format!("{} {currency}", order["amount"]),
+    }
+}
+
 fn page(call: &Open<'_>, order: &Value, made: Option<&Made>) -> HostedPage {
     let is_over = made.is_some_and(|made| made.payment["status"] != "failed") || order["status"] == "paid";
     let status = made.filter(|_| is_over).map_or(text_of(order, "status"), |made| text_of(&made.payment, "status"));
     let url = call.view.query().and_then(|query| ReturnUrl::of_query(query, "callback_url"));
     HostedPage {
         product: call.product.dialect.title.to_string(),
-        amount: format!("{} {}", order["amount"], text_of(order, "currency")),
+        amount: amount(order),
         reference: order["receipt"].as_str().unwrap_or(text_of(order, "id")).to_owned(),
         status: is_over.then(|| status.to_owned()),
         choices: vec![Choice::pay(), Choice::fail(), Choice::cancel()],
