@@ -36,6 +36,9 @@ async function forEach(list, act) {
 /** What becomes of a text on its way: half a character cannot be sent, and an HTML parser knows one line end and no NUL. */
 const arrived = (text) => text.toWellFormed().replace(/\r\n?/g, "\n").replaceAll("\0", "\ufffd");
 
+/** The same of a text that does not stand in an attribute: there the parser leaves NUL out. */
+const asText = (text) => arrived(text.replaceAll("\0", ""));
+
 /** Takes pages apart: in the browser, by its own parser, running nothing. */
 function takeApart(pages) {
   // Our own icons, to the letter; whatever differs is looked at.
@@ -364,8 +367,8 @@ scenario("a delivery shows what was sent and what came back as the text it was",
     for (let index = 0; index < deliveries.length; index += 10) {
       const { body, attempts } = await keymint.api("GET", `/webhook-deliveries/${deliveries[index].id}`);
       await visitor.goto(`/deliveries/${deliveries[index].id}`);
-      assert.equal(await visitor.page.locator("#sent-body").textContent(), arrived(body));
-      if (attempts[0].answer !== "") assert.equal(await visitor.page.locator("td .answer").textContent(), arrived(attempts[0].answer));
+      assert.equal(await visitor.page.locator("#sent-body").textContent(), asText(body));
+      if (attempts[0].answer !== "") assert.equal(await visitor.page.locator("td .answer").textContent(), asText(attempts[0].answer));
     }
     assert.equal(await visitor.page.evaluate(() => window.hostile), undefined);
   } finally {
