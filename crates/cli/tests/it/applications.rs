@@ -312,7 +312,7 @@ fn domains_of_an_app_with_a_live_key_ask_for_what_live_keys_ask_for() {
     assert_eq!(asked.status, 200, "{}", asked.body);
     assert_eq!(hidden(&asked.body, "domain"), "https://shop.example", "the form is carried along");
     assert_eq!(from_page(&dev, &live, "https://shop.example"), 403, "nothing was added");
-    let (challenge, csrf, code) = (hidden(&asked.body, "challenge"), owner.csrf(), totp(&secret, 0));
+    let (challenge, csrf, code) = (hidden(&asked.body, "challenge"), owner.csrf(), totp(&secret, 1));
     let fields = [("csrf", &*csrf), ("domain", "https://shop.example"), ("challenge", &*challenge), ("code", &*code)];
     let added = owner.post(&format!("/apps/{app}/domains"), &fields);
     assert_eq!(added.status, 303, "{}", added.body);

@@ -375,7 +375,7 @@ fn what_is_typed_at_the_console_and_nobody_may_keep_is_found_nowhere() {
     let mut open = Person::new(&dev, "open");
     let secret = open.secrets.last().expect("one").clone();
     let csrf = open.csrf.clone();
-    assert_eq!(proved(&mut open.browser, &secret, 0, "/security/prove", &[("csrf", &csrf)]).status, 303);
+    assert_eq!(proved(&mut open.browser, &secret, "/security/prove", &[("csrf", &csrf)]).status, 303);
     planted.logo(&open);
     for (number, forms) in FORMS.chunks(5).enumerate() {
         let name = format!("asked{number}");

@@ -186,8 +186,8 @@ fn a_live_endpoint_and_its_secret_ask_for_a_second_factor_and_the_typed_secret_i
     let other = signed_up(&dev, "other@webhooks.example");
     let foreign = other.post(&list, &[("csrf", &other.csrf()), ("mode", "live"), ("sealed", &sealed), form[3]]);
     assert_eq!(foreign.status, 404);
-    assert_eq!(answer(&totp(&totp_secret, 0), &sealed.replace(&sealed[20..24], "AAAA")).status, 403, "a byte off");
-    let made = answer(&totp(&totp_secret, 0), &sealed);
+    assert_eq!(answer(&totp(&totp_secret, 1), &sealed.replace(&sealed[20..24], "AAAA")).status, 403, "a byte off");
+    let made = answer(&totp(&totp_secret, 1), &sealed);
     assert_eq!(made.status, 303, "{}", made.body);
     keep_cookie(&mut owner, &made);
     let endpoint = endpoint_of(&made);

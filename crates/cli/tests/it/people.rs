@@ -79,7 +79,8 @@ pub fn signed_up<'d>(dev: &'d Dev, email: &str) -> Browser<'d> {
     browser
 }
 
-/// Sets an authenticator app up; its secret and the recovery codes.
+/// Sets an authenticator app up; its secret and the recovery codes. What proves it is the code of now, so the next one to
+/// give is `totp(secret, 1)`: both are good for more than half a minute, wherever in its step a slow machine gives them.
 pub fn with_authenticator(browser: &mut Browser<'_>) -> (String, Vec<String>) {
     let csrf = browser.csrf();
     let begun = browser.post("/security/authenticator", &[("csrf", &csrf), ("password", PASSWORD)]);
@@ -87,7 +88,7 @@ pub fn with_authenticator(browser: &mut Browser<'_>) -> (String, Vec<String>) {
     let secret = cell(&begun.body, "totp-secret").to_owned();
     let confirm = |code: &str| browser.post("/security/authenticator/confirm", &[("csrf", &csrf), ("code", code)]);
     assert_eq!(confirm(&totp(&secret, -5)).status, 422, "a code of long ago");
-    let confirmed = confirm(&totp(&secret, -1));
+    let confirmed = confirm(&totp(&secret, 0));
     assert_eq!(confirmed.status, 201, "{}", confirmed.body);
     let (_, list) = confirmed.body.split_once("id=\"recovery\">").expect("the codes");
     let codes = list.split("<code>").skip(1).map(|part| part.split('<').next().expect("a code").to_owned());
@@ -224,7 +225,7 @@ fn a_live_key_needs_a_proof_for_this_act_in_this_session_once() {
     let email = "live@proof.example";
     let mut owner = signed_up(&dev, email);
     let app = live_app(&dev, &owner);
-    let (secret, _) = with_authenticator(&mut owner);
+    let (secret, recovery) = with_authenticator(&mut owner);
     let csrf = owner.csrf();
     let keys = format!("/apps/{app}/keys");
     let form = [("csrf", csrf.as_str()), ("once", "1"), ("mode", "live"), ("name", "till <1>")];
@@ -243,8 +244,8 @@ fn a_live_key_needs_a_proof_for_this_act_in_this_session_once() {
         ];
         browser.post(path, &form)
     };
-    assert_eq!(send(&owner, &keys, &csrf, &challenge, &totp(&secret, -1)).status, 422, "the code that set it up");
-    let right = totp(&secret, 0);
+    assert_eq!(send(&owner, &keys, &csrf, &challenge, &totp(&secret, -1)).status, 422, "older than what set it up");
+    let right = totp(&secret, 1);
     assert_eq!(send(&owner, &keys, &csrf, &challenge, &totp(&secret, 4)).status, 422, "of two minutes from now");
     let elsewhere = dev.app(&merchant_of(&owner), "razorpay", "other");
     let other_act = send(&owner, &format!("/apps/{elsewhere}/keys"), &csrf, &challenge, &right);
@@ -263,7 +264,7 @@ fn a_live_key_needs_a_proof_for_this_act_in_this_session_once() {
     assert_eq!(roll.status, 201, "it covers the next acts of this session");
     let answer = |code: &str| second.post("/sign-in/second", &[("challenge", &of_sign_in), ("code", code)]);
     assert_eq!(answer(&right).status, 422, "a code of the app is good once, in every session");
-    let done = answer(&totp(&secret, 1));
+    let done = answer(&recovery[0]);
     assert_eq!(done.status, 303);
     keep_cookie(&mut second, &done);
     assert_eq!(second.get("/security").status, 200);
@@ -442,10 +443,10 @@ fn a_changed_password_ends_the_other_sign_ins_and_any_can_be_ended() {
 }
 
 /// A proof of this session for an act of the team, and the form sent with it.
-pub fn proved(browser: &mut Browser<'_>, secret: &str, step: i64, path: &str, fields: &[(&str, &str)]) -> Reply {
+pub fn proved(browser: &mut Browser<'_>, secret: &str, path: &str, fields: &[(&str, &str)]) -> Reply {
     let asked = browser.post(path, fields);
     let challenge = hidden(&asked.body, "challenge").to_owned();
-    let code = totp(secret, step);
+    let code = totp(secret, 1);
     let with: Vec<_> = fields.iter().copied().chain([("challenge", challenge.as_str()), ("code", &code)]).collect();
     let reply = browser.post(path, &with);
     keep_cookie(browser, &reply);
@@ -460,7 +461,7 @@ fn a_team_is_invited_changed_and_left() {
     let (csrf, merchant) = (owner.csrf(), merchant_of(&owner));
     let team = format!("/merchants/{merchant}/team");
     let form = [("csrf", csrf.as_str()), ("email", "bob@team.example"), ("role", "developer")];
-    let invited = proved(&mut owner, &secret, 0, &team, &form);
+    let invited = proved(&mut owner, &secret, &team, &form);
     assert_eq!(invited.status, 303, "{}", invited.body);
     assert_eq!(owner.post(&team, &[form[0], ("email", "owner@team.example"), form[2]]).status, 422, "is in it already");
     assert_eq!(owner.post(&team, &[form[0], form[1], ("role", "king")]).status, 422);
@@ -515,7 +516,7 @@ fn another_merchants_team_is_not_there() {
     let (csrf, merchant) = (owner.csrf(), merchant_of(&owner));
     let team = format!("/merchants/{merchant}/team");
     let form = [("csrf", csrf.as_str()), ("email", "cy@role.example"), ("role", "viewer")];
-    assert_eq!(proved(&mut owner, &secret, 0, &team, &form).status, 303);
+    assert_eq!(proved(&mut owner, &secret, &team, &form).status, 303);
     let (email, demo) = password(&dev, "owner");
     let signed_in = Browser::new(&dev).post("/sign-in", &[("email", &email), ("password", &demo)]);
     assert_eq!(signed_in.status, 303);

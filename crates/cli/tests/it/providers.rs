@@ -224,7 +224,7 @@ fn providers_of_an_app_with_a_live_key_ask_for_what_live_keys_ask_for() {
     assert_eq!(asked.status, 200, "{}", asked.body);
     assert_eq!(hidden(&asked.body, "provider"), "ORANGE_CMR", "the form is carried along");
     assert_eq!(pay(&dev, &live, "ORANGE_CMR").status, 400, "nothing was chosen");
-    let (challenge, code) = (hidden(&asked.body, "challenge").to_owned(), totp(&secret, 0));
+    let (challenge, code) = (hidden(&asked.body, "challenge").to_owned(), totp(&secret, 1));
     let saved = save(&owner, &app, &["ORANGE_CMR"], &[("challenge", &challenge), ("code", &code)]);
     assert_eq!(saved.status, 303, "{}", saved.body);
     keep_cookie(&mut owner, &saved);

@@ -13,7 +13,7 @@ fn member<'d>(dev: &'d Dev, owner: &mut Browser<'d>, secret: &str, email: &str, 
     let invited = if owner.get("/security").body.contains("more minutes") {
         owner.post(&team, &form)
     } else {
-        proved(owner, secret, 0, &team, &form)
+        proved(owner, secret, &team, &form)
     };
     assert_eq!(invited.status, 303, "{}", invited.body);
     let joining = signed_up(dev, email);
@@ -36,7 +36,7 @@ fn a_role_is_made_given_changed_and_deleted_on_the_pages() {
     assert!(!owner.get(&format!("{roles}?copy=owner")).body.contains("checked"), "an owner's role is not to be copied");
     let act = ("act", "see_requests");
     let form = [("csrf", csrf.as_str()), ("name", "On call"), act, ("act", "revoke_live_credentials")];
-    let made = proved(&mut owner, &secret, 0, &roles, &form);
+    let made = proved(&mut owner, &secret, &roles, &form);
     assert_eq!(made.status, 303, "both acts have come through the page that asks for the code: {}", made.body);
     let page = owner.get(&roles).body;
     let (_, id) = page.split_once(&format!("href=\"{roles}/")).expect("a link");
@@ -135,7 +135,7 @@ fn a_merchant_asks_a_second_factor_of_everybody() {
     let (secret, _) = with_authenticator(&mut bob);
     let csrf = bob.csrf();
     assert_eq!(bob.get(&team).header("location"), Some("/security?needed=1"), "set up, and yet to be given");
-    let given = proved(&mut bob, &secret, 0, "/security/prove", &[("csrf", &csrf)]);
+    let given = proved(&mut bob, &secret, "/security/prove", &[("csrf", &csrf)]);
     assert_eq!(given.status, 303, "{}", given.body);
     assert_eq!(bob.get(&team).status, 200);
 }

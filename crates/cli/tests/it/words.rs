@@ -311,7 +311,7 @@ fn read_merchant(dev: &Dev, reader: &mut Reader) {
     let member = [("csrf", &*csrf), ("email", "bob@words.example"), ("role", "developer")];
     let asked = owner.post(&format!("{merchant}/team"), &member);
     reader.read("/proof", &asked.body);
-    assert_eq!(proved(&mut owner, &secret, 0, &format!("{merchant}/team"), &member).status, 303);
+    assert_eq!(proved(&mut owner, &secret, &format!("{merchant}/team"), &member).status, 303);
     let roles = format!("{merchant}/roles");
     let form = [("csrf", &*csrf), ("name", "on_call"), ("act", "see_requests")];
     assert_eq!(owner.post(&roles, &form).status, 303);
