@@ -25,6 +25,8 @@ pub enum Unit {
     Seconds,
     /// System calls.
     Calls,
+    /// So many in a second.
+    PerSecond,
 }
 
 /// Which side of the bar is good.
@@ -144,6 +146,7 @@ impl Unit {
             Self::Bytes => format!("{value:.0} B"),
             Self::Seconds => format!("{value:.2} s"),
             Self::Calls => format!("{value:.2}"),
+            Self::PerSecond => format!("{value:.0}/s"),
         }
     }
 }

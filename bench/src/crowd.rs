@@ -14,6 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::bare::Mode;
 use crate::bars::{Figure, Outcome, Unit};
+use crate::hold::Held;
 use crate::keymint::{House, Running, Setting};
 use crate::process::{Bare, resident};
 use crate::{machine, pace};
@@ -35,8 +36,9 @@ pub struct Options {
     /// Connections that send a head byte by byte, and as many that read nothing
     #[arg(long, default_value_t = 4_000)]
     slow: usize,
-    /// Connections that send nothing; the system's limit of open files bounds them
-    #[arg(long, default_value_t = 18_000)]
+    /// Connections that send nothing, held by processes of their own. Where the system lets Keymint have fewer files open, it
+    /// lets the idlest go, and they come again
+    #[arg(long, default_value_t = 20_000)]
     idle: usize,
     /// Seconds for which the good client is measured beside each crowd
     #[arg(long, default_value_t = 20)]
@@ -50,8 +52,6 @@ enum Habit {
     SlowHead,
     /// It asks for something long and reads nothing.
     Unread,
-    /// It sends nothing.
-    Idle,
 }
 
 /// A crowd while it is there.
@@ -74,7 +74,6 @@ impl Crowd<'_> {
         match self.habit {
             Habit::SlowHead => stream.write_all(b"GET /kpay/api/v1/payments HTTP/1.1\r\nHost: h\r\nX-Slow: ").ok()?,
             Habit::Unread => stream.write_all(self.ask).ok()?,
-            Habit::Idle => {}
         }
         stream.set_nonblocking(true).ok()?;
         self.came.fetch_add(1, Ordering::Relaxed);
@@ -85,7 +84,6 @@ impl Crowd<'_> {
     fn is_cut(&self, stream: &mut TcpStream) -> bool {
         match self.habit {
             Habit::SlowHead => stream.write_all(b"x").is_err(),
-            Habit::Idle => matches!(stream.peek(&mut [0]), Ok(0)),
             Habit::Unread => false,
         }
     }
@@ -116,6 +114,17 @@ struct Seen {
     bytes: f64,
 }
 
+impl Seen {
+    fn figures(&self, crowd: &str, alone_us: f64) -> [Figure; 2] {
+        let what = format!("a good client's p99 beside {crowd} / alone");
+        let note = format!("{:.0} / {alone_us:.0} us", self.p99_us);
+        let slower = Figure::at_most("crowd", what, (self.p99_us / alone_us, SLOWER_MAX), Unit::Times).note(note);
+        let each = self.bytes / 1024.0 / self.connections.max(1.0);
+        let what = format!("memory for each of {:.0} connections that were open", self.connections);
+        [slower, Figure::at_most("crowd", what, (each, CONNECTION_KILOBYTES_MAX), Unit::Kilobytes)]
+    }
+}
+
 struct Stage {
     keymint: Running,
     good: String,
@@ -131,6 +140,17 @@ impl Stage {
         let mut latencies = pace::latencies_us(self.keymint.gateway, &self.good, RATE, seconds)?;
         latencies.sort_by(f64::total_cmp);
         latencies.get(latencies.len() * 99 / 100).copied().context("no answers")
+    }
+
+    fn beside_idle(&self, options: &Options) -> Result<Seen> {
+        let (files, bytes) = (self.open_files()?, resident(&self.keymint.server)?);
+        let held = Held::open(self.keymint.gateway, options.idle)?;
+        let p99_us = self.p99(options.seconds)?;
+        let connections = self.open_files()? - files;
+        println!("Idle: {} came, {connections:.0} were open", options.idle);
+        let seen = Seen { p99_us, connections, bytes: resident(&self.keymint.server)? - bytes };
+        drop(held);
+        Ok(seen)
     }
 
     fn beside(&self, habit: Habit, count: usize, seconds: u64) -> Result<Seen> {
@@ -187,21 +207,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     stage.p99(2)?;
     let alone = stage.p99(options.seconds)?;
     println!("alone: p99 {alone:.0} us");
-    let crowds = [
-        (Habit::SlowHead, options.slow, "slow heads"),
-        (Habit::Unread, options.slow, "that do not read"),
-        (Habit::Idle, options.idle, "idle"),
-    ];
+    let slow = [(Habit::SlowHead, options.slow, "slow heads"), (Habit::Unread, options.slow, "that do not read")];
     let mut figures = Vec::new();
-    for (habit, count, name) in crowds {
+    for (habit, count, name) in slow {
         let seen = stage.beside(habit, count, options.seconds)?;
-        let note = format!("{:.0} / {alone:.0} us", seen.p99_us);
-        let what = format!("a good client's p99 beside {count} {name} / alone");
-        figures.push(Figure::at_most("crowd", what, (seen.p99_us / alone, SLOWER_MAX), Unit::Times).note(note));
-        let each = seen.bytes / 1024.0 / seen.connections.max(1.0);
-        let what = format!("memory for each of {:.0} connections that were open", seen.connections);
-        figures.push(Figure::at_most("crowd", what, (each, CONNECTION_KILOBYTES_MAX), Unit::Kilobytes));
+        figures.extend(seen.figures(&format!("{count} {name}"), alone));
     }
+    figures.extend(stage.beside_idle(options)?.figures(&format!("{} idle", options.idle), alone));
     println!();
     figures.iter().for_each(|figure| println!("{}", figure.line()));
     stage.keymint.stop()?;

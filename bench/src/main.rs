@@ -10,6 +10,7 @@ mod bars;
 mod crowd;
 mod flat;
 mod gateway;
+mod hold;
 mod keymint;
 mod machine;
 mod management;
@@ -40,7 +41,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Verification: P1 to P6, P10 to P13, P16, P17
+    /// Verification: P1 to P6, P10 to P14, P16, P17
     Verify(verify::Options),
     /// The proxy beside nginx and HAProxy in front of one upstream: P7, P8, latency, many merchants and products; better-auth and djangorestframework-api-key: P9
     Gateway(gateway::Options),
@@ -55,6 +56,9 @@ enum Command {
     /// A server that does next to nothing; `verify` starts it
     #[command(hide = true)]
     Bare(bare::Options),
+    /// Idle connections; `crowd` starts it
+    #[command(hide = true)]
+    Hold(hold::Options),
 }
 
 fn main() -> Result<ExitCode> {
@@ -65,6 +69,7 @@ fn main() -> Result<ExitCode> {
         Command::Crowd(options) => crowd::run(&options),
         Command::Pages(options) => pages::run(&options),
         Command::Webhooks(options) => webhooks::run(&options),
+        Command::Hold(options) => hold::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Bare(options) => bare::run(&options).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -2,6 +2,7 @@
 
 mod gateway;
 mod in_process;
+mod ingest;
 mod issue;
 mod pair;
 mod scale;
@@ -53,10 +54,11 @@ pub use gateway::key_pair_template;
 
 type Section = fn(&Bench) -> Result<Vec<Figure>>;
 
-const SECTIONS: [(&[&str], Section); 4] = [
+const SECTIONS: [(&[&str], Section); 5] = [
     (&["P1", "P2", "P3", "P4", "P5", "P10", "P17"], gateway::measure),
     (&["P6"], in_process::measure),
     (&["P13"], issue::measure),
+    (&["P14"], ingest::measure),
     (&["P11", "P12", "P16"], scale::measure),
 ];
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use keymint_app::entropy::SystemEntropy;
 use keymint_app::master_key::MasterKeyError;
-use keymint_domain::credential::{self, Blank, Issued};
+use keymint_domain::credential::{self, Blank, Credential, Issued};
 use keymint_domain::dialect::{BUILT_IN, Dialect};
 use keymint_domain::gate;
 use keymint_domain::id::{AppId, MerchantId};
@@ -77,7 +77,8 @@ fn measure(name: &str, call: &Call<'_>, keyring: &Keyring) {
     figure(name, figures.get(FIGURES / 2).copied().expect("a figure"));
 }
 
-fn issue(dialect: &Dialect, keyring: &Keyring) -> Issued {
+/// A fresh test key.
+pub fn issue(dialect: &Dialect, keyring: &Keyring) -> Issued {
     let entropy = SystemEntropy::default();
     let blank = Blank {
         dialect,
@@ -122,8 +123,13 @@ fn authenticated(
     let presented = present_with(dialect, scheme, &RequestView { headers: &given, ..bare_view(call) }, &holder);
     let Ok(Presented::Headers(credentials)) = presented else { panic!("it is no call that buys tokens") };
     headers.extend(credentials);
+    (headers, candidate(keyring, credential))
+}
+
+/// What a verifier keeps of a key.
+pub fn candidate(keyring: &Keyring, credential: Credential) -> Candidate {
     let verifier = keyring.open(&credential.id, &credential.key_id, &credential.secret).expect("its verifier");
-    let candidate = Candidate {
+    Candidate {
         key_id: credential.key_id.into(),
         product: credential.product.into(),
         mode: credential.mode,
@@ -134,8 +140,7 @@ fn authenticated(
         owner: OwnerState::Enabled,
         restrictions: None,
         verifier,
-    };
-    (headers, candidate)
+    }
 }
 
 /// CPU time of one decision. Nanoseconds.

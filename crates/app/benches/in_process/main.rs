@@ -1,9 +1,10 @@
 //! Figures from inside the process, one JSON line each, for `keymint-bench`: the pure decision, a million credentials
-//! in memory, and filling a database with them.
+//! in memory, filling a database with them, and writing down decisions.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 mod fill;
 mod hot;
+mod ingest;
 mod population;
 
 use std::path::Path;
@@ -32,6 +33,7 @@ fn main() {
             let widths = [key_id_bytes, secret_bytes].map(|width| width.parse().expect("a width"));
             block_on(population::run(Path::new(config), Path::new(records), widths));
         }
+        ["ingest", place] => tokio::runtime::Runtime::new().expect("a runtime").block_on(ingest::run(place)),
         _ => panic!("not a part of this bench: {arguments:?}"),
     }
 }
