@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::http::{DEADLINE, Reply, read};
@@ -71,13 +72,7 @@ impl Authority {
 
     /// A client that trusts this authority, and speaks these protocols.
     pub fn client(&self, protocols: &[&str]) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).expect("an authority");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let mut config = builder.expect("versions").with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        Arc::new(config)
+        client_of(self.0.der().clone(), protocols)
     }
 
     /// Connects and shakes hands.
@@ -94,6 +89,21 @@ impl Authority {
         let _ = stream.write_all(bytes);
         read(&mut stream)
     }
+}
+
+/// A client that trusts the authority of this certificate in PEM alone, and speaks HTTP/1.1.
+pub fn trusting(pem: &str) -> Arc<ClientConfig> {
+    client_of(CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate"), &["http/1.1"])
+}
+
+fn client_of(root: CertificateDer<'static>, protocols: &[&str]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root).expect("an authority");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let mut config = builder.expect("versions").with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
 }
 
 /// Connects as this client and shakes hands.

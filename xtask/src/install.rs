@@ -32,6 +32,7 @@ pub const CURL: Package = Package { name: "curl", is_there: || shell::is_install
 pub const GO: Package = Package { name: "golang-go", is_there: || shell::is_installed("go") };
 pub const JAVA: Package = Package { name: "default-jdk-headless", is_there: || shell::is_installed("javac") };
 pub const RUBY: Package = Package { name: "ruby", is_there: || shell::is_installed("ruby") };
+pub const PEBBLE: Package = Package { name: "pebble", is_there: || shell::is_installed("pebble") };
 pub const STRACE: Package = Package { name: "strace", is_there: || shell::is_installed("strace") };
 
 /// Installs those of the packages that are missing, in one call.

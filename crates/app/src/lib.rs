@@ -4,7 +4,9 @@
 //! `App` is what everything shares. `verify` is the hot path; `ops` are the acts of people and tokens, each one
 //! transaction with its audit entry; `request_log` and `metrics` tell what happened.
 
+pub mod acme;
 pub mod asked;
+pub mod certificate;
 pub mod client;
 pub mod clock;
 pub mod config;

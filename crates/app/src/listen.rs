@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::acme::config::AcmeConfig;
 use crate::webauthn::Ceremonies;
 
 /// Where to listen.
@@ -52,17 +53,20 @@ pub struct ListenConfig {
     pub ext_authz: Option<SocketAddr>,
 }
 
-/// The certificates of a listener: this one, unless a client asks for a name that one of `also` is for.
+/// The certificates of a listener: those in files, or the one that an authority issues.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
-    /// The certificate and those between it and its root, in PEM, the certificate first.
-    pub certificate: PathBuf,
+    /// The certificate and those between it and its root, in PEM, the certificate first. It is shown unless a client asks for
+    /// a name that one of `also` is for.
+    pub certificate: Option<PathBuf>,
     /// Its private key in PEM, mode 0600.
-    pub key: PathBuf,
+    pub key: Option<PathBuf>,
     /// Certificates for further names.
     #[serde(default)]
     pub also: Vec<PairConfig>,
+    /// From whom the certificate comes instead.
+    pub acme: Option<AcmeConfig>,
 }
 
 /// A certificate for further names.
@@ -76,10 +80,28 @@ pub struct PairConfig {
 }
 
 impl TlsConfig {
-    /// Every pair, the first one first.
+    /// Every pair of files, the first one first.
     pub fn pairs(&self) -> Vec<PairConfig> {
-        let first = PairConfig { certificate: self.certificate.clone(), key: self.key.clone() };
-        std::iter::once(first).chain(self.also.iter().cloned()).collect()
+        let first = self.certificate.clone().zip(self.key.clone());
+        let first = first.map(|(certificate, key)| PairConfig { certificate, key });
+        first.into_iter().chain(self.also.iter().cloned()).collect()
+    }
+
+    /// Checks what can be checked without touching anything.
+    ///
+    /// # Errors
+    /// The setting in the table, and what is wrong with it.
+    fn check(&self) -> Result<(), (String, String)> {
+        let has_files = self.certificate.is_some() || self.key.is_some() || !self.also.is_empty();
+        match &self.acme {
+            Some(_) if has_files => {
+                let problem = "cannot stand beside certificates in files: a listener has the ones or the other";
+                Err((".acme".to_owned(), problem.to_owned()))
+            }
+            Some(acme) => acme.check().map_err(|(setting, problem)| (format!(".acme.{setting}"), problem)),
+            None if self.certificate.is_some() && self.key.is_some() => Ok(()),
+            None => Err((String::new(), "needs `certificate` and `key`, or a table `acme`".to_owned())),
+        }
     }
 }
 
@@ -89,9 +111,20 @@ impl ListenConfig {
         self.gateway_tls.is_some() || !self.trusted_proxies.is_empty() || self.live_over_plain_http
     }
 
+    /// The certificates of each listener that has some.
+    fn tls(&self) -> impl Iterator<Item = (&'static str, &TlsConfig)> {
+        let all = [("console", &self.console_tls), ("gateway", &self.gateway_tls), ("internal", &self.internal_tls)];
+        all.into_iter().filter_map(|(listener, tls)| Some((listener, tls.as_ref()?)))
+    }
+
     /// Whether any listener has a certificate.
     pub fn has_tls(&self) -> bool {
-        [&self.console_tls, &self.gateway_tls, &self.internal_tls].into_iter().any(Option::is_some)
+        self.tls().next().is_some()
+    }
+
+    /// The listeners whose certificate an authority issues.
+    pub fn acme(&self) -> impl Iterator<Item = (&'static str, &AcmeConfig)> {
+        self.tls().filter_map(|(listener, tls)| Some((listener, tls.acme.as_ref()?)))
     }
 
     /// Checks what can be checked without touching anything.
@@ -113,6 +146,9 @@ impl ListenConfig {
                 "is not a loopback address: whoever reaches this listener can verify keys. Bind it to 127.0.0.1, or \
                  set `internal_network_is_private = true` if only your services reach that network",
             );
+        }
+        for (listener, tls) in self.tls() {
+            tls.check().map_err(|(setting, problem)| (format!("listen.{listener}_tls{setting}"), problem))?;
         }
         if self.client_ip_header.as_deref().is_some_and(|name| !is_field_name(name)) {
             return wrong("listen.client_ip_header", "must be the name of a header field, in small letters");
@@ -174,6 +210,31 @@ mod tests {
             assert_eq!(refused(gateway, true).as_deref(), Some("listen.live_over_plain_http"), "{gateway}");
             assert_eq!(refused(gateway, false), None, "{gateway}");
         }
+    }
+
+    #[test]
+    fn a_listener_has_certificates_in_files_or_an_authority_and_not_both() {
+        let refused = |table: &str| {
+            let text = format!(
+                "console = \"127.0.0.1:1\"\ninternal = \"127.0.0.1:2\"\ngateway = \"127.0.0.1:3\"\n[gateway_tls]\n{table}"
+            );
+            let config: ListenConfig = toml::from_str(&text).expect("the settings");
+            config.check().err().map(|(field, _)| field)
+        };
+        let (files, also) =
+            ("certificate = \"c\"\nkey = \"k\"\n", "[[gateway_tls.also]]\ncertificate = \"c\"\nkey = \"k\"\n");
+        let acme = "[gateway_tls.acme]\ndirectory = \"https://ca.example/\"\nterms_of_service_agreed = true\nhosts = ";
+        let named = format!("{acme}[\"a.example\"]\n");
+        for good in [files.to_owned(), format!("{files}{also}"), named.clone()] {
+            assert_eq!(refused(&good), None, "{good}");
+        }
+        for bad in ["", "certificate = \"c\"", "key = \"k\"", also] {
+            assert_eq!(refused(bad).as_deref(), Some("listen.gateway_tls"), "{bad}");
+        }
+        for bad in [format!("{files}{named}"), format!("key = \"k\"\n{named}"), format!("{also}{named}")] {
+            assert_eq!(refused(&bad).as_deref(), Some("listen.gateway_tls.acme"), "{bad}");
+        }
+        assert_eq!(refused(&format!("{acme}[]")).as_deref(), Some("listen.gateway_tls.acme.hosts"));
     }
 
     #[test]

@@ -44,6 +44,25 @@ pub struct Metrics {
     /// Whether each address of an upstream is well; set when the text is asked for.
     addresses: Vec<(Arc<Upstream>, Vec<Gauge>)>,
     certificates: Family<Labels, Gauge>,
+    acme: AcmeFamilies,
+}
+
+/// What is counted of certificates by ACME.
+#[derive(Default)]
+struct AcmeFamilies {
+    orders: Family<Labels, Counter>,
+    failures: Family<Labels, Gauge>,
+}
+
+impl AcmeFamilies {
+    fn registered(registry: &mut Registry) -> Self {
+        let families = Self::default();
+        let help = "Orders of certificates by ACME, by their first host and outcome (issued, failed)";
+        registry.register("acme_orders", help, families.orders.clone());
+        let help = "Orders of a certificate by ACME that failed since one was issued; 0 is well";
+        registry.register("acme_failures_in_a_row", help, families.failures.clone());
+        families
+    }
 }
 
 /// What the operating system says of this process; asked when the text is.
@@ -115,8 +134,9 @@ impl Metrics {
         let certificates = Family::<Labels, Gauge>::default();
         let help = "When the certificate of a listener ends. Seconds since the epoch";
         registry.register("tls_certificate_not_after_seconds", help, certificates.clone());
+        let acme = AcmeFamilies::registered(&mut registry);
         let process = ProcessGauges::registered(&mut registry);
-        Self { registry, decisions, log, otlp, process, quotas_written, addresses, certificates }
+        Self { registry, decisions, log, otlp, process, quotas_written, addresses, certificates, acme }
     }
 
     /// Counts a decision.
@@ -139,6 +159,18 @@ impl Metrics {
     pub fn certificate_ends(&self, listener: &str, file: &str, at_seconds: i64) {
         let labels = vec![("listener".to_owned(), listener.to_owned()), ("file".to_owned(), file.to_owned())];
         self.certificates.get_or_create_owned(&labels).set(at_seconds);
+    }
+
+    /// Counts an order by ACME. Hosts are those of the configuration, so the number of series is bounded.
+    pub fn acme_ordered(&self, host: &str, is_issued: bool) {
+        let outcome = if is_issued { "issued" } else { "failed" };
+        let labels = vec![("host".to_owned(), host.to_owned()), ("outcome".to_owned(), outcome.to_owned())];
+        self.acme.orders.get_or_create_owned(&labels).inc();
+    }
+
+    /// Notes how many orders of a certificate by ACME have failed in a row.
+    pub fn acme_waits(&self, host: &str, failures: u32) {
+        self.acme.failures.get_or_create_owned(&vec![("host".to_owned(), host.to_owned())]).set(failures.into());
     }
 
     /// The text that Prometheus reads (OpenMetrics 1.0).

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use keymint_app::acme::Acme;
 use keymint_app::clock::SystemClock;
 use keymint_app::config::{Config, postgres_is_local};
 use keymint_app::entropy::SystemEntropy;
@@ -145,9 +146,10 @@ pub async fn serve_until_told(app: App, config: &Config, ready: impl FnOnce(Addr
     // process: it ends it.
     let hangup = if config.listen.has_tls() { Some(signal(SignalKind::hangup())?) } else { None };
     raise_open_files(config.limits.connections_max);
-    let server = server::start(&app, &config.listen, threads(config.listen.threads), config.limits.connections_max)
-        .await
-        .context("starting the listeners")?;
+    let acme = certificates(&app, config)?;
+    let (threads, connections_max) = (threads(config.listen.threads), config.limits.connections_max);
+    let server = server::start(&app, &config.listen, threads, connections_max, acme).await;
+    let server = server.context("starting the listeners")?;
     let mut terminate = signal(SignalKind::terminate())?;
     ready(server.addresses)?;
     tokio::select! {
@@ -161,11 +163,20 @@ pub async fn serve_until_told(app: App, config: &Config, ready: impl FnOnce(Addr
     Ok(())
 }
 
+/// The certificates that authorities issue.
+fn certificates(app: &App, config: &Config) -> Result<Acme> {
+    let mut acme = Acme::new(config.data.join("acme"));
+    for (listener, table) in config.listen.acme() {
+        acme.add(app, table).with_context(|| format!("`listen.{listener}_tls.acme`"))?;
+    }
+    Ok(acme)
+}
+
 /// Reads certificates anew at each signal. Never ends.
 async fn reload_when_told(told: Option<Signal>, server: &Server, app: &App) {
     let Some(mut told) = told else { return std::future::pending().await };
     while told.recv().await.is_some() {
-        server.shelves.reload(app).await;
+        server.look_at_certificates(app).await;
     }
     std::future::pending().await
 }

@@ -20,6 +20,7 @@ pub mod json;
 pub mod limit;
 pub mod mode;
 pub mod reason;
+pub mod renewal;
 pub mod replay;
 pub mod request;
 pub mod restriction;

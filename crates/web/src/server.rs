@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Extension;
 use http::HeaderName;
 use keymint_app::App;
+use keymint_app::acme::Acme;
 use keymint_app::listen::{ListenConfig, TlsConfig};
 use keymint_app::products::Product;
 use thiserror::Error;
@@ -39,8 +40,8 @@ pub struct Addresses {
 pub struct Server {
     /// Where they listen: with the ports that were given for port 0.
     pub addresses: Addresses,
-    /// The certificates of those that have some.
-    pub shelves: Shelves,
+    shelves: Shelves,
+    acme: Acme,
     stop: watch::Sender<bool>,
     gateway: Running,
     internal: Running,
@@ -76,13 +77,13 @@ fn tls(
     listener: &'static str,
     config: Option<&TlsConfig>,
     protocols: &[&[u8]],
-    app: &App,
+    certificates: (&App, &Acme),
 ) -> Result<Option<Tls>, StartError> {
-    let opened = config.map(|config| Tls::open(listener, config, protocols, app)).transpose();
+    let opened = config.map(|config| Tls::open(listener, config, protocols, certificates)).transpose();
     opened.map_err(|cause| StartError::Tls { listener, cause })
 }
 
-/// Starts the listeners over an app, on so many threads.
+/// Starts the listeners over an app, on so many threads, and what looks after their certificates.
 ///
 /// # Errors
 /// `StartError`.
@@ -91,15 +92,17 @@ pub async fn start(
     listen: &ListenConfig,
     threads: usize,
     connections_max: usize,
+    acme: Acme,
 ) -> Result<Server, StartError> {
     let is_unknown = |product: &&Arc<Product>| !sandbox::NAMES.contains(&&*product.sandbox);
     if let Some(product) = app.products.iter().find(is_unknown) {
         let (product, sandbox) = (product.name.to_string(), product.sandbox.to_string());
         return Err(StartError::Sandbox { product, sandbox });
     }
-    let gateway_tls = tls("gateway", listen.gateway_tls.as_ref(), &[HTTP2, HTTP1], app)?;
-    let console_tls = tls("console", listen.console_tls.as_ref(), &[HTTP1], app)?;
-    let internal_tls = tls("internal", listen.internal_tls.as_ref(), &[HTTP1], app)?;
+    let certificates = (app, &acme);
+    let gateway_tls = tls("gateway", listen.gateway_tls.as_ref(), &[HTTP2, HTTP1], certificates)?;
+    let console_tls = tls("console", listen.console_tls.as_ref(), &[HTTP1], certificates)?;
+    let internal_tls = tls("internal", listen.internal_tls.as_ref(), &[HTTP1], certificates)?;
     let shelves = Shelves::of([&gateway_tls, &console_tls, &internal_tls]);
     let (stop, stopped) = watch::channel(false);
     let (listener, console_address) = console::bind(listen.console).await?;
@@ -131,6 +134,7 @@ pub async fn start(
     if !shelves.is_empty() {
         tokio::spawn(shelves.clone().watch(app.clone(), stopped.clone()));
     }
+    acme.carry(app, stopped.clone());
     let console = tokio::spawn(console::serve(listener, console_tls, router, stopped));
     let addresses = Addresses {
         console: console_address,
@@ -138,10 +142,16 @@ pub async fn start(
         internal: internal.address,
         ext_authz: ext_authz.as_ref().map(|running| running.address),
     };
-    Ok(Server { addresses, shelves, stop, gateway, internal, ext_authz, console })
+    Ok(Server { addresses, shelves, acme, stop, gateway, internal, ext_authz, console })
 }
 
 impl Server {
+    /// Looks at once at everything about certificates: reads files anew, and orders what is missing or could not be had.
+    pub async fn look_at_certificates(&self, app: &App) {
+        self.shelves.reload(app).await;
+        self.acme.wake();
+    }
+
     /// Lets open connections finish, then ends every listener.
     pub async fn stop(self) {
         let _ = self.stop.send(true);

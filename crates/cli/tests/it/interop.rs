@@ -2,11 +2,13 @@
 //! process that is told what to do and reports what happened (`interop/README.md`); what is right is decided here.
 #![expect(clippy::disallowed_methods, reason = "`cargo xtask` says by the environment where the clients are")]
 
+mod acme;
 mod far_end;
 mod kpay;
 mod kspay;
 mod kwikpaisa;
 mod letters;
+mod pebble;
 mod razorpay;
 mod rfc9421;
 mod samples;

@@ -1,4 +1,5 @@
-//! Certificates and keys in files: read, understood, and found to fit each other, or refused with what is wrong.
+//! Certificates and keys, in files or as an authority issued them: read, understood, and found to fit each other, or refused
+//! with what is wrong.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,8 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, Digest, SHA256};
+use keymint_app::acme::Issued;
+use keymint_app::certificate::validity_of;
 use keymint_app::listen::PairConfig;
 use keymint_app::master_key::exposed_mode;
+use keymint_domain::renewal::Validity;
 use keymint_domain::secret::SecretBytes;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -70,10 +74,8 @@ pub struct Pair {
     pub certified: Arc<CertifiedKey>,
     /// The file with the certificate.
     pub file: PathBuf,
-    /// When it begins. Seconds since the epoch.
-    pub not_before: i64,
-    /// When it ends. Seconds since the epoch.
-    pub not_after: i64,
+    /// From when to when it is valid.
+    pub validity: Validity,
 }
 
 fn open(path: &Path) -> Result<File, TlsError> {
@@ -102,6 +104,13 @@ impl Content {
         Ok(Self { config: config.clone(), certificate, key })
     }
 
+    /// What an authority issued, which is kept in this file.
+    pub fn issued(issued: &Issued, file: &Path) -> Self {
+        let config = PairConfig { certificate: file.to_owned(), key: file.to_owned() };
+        let key = SecretBytes::new(issued.key.expose().as_bytes().to_vec());
+        Self { config, certificate: issued.chain.as_bytes().to_vec(), key }
+    }
+
     /// The pair that stands in them.
     ///
     /// # Errors
@@ -112,9 +121,7 @@ impl Content {
         let chain = CertificateDer::pem_slice_iter(&self.certificate).collect::<Result<Vec<_>, _>>();
         let chain = chain.map_err(|_| no_certificate())?;
         let first = chain.first().ok_or_else(no_certificate)?;
-        let (_, parsed) = x509_parser::parse_x509_certificate(first).map_err(|_| no_certificate())?;
-        let validity = parsed.validity();
-        let (not_before, not_after) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+        let validity = validity_of(first).ok_or_else(no_certificate)?;
         let key = PrivateKeyDer::from_pem_slice(self.key.expose()).map_err(|_| TlsError::NoKey(key_file.clone()))?;
         let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
@@ -123,7 +130,7 @@ impl Content {
             rustls::Error::InvalidCertificate(_) => no_certificate(),
             _ => TlsError::NoKey(key_file.clone()),
         })?;
-        Ok(Pair { certified: Arc::new(certified), file: file.clone(), not_before, not_after })
+        Ok(Pair { certified: Arc::new(certified), file: file.clone(), validity })
     }
 }
 

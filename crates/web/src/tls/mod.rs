@@ -1,28 +1,34 @@
 //! TLS on the listeners: 1.2 and 1.3, with the suites of the provider, all of which are AEAD with forward secrecy (T133).
 //! No early data: what is sent before the handshake is done can be sent again by others.
 //!
-//! Certificates come from files and are read anew when told, and every few seconds. A pair that cannot be used keeps the
-//! one before in place, and connections that are open go on with the one that they began with.
+//! Certificates come from files, or from an authority by ACME, and are read anew when told, and every few seconds. A pair that
+//! cannot be used keeps the one before in place, and connections that are open go on with the one that they began with.
+//!
+//! Any listener answers the authority's challenges (RFC 8737): a handshake for `acme-tls/1` and nothing else, about a host
+//! whose challenge is running, gets that challenge's certificate and is over. No other handshake knows that protocol.
 
 mod files;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use keymint_app::App;
+use keymint_app::acme::challenges::Challenges;
+use keymint_app::acme::{Acme, Managed};
 use keymint_app::listen::{PairConfig, TlsConfig};
 use rustls::ServerConfig;
 use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
-use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::server::{Acceptor, ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use files::{Content, Pair};
@@ -33,6 +39,8 @@ pub use files::TlsError;
 pub const HTTP1: &[u8] = b"http/1.1";
 /// HTTP/2.
 pub const HTTP2: &[u8] = b"h2";
+/// An authority that looks at a challenge (RFC 8737 section 4).
+const ACME: &[u8] = b"acme-tls/1";
 /// How often the files are looked at.
 const POLL: Duration = Duration::from_secs(3);
 /// How long a handshake may take: as long as a head (T70).
@@ -41,18 +49,32 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
 /// The TLS of one listener.
 #[derive(Clone)]
 pub struct Tls {
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
+    challenges: Arc<Challenges>,
     shelf: Arc<Shelf>,
 }
 
+/// Where the certificates of a listener come from.
+enum Source {
+    /// Files of the operator's.
+    Files(Vec<PairConfig>),
+    /// An authority.
+    Acme(Arc<Managed>),
+}
+
 /// The certificates of one listener, which change while it runs.
-#[derive(Debug)]
 struct Shelf {
     listener: &'static str,
-    files: Vec<PairConfig>,
+    source: Source,
     pairs: ArcSwap<Vec<Pair>>,
-    /// What was seen of the files when they were last looked at: their digest, or what was wrong with them.
+    /// What was seen of the source when it was last looked at: a digest, or what was wrong with it.
     seen: Mutex<String>,
+}
+
+impl fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shelf").field("listener", &self.listener).finish_non_exhaustive()
+    }
 }
 
 impl ResolvesServerCert for Shelf {
@@ -73,7 +95,13 @@ impl Pair {
 
 impl Shelf {
     fn read(&self) -> Result<Vec<Content>, TlsError> {
-        self.files.iter().map(Content::read).collect()
+        match &self.source {
+            Source::Files(files) => files.iter().map(Content::read).collect(),
+            Source::Acme(managed) => {
+                let issued = managed.current();
+                Ok(issued.iter().map(|issued| Content::issued(issued, &managed.file)).collect())
+            }
+        }
     }
 
     /// Puts the pairs in place, and says of each when it ends.
@@ -81,9 +109,9 @@ impl Shelf {
         let provider = aws_lc_rs::default_provider();
         let pairs = contents.iter().map(|content| content.understand(&provider)).collect::<Result<Vec<_>, _>>()?;
         let now = app.clock.now().seconds();
-        for Pair { file, not_before, not_after, .. } in &pairs {
-            app.metrics.certificate_ends(self.listener, &file.display().to_string(), *not_after);
-            if now > *not_after || now < *not_before {
+        for Pair { file, validity, .. } in &pairs {
+            app.metrics.certificate_ends(self.listener, &file.display().to_string(), validity.not_after);
+            if !validity.has(now) {
                 warn_of(self.listener, file);
             }
         }
@@ -91,7 +119,7 @@ impl Shelf {
         Ok(())
     }
 
-    /// Looks at the files; where they have changed, or `is_asked`, reads them anew.
+    /// Looks at the source; where it has changed, or `is_asked`, reads it anew.
     fn look(&self, app: &App, is_asked: bool) {
         let read = self.read();
         let sight = match &read {
@@ -122,26 +150,28 @@ impl Tls {
     ///
     /// # Errors
     /// `TlsError` says what is wrong with which file.
-    pub fn open(listener: &'static str, config: &TlsConfig, protocols: &[&[u8]], app: &App) -> Result<Self, TlsError> {
-        let shelf = Shelf { listener, files: config.pairs(), pairs: ArcSwap::default(), seen: Mutex::default() };
+    pub fn open(
+        listener: &'static str,
+        config: &TlsConfig,
+        protocols: &[&[u8]],
+        (app, acme): (&App, &Acme),
+    ) -> Result<Self, TlsError> {
+        let managed = config.acme.as_ref().and_then(|config| acme.find(config));
+        let source = managed.map_or_else(|| Source::Files(config.pairs()), |managed| Source::Acme(Arc::clone(managed)));
+        let shelf = Shelf { listener, source, pairs: ArcSwap::default(), seen: Mutex::default() };
         let contents = shelf.read()?;
         shelf.put(&contents, app)?;
         *shelf.seen.lock().unwrap_or_else(PoisonError::into_inner) = format!("{:?}", files::digest(&contents));
         let shelf = Arc::new(shelf);
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut server = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13, &TLS12])?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&shelf) as Arc<dyn ResolvesServerCert>);
-        server.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(server)), shelf })
+        let config = server_config(Arc::clone(&shelf) as Arc<dyn ResolvesServerCert>, protocols)?;
+        Ok(Self { config, challenges: Arc::clone(acme.challenges()), shelf })
     }
 
     /// Shakes hands. `None` when it fails or takes too long: whatever spoke there was no TLS that we speak, and gets no
-    /// answer but the alert.
+    /// answer but the alert. `None` as well for an authority, which has then seen what it came for.
     pub async fn shake<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Option<TlsStream<S>> {
-        match tokio::time::timeout(HANDSHAKE_DEADLINE, self.acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => Some(stream),
+        match tokio::time::timeout(HANDSHAKE_DEADLINE, self.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 tracing::debug!(listener = self.shelf.listener, %error, "a handshake failed");
                 None
@@ -149,6 +179,37 @@ impl Tls {
             Err(_) => None,
         }
     }
+
+    async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> std::io::Result<Option<TlsStream<S>>> {
+        let started = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let Some(challenge) = self.challenge(&started.client_hello()) else {
+            return started.into_stream(Arc::clone(&self.config)).await.map(Some);
+        };
+        let shown = Arc::new(SingleCertAndKey::from(challenge));
+        let config = server_config(shown, &[ACME]).map_err(std::io::Error::other)?;
+        let mut seen = started.into_stream(config).await?;
+        // It may have gone already.
+        let _ = seen.shutdown().await;
+        Ok(None)
+    }
+
+    /// What an authority is shown, where that is who says hello.
+    fn challenge(&self, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let is_authority = hello.alpn().is_some_and(|protocols| protocols.eq([ACME]));
+        let host = hello.server_name().filter(|_| is_authority)?;
+        self.challenges.find(&host.to_ascii_lowercase())
+    }
+}
+
+/// TLS with these certificates, for these protocols.
+fn server_config(shown: Arc<dyn ResolvesServerCert>, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(shown);
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Ok(Arc::new(config))
 }
 
 /// The certificates of all listeners, to be read anew.

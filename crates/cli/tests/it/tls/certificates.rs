@@ -10,7 +10,7 @@ use std::time::Duration;
 use keymint_testkit::tls::{Files, Pem, connect, is_over, shown};
 use keymint_testkit::{Authority, Database, Dev, Request, Serving, eventually, http};
 
-use super::{NAME, binary, table, under_tls};
+use super::{NAME, binary, hang_up, openssl, table, under_tls};
 
 const PLAIN: &[u8] = b"GET /razorpay/v1/orders HTTP/1.1\r\nHost: pay.example\r\n\r\n";
 
@@ -18,11 +18,6 @@ const PLAIN: &[u8] = b"GET /razorpay/v1/orders HTTP/1.1\r\nHost: pay.example\r\n
 fn ask(stream: &mut (impl Read + Write), target: &str) -> u16 {
     stream.write_all(&Request::new("GET", target).bytes(NAME)).expect("it is open");
     http::read(stream).expect("an answer").status
-}
-
-fn hang_up(dev: &Dev) {
-    let told = Command::new("kill").args(["-HUP", &dev.pid().to_string()]).status();
-    assert!(told.expect("kill runs").success());
 }
 
 /// Waits until the gateway shows this certificate to whoever asks for that name.
@@ -88,18 +83,6 @@ fn the_internal_listener_speaks_tls_where_it_is_told_to() {
     let plain = http::raw(internal, &request);
     child.kill().and_then(|()| child.wait().map(drop)).expect("it ends");
     assert_eq!((reply.status, plain), (200, None));
-}
-
-/// What `openssl s_client` says when it is told this.
-fn openssl(address: SocketAddr, arguments: &[&str]) -> (bool, String) {
-    let done = Command::new("openssl")
-        .args(["s_client", "-connect", &address.to_string(), "-servername", NAME])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("openssl is there; `cargo xtask test` installs it");
-    let text = [done.stdout, done.stderr].concat();
-    (done.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
 #[test]
@@ -248,6 +231,38 @@ fn serve_refuses_a_pair_that_it_could_not_use_and_says_which_file_and_why() {
         let said = refusal(files);
         assert!(said.contains("listen.gateway_tls") && said.contains(file) && said.contains(why), "{why}: {said}");
         assert!(!said.contains("PRIVATE KEY-----\n"), "{said}");
+    }
+}
+
+#[test]
+fn serve_refuses_an_authority_that_it_could_not_ask_and_says_which_setting_and_why() {
+    let (folder, authority) = (tempfile::tempdir().expect("a folder"), Authority::default());
+    let files = authority.certificate(NAME).write(folder.path(), "files");
+    let shared = folder.path().join("shared.key");
+    std::fs::write(&shared, "c2VjcmV0LWNhbmFyeQ").expect("a file");
+    std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o640)).expect("its mode");
+    let acme = |directory: &str, hosts: &str, more: &str| {
+        let agreed = "terms_of_service_agreed = true";
+        format!("[listen.gateway_tls.acme]\ndirectory = \"{directory}\"\nhosts = {hosts}\n{agreed}\n{more}\n")
+    };
+    let (https, host) = ("https://ca.example/", "[\"pay.example\"]");
+    let external = format!("external_account = {{ key_id = \"k\", key_file = \"{}\" }}", shared.display());
+    let rootless = format!("ca_file = \"{}\"", files.key.display());
+    for (tables, why) in [
+        (format!("{}{}", table("gateway", &files), acme(https, host, "")), ".acme`: cannot stand beside certificates"),
+        (acme("http://ca.example/", host, ""), ".acme.directory`: must be the https address"),
+        (acme(https, "[]", ""), ".acme.hosts`: needs 1 to 100 names"),
+        (acme(https, "[\"10.0.0.1\"]", ""), ".acme.hosts`: `10.0.0.1` is an address"),
+        (acme(https, "[\"*.pay.example\"]", ""), ".acme.hosts`: `*.pay.example` is for more than one name"),
+        (acme(https, host, "").replace("true", "false"), ".acme.terms_of_service_agreed`: must be `true`"),
+        (acme(https, host, "ca_file = \"/absent.pem\""), "`ca_file`: /absent.pem cannot be read"),
+        (acme(https, host, &rootless), "files.key holds no certificate"),
+        (acme(https, host, &external), "shared.key is readable by others (mode 640); run `chmod 600`"),
+        ("[listen.gateway_tls]\n".to_owned(), "listen.gateway_tls`: needs `certificate` and `key`, or a table `acme`"),
+    ] {
+        let said = Dev::refusal_of(binary(), &Serving { tables, ..Serving::default() });
+        assert!(said.contains("listen.gateway_tls") && said.contains(why), "{why}: {said}");
+        assert!(!said.contains("c2VjcmV0LWNhbmFyeQ"), "{said}");
     }
 }
 

@@ -1,0 +1,230 @@
+//! Certificates by ACME (RFC 8555), proved on the listeners themselves (TLS-ALPN-01, RFC 8737): nothing else is needed than
+//! that port 443 of each host leads to one of them.
+//!
+//! Each certificate is kept sealed in the data folder and shown from there after a restart. One task looks after all of
+//! them, one after the other, so that there is one account at each authority and one order at a time: it orders what is not
+//! there, renews what is due (the domain's `renewal.rs`), and waits longer after each failure. Whatever fails, the
+//! certificate before is shown until it ends.
+
+pub mod challenges;
+pub mod config;
+
+mod authority;
+mod keep;
+mod upkeep;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use keymint_domain::renewal::Validity;
+use keymint_domain::secret::SecretText;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, watch};
+
+use crate::App;
+use crate::certificate::validity_of;
+use authority::{Authority, OrderError, Ordering};
+use challenges::Challenges;
+use config::AcmeConfig;
+use keep::KeepError;
+use upkeep::Upkeep;
+
+pub use authority::AuthorityError;
+
+/// Longest sleep between two looks at the clock: the machine may sleep, too.
+const LOOK_EVERY: Duration = Duration::from_secs(3600);
+/// As much of a host as is in the name of a file. Bytes: file systems take 255.
+const NAMED_MAX: usize = 200;
+/// How long an order may take.
+const ORDER: Duration = Duration::from_secs(300);
+
+/// The certificates by ACME of all listeners.
+#[derive(Clone)]
+pub struct Acme {
+    folder: PathBuf,
+    certificates: Vec<Arc<Managed>>,
+    challenges: Arc<Challenges>,
+    wake: Arc<Notify>,
+}
+
+/// A certificate that is looked after.
+pub struct Managed {
+    authority: Authority,
+    hosts: Vec<String>,
+    /// Where it is kept.
+    pub file: PathBuf,
+    current: ArcSwapOption<Issued>,
+}
+
+/// A certificate that was issued, with its key.
+#[derive(Debug)]
+pub struct Issued {
+    /// The certificate and those up to its root, in PEM.
+    pub chain: String,
+    /// Its private key in PEM.
+    pub key: SecretText,
+    /// From when to when it is valid.
+    pub validity: Validity,
+}
+
+/// How a certificate is kept, before it is sealed.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    chain: String,
+    key: String,
+}
+
+impl Issued {
+    fn new(chain: String, key: SecretText) -> Option<Self> {
+        let first = CertificateDer::from_pem_slice(chain.as_bytes()).ok()?;
+        let validity = validity_of(&first)?;
+        Some(Self { chain, key, validity })
+    }
+}
+
+impl Acme {
+    /// None yet, and a folder for those that come.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, certificates: Vec::new(), challenges: Arc::default(), wake: Arc::default() }
+    }
+
+    /// Looks after the certificate of a listener's table. Listeners that say the same have one certificate.
+    ///
+    /// # Errors
+    /// `AuthorityError` says which setting cannot be used.
+    pub fn add(&mut self, app: &App, config: &AcmeConfig) -> Result<(), AuthorityError> {
+        let managed = Managed::new(config, &self.folder)?;
+        if self.find(config).is_none() {
+            managed.current.store(managed.kept(app).map(Arc::new));
+            app.metrics.acme_waits(managed.host(), 0);
+            self.certificates.push(Arc::new(managed));
+        }
+        Ok(())
+    }
+
+    /// The certificate of a listener's table.
+    pub fn find(&self, config: &AcmeConfig) -> Option<&Arc<Managed>> {
+        let file = Managed::file(config, &self.folder);
+        self.certificates.iter().find(|managed| managed.file == file)
+    }
+
+    /// The running challenges.
+    pub fn challenges(&self) -> &Arc<Challenges> {
+        &self.challenges
+    }
+
+    /// Looks at once: at what was taken away from the folder, and at what failed.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Looks after the certificates until told to stop. The listeners must be there: the authority asks them.
+    pub fn carry(&self, app: &App, mut stop: watch::Receiver<bool>) {
+        if self.certificates.is_empty() {
+            return;
+        }
+        let (acme, app) = (self.clone(), app.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = acme.look_after(&app) => {}
+                _ = stop.changed() => {}
+            }
+        });
+    }
+
+    async fn look_after(&self, app: &App) {
+        let mut all: Vec<_> = self.certificates.iter().map(|managed| Upkeep::new(app, Arc::clone(managed))).collect();
+        loop {
+            let mut pause = LOOK_EVERY;
+            for upkeep in &mut all {
+                pause = pause.min(upkeep.look(app, &self.challenges).await);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.wake.notified() => all.iter_mut().for_each(|upkeep| upkeep.look_again(app)),
+            }
+        }
+    }
+}
+
+impl Managed {
+    fn new(config: &AcmeConfig, folder: &Path) -> Result<Self, AuthorityError> {
+        let mut hosts = config.hosts.clone();
+        hosts.sort();
+        let (authority, file) = (Authority::new(config, folder)?, Self::file(config, folder));
+        Ok(Self { authority, hosts, file, current: ArcSwapOption::empty() })
+    }
+
+    /// Where the certificate of a table is kept: named after its first host, so that people find it, and after all of them.
+    fn file(config: &AcmeConfig, folder: &Path) -> PathBuf {
+        let mut hosts: Vec<_> = config.hosts.iter().map(String::as_str).collect();
+        hosts.sort_unstable();
+        let first = hosts.first().and_then(|host| host.get(..host.len().min(NAMED_MAX))).unwrap_or_default();
+        Authority::folder(config, folder).join(format!("{first}-{}.sealed", short_digest(hosts)))
+    }
+
+    /// The certificate that is shown now, if there is one.
+    pub fn current(&self) -> Option<Arc<Issued>> {
+        self.current.load_full()
+    }
+
+    /// The first of its hosts, by which metrics name it.
+    fn host(&self) -> &str {
+        self.hosts.first().map_or("", String::as_str)
+    }
+
+    /// Its hosts, for people.
+    fn names(&self) -> String {
+        self.hosts.join(", ")
+    }
+
+    fn record(&self) -> String {
+        format!("acme certificate\0{}\0{}", self.authority.directory(), self.hosts.join("\0"))
+    }
+
+    /// What is kept of it. What cannot be read is as good as nothing: another one can be had.
+    fn kept(&self, app: &App) -> Option<Issued> {
+        match keep::load(app, &self.record(), &self.file) {
+            Ok(text) => {
+                let Kept { chain, key } = serde_json::from_str(text?.expose()).ok()?;
+                Issued::new(chain, SecretText::new(key))
+            }
+            Err(error) => {
+                tracing::warn!(file = %self.file.display(), %error, "a certificate by ACME cannot be read: a new one is ordered");
+                None
+            }
+        }
+    }
+
+    fn keep(&self, app: &App, issued: &Issued) -> Result<(), KeepError> {
+        let kept = Kept { chain: issued.chain.clone(), key: issued.key.expose().to_owned() };
+        let text = SecretText::new(serde_json::to_string(&kept).expect("two texts are JSON"));
+        keep::save(app, &self.record(), &self.file, &text)
+    }
+
+    /// Orders a new one and shows it.
+    async fn renew(&self, app: &App, challenges: &Arc<Challenges>) -> Result<Validity, OrderError> {
+        let ordering = Ordering { hosts: &self.hosts, challenges };
+        let ordered = tokio::time::timeout(ORDER, self.authority.order(app, &ordering)).await;
+        let (chain, key) = ordered.map_err(|_| OrderError::Deadline)??;
+        let issued = Issued::new(chain, key).ok_or(OrderError::NoCertificate)?;
+        if let Err(error) = self.keep(app, &issued) {
+            tracing::error!(file = %self.file.display(), %error, "a certificate by ACME cannot be kept: the next start orders another one");
+        }
+        let validity = issued.validity;
+        self.current.store(Some(Arc::new(issued)));
+        Ok(validity)
+    }
+}
+
+/// A short name for a list of texts: 64 bits of its digest.
+fn short_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let list: Vec<u8> = parts.into_iter().flat_map(|part| part.bytes().chain([0])).collect();
+    HEXLOWER.encode(digest(&SHA256, &list).as_ref().first_chunk::<8>().expect("a digest is longer"))
+}

@@ -1,0 +1,97 @@
+//! One certificate over time: when it is ordered next, and what is said where that fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keymint_domain::renewal::wait_after;
+
+use super::Managed;
+use super::authority::OrderError;
+use super::challenges::Challenges;
+use crate::App;
+
+/// A certificate, how often in a row it could not be had, and when it is ordered next. Seconds since the epoch.
+pub struct Upkeep {
+    managed: Arc<Managed>,
+    failures: u32,
+    next: i64,
+}
+
+impl Upkeep {
+    /// From a start on: at once where there is none.
+    pub fn new(app: &App, managed: Arc<Managed>) -> Self {
+        let due = managed.current().map(|issued| issued.validity.renewal_due(chance(app)));
+        Self { managed, failures: 0, next: due.unwrap_or(i64::MIN) }
+    }
+
+    /// Orders a certificate if one is due, and says how long nothing will be.
+    pub async fn look(&mut self, app: &App, challenges: &Arc<Challenges>) -> Duration {
+        if app.clock.now().seconds() >= self.next {
+            let renewed = self.managed.renew(app, challenges).await;
+            let now = app.clock.now().seconds();
+            let due = renewed.as_ref().ok().map(|validity| validity.renewal_due(chance(app)));
+            self.failures = if renewed.is_ok() { 0 } else { self.failures.saturating_add(1) };
+            app.metrics.acme_ordered(self.managed.host(), renewed.is_ok());
+            app.metrics.acme_waits(self.managed.host(), self.failures);
+            // One that is due as soon as it is issued (a clock that is wrong, on one side or the other) is not ordered in a loop.
+            self.next = due.filter(|due| *due > now).unwrap_or(now + wait_after(self.failures.max(1), chance(app)));
+            match renewed {
+                Ok(_) => tracing::info!(hosts = self.managed.names(), "a certificate was issued by ACME"),
+                Err(error) => self.complain(&error, self.next - now),
+            }
+        }
+        let seconds = self.next.saturating_sub(app.clock.now().seconds()).max(1);
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(1))
+    }
+
+    /// What the operator does when told so: what was taken away from the folder is ordered anew, what was put there is shown,
+    /// and what failed is tried at once.
+    pub fn look_again(&mut self, app: &App) {
+        match self.managed.kept(app).map(Arc::new) {
+            Some(kept) if self.failures == 0 => {
+                self.next = kept.validity.renewal_due(chance(app));
+                self.managed.current.store(Some(kept));
+            }
+            _ => self.next = i64::MIN,
+        }
+    }
+
+    fn complain(&self, error: &OrderError, retry_seconds: i64) {
+        let (hosts, directory) = (self.managed.names(), self.managed.authority.directory());
+        let (failures, error) = (self.failures, chain(error));
+        match self.managed.current() {
+            Some(issued) => tracing::error!(
+                hosts,
+                directory,
+                error,
+                failures,
+                retry_seconds,
+                not_after = issued.validity.not_after,
+                "no new certificate by ACME: the one before is shown until it ends. See that port 443 of each host leads to \
+                 a listener with TLS here and that this machine reaches the directory; SIGHUP tries at once"
+            ),
+            None => tracing::error!(
+                hosts,
+                directory,
+                error,
+                failures,
+                retry_seconds,
+                "no certificate by ACME, and clients are refused until there is one. See that port 443 of each host leads to \
+                 a listener with TLS here and that this machine reaches the directory; SIGHUP tries at once"
+            ),
+        }
+    }
+}
+
+/// An error with all that lies below it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let below = std::iter::successors(error.source(), |error| error.source());
+    below.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// A number for jitter; without random bytes there is none.
+fn chance(app: &App) -> u16 {
+    let mut bytes = [0; 2];
+    let _ = app.entropy.fill(&mut bytes);
+    u16::from_ne_bytes(bytes)
+}
