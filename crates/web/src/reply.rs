@@ -13,7 +13,7 @@ use keymint_app::products::Product;
 use keymint_domain::dialect::answer::SchemeName;
 use keymint_domain::reason::DenyReason;
 
-use crate::proxy::Download;
+use crate::proxy::{Download, Fault};
 
 /// A response.
 pub type Response = hyper::Response<Body>;
@@ -23,7 +23,7 @@ pub enum Body {
     /// All of it.
     Whole(Bytes),
     /// An upstream's, in pieces.
-    Streamed(Download),
+    Streamed(Box<Download>),
 }
 
 impl Default for Body {
@@ -34,13 +34,13 @@ impl Default for Body {
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Fault;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         match self.get_mut() {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Streamed(download) => Pin::new(download).poll_frame(cx),
+            Self::Streamed(download) => Pin::new(&mut **download).poll_frame(cx),
         }
     }
 

@@ -29,6 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{Accepted, FIELDS_MAX, HEAD_BYTES_MAX, HEAD_DEADLINE, Open, Peer, Service};
 use crate::arrival::Arrival;
 use crate::deadline::{Watch, Writing, deadlines};
+use crate::proxy::Fault;
 use crate::reply::{self, Body};
 
 /// Requests under way at a time.
@@ -100,9 +101,9 @@ struct Sent {
 
 impl hyper::body::Body for Sent {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Fault;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = self.get_mut();
         this.writing.took(std::mem::take(&mut this.bytes));
         let polled = Pin::new(&mut this.body).poll_frame(cx);

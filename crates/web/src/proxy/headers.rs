@@ -6,12 +6,10 @@
 
 use std::sync::{Arc, Weak};
 
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE, VIA};
-use http::{HeaderMap, HeaderValue, Version};
+use http::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderName, UPGRADE, VIA};
+use http::{HeaderMap, HeaderValue, Method, Version};
 use keymint_domain::dialect::Dialect;
 use keymint_domain::forwarding::{goes_on, is_hop_by_hop};
-use keymint_domain::mode::Mode;
 use keymint_domain::verify::Candidate;
 
 use crate::arrival::Arrival;
@@ -19,8 +17,8 @@ use crate::arrival::Arrival;
 /// Most names in `Connection`.
 const CONNECTION_OPTIONS_MAX: usize = 16;
 
-/// Most fields that we add, `Host` included.
-const TOLD_MAX: usize = 13;
+/// Room for most heads, so that nothing is moved about when one is put together. Bytes.
+const HEAD_BYTES_USUAL: usize = 2048;
 
 static MERCHANT: HeaderName = HeaderName::from_static("x-keymint-merchant");
 static APP: HeaderName = HeaderName::from_static("x-keymint-app");
@@ -33,10 +31,6 @@ static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Who we are to the next on the way, behind the version that the request came in (RFC 9110 section 7.6.3).
-static VIA_HTTP1: HeaderValue = HeaderValue::from_static("1.1 keymint");
-static VIA_HTTP2: HeaderValue = HeaderValue::from_static("2.0 keymint");
 
 /// A request that names, as belonging to its connection, a field that decides what the request means: one reader drops
 /// the field, another does not.
@@ -57,37 +51,40 @@ pub struct Told<'a> {
     pub version: Version,
     /// Whether the client's `Host` goes on as it is.
     pub keep_host: bool,
+    /// Whether a WebSocket is asked for.
+    pub is_websocket: bool,
 }
 
-/// The values that are the same for each request of one credential on one connection. Made once: most connections carry
+/// What is the same in each request of one credential on one connection, as it is written. Made once: most connections carry
 /// one credential's requests.
-#[derive(Clone)]
 pub struct Introduction {
     /// Weak, so that nothing of a changed record is kept alive.
     candidate: Weak<Candidate>,
-    merchant: HeaderValue,
-    app: HeaderValue,
-    key: HeaderValue,
-    scopes: HeaderValue,
     arrival: Arrival,
-    client_ip: HeaderValue,
-    mode: Mode,
+    fields: Box<[u8]>,
 }
 
 impl Introduction {
     /// For a credential, and a client that came like this.
     pub fn new(candidate: &Arc<Candidate>, arrival: Arrival) -> Self {
         let scopes = candidate.restrictions.as_deref().map_or(String::new(), |found| found.scopes.join(" "));
-        Self {
-            candidate: Arc::downgrade(candidate),
-            merchant: value(candidate.merchant_id.to_string().into()),
-            app: value(candidate.app_id.to_string().into()),
-            key: value(Bytes::copy_from_slice(candidate.key_id.as_bytes())),
-            scopes: value(scopes.into()),
-            arrival,
-            client_ip: value(arrival.address.to_string().into()),
-            mode: candidate.mode,
+        let (merchant, app) = (candidate.merchant_id.to_string(), candidate.app_id.to_string());
+        let client_ip = arrival.address.to_string();
+        let mut fields = Vec::new();
+        for (name, value) in [
+            (&MERCHANT, &*merchant),
+            (&APP, &*app),
+            (&KEY, &*candidate.key_id),
+            (&MODE, candidate.mode.as_str()),
+            (&SCOPES, &*scopes),
+            (&FORWARDED_FOR, &*client_ip),
+            (&FORWARDED_PROTO, arrival.scheme.as_str()),
+        ] {
+            // Each is always set, and none can end its line.
+            let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
+            put(&mut fields, name, value.as_bytes());
         }
+        Self { candidate: Arc::downgrade(candidate), arrival, fields: fields.into() }
     }
 
     /// Whether it is for this record, not only this key id, since scopes change, and for a client that came like this: a
@@ -97,71 +94,85 @@ impl Introduction {
     }
 }
 
-/// The head that goes upstream, made out of the client's. A new one: what is sent again is made out of the same.
+/// The head that goes upstream, as it is written. What is sent again is written again.
+pub struct Outgoing {
+    bytes: Vec<u8>,
+    /// Where the first field begins.
+    fields_at: usize,
+    /// Whether the client's own `Host` is among the fields.
+    has_host: bool,
+}
+
+impl Outgoing {
+    /// Writes line and fields; `Host` is that of the address, unless the client's goes on.
+    pub fn write(&self, host: &HeaderValue, output: &mut Vec<u8>) {
+        let (line, fields) = self.bytes.split_at_checked(self.fields_at).unwrap_or_default();
+        output.extend_from_slice(line);
+        if !self.has_host {
+            put(output, &HOST, host.as_bytes());
+        }
+        output.extend_from_slice(fields);
+    }
+}
+
+/// The head that goes upstream, made out of the client's. `path` begins with `/`.
 ///
 /// # Errors
 /// `Ambiguous`.
-pub fn to_upstream(client: &HeaderMap, dialect: &Dialect, told: Told<'_>) -> Result<HeaderMap, Ambiguous> {
+pub fn to_upstream(
+    (method, path): (&Method, &str),
+    client: &HeaderMap,
+    dialect: &Dialect,
+    told: Told<'_>,
+) -> Result<Outgoing, Ambiguous> {
     let options = connection_options(client)?;
     if options.iter().any(|option| is_meaning(option)) {
         return Err(Ambiguous);
     }
-    let mut headers = HeaderMap::with_capacity(client.len() + TOLD_MAX);
-    for name in client.keys() {
+    let mut bytes = Vec::with_capacity(HEAD_BYTES_USUAL);
+    for part in [method.as_str(), " ", path, " HTTP/1.1\r\n"] {
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    let fields_at = bytes.len();
+    for (name, value) in client {
         let text = name.as_str();
-        if text == HOST || !goes_on(text, dialect) || options.iter().any(|option| option == text) {
-            continue;
-        }
-        for value in client.get_all(name) {
-            headers.append(name, value.clone());
+        if *name != HOST && goes_on(text, dialect) && !options.iter().any(|option| option == text) {
+            put(&mut bytes, name, value.as_bytes());
         }
     }
-    tell(&mut headers, told, client.get(HOST));
-    Ok(headers)
+    tell(&mut bytes, &told, client.get(HOST));
+    Ok(Outgoing { bytes, fields_at, has_host: told.keep_host && client.contains_key(HOST) })
 }
 
-/// Adds the fields that are ours. `Host` is the pool's, which knows the address, unless the client's goes on.
-fn tell(headers: &mut HeaderMap, told: Told<'_>, host: Option<&HeaderValue>) {
-    let Introduction { merchant, app, key, scopes, arrival, client_ip, mode, .. } = told.introduction;
-    headers.insert(&MERCHANT, merchant.clone());
-    headers.insert(&APP, app.clone());
-    headers.insert(&KEY, key.clone());
-    headers.insert(&MODE, HeaderValue::from_static(mode.as_str()));
-    headers.insert(&SCOPES, scopes.clone());
-    headers.insert(&FORWARDED_FOR, client_ip.clone());
-    headers.insert(&FORWARDED_PROTO, HeaderValue::from_static(arrival.scheme.as_str()));
-    headers.insert(&REQUEST_ID, told.request_id);
+/// Adds the fields that are ours.
+fn tell(fields: &mut Vec<u8>, told: &Told<'_>, host: Option<&HeaderValue>) {
+    fields.extend_from_slice(&told.introduction.fields);
+    put(fields, &REQUEST_ID, told.request_id.as_bytes());
     if let Some(host) = host {
-        headers.insert(&FORWARDED_HOST, host.clone());
+        put(fields, &FORWARDED_HOST, host.as_bytes());
         if told.keep_host {
-            headers.insert(HOST, host.clone());
+            put(fields, &HOST, host.as_bytes());
         }
     }
-    if let Some(prefix) = told.prefix.and_then(|prefix| HeaderValue::from_str(prefix).ok()) {
-        headers.insert(&FORWARDED_PREFIX, prefix);
+    if let Some(prefix) = told.prefix {
+        put(fields, &FORWARDED_PREFIX, prefix.as_bytes());
     }
-    if let Some(identity) = told.identity {
-        headers.insert(&IDENTITY, identity);
+    if let Some(identity) = &told.identity {
+        put(fields, &IDENTITY, identity.as_bytes());
     }
-    let via = if told.version == Version::HTTP_2 { &VIA_HTTP2 } else { &VIA_HTTP1 };
-    headers.append(VIA, via.clone());
+    put(fields, &VIA, if told.version == Version::HTTP_2 { b"2.0 keymint" } else { b"1.1 keymint" });
+    if told.is_websocket {
+        put(fields, &CONNECTION, b"upgrade");
+        put(fields, &UPGRADE, b"websocket");
+    }
 }
 
-fn value(bytes: Bytes) -> HeaderValue {
-    HeaderValue::from_maybe_shared(bytes).unwrap_or(HeaderValue::from_static(""))
-}
-
-/// Whether an answer's body has one meaning: chunked and nothing else, or a length. A coding below the chunks would be lost
-/// with the field that names it.
-pub fn has_one_framing(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    match codings.next() {
-        None => true,
-        Some(coding) => {
-            let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
-            is_chunked && !headers.contains_key(CONTENT_LENGTH)
-        }
-    }
+/// Writes a field. The value is a `HeaderValue`'s or a piece of a parsed target, and so holds no end of a line.
+fn put(output: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    output.extend_from_slice(name.as_str().as_bytes());
+    output.extend_from_slice(b": ");
+    output.extend_from_slice(value);
+    output.extend_from_slice(b"\r\n");
 }
 
 /// Makes the upstream's head into the one that goes to the client.
@@ -185,10 +196,10 @@ pub fn asks_for_websocket(parts: &http::request::Parts) -> bool {
     let mut upgrades = parts.headers.get_all(UPGRADE).iter();
     let asks = upgrades.next().is_some_and(is_websocket) && upgrades.next().is_none();
     let options = connection_options(&parts.headers).unwrap_or_default();
-    asks && parts.method == http::Method::GET && options.iter().any(|option| option == "upgrade")
+    asks && parts.method == Method::GET && options.iter().any(|option| option == "upgrade")
 }
 
-/// Puts back what makes a request or an answer a WebSocket's.
+/// Puts back what makes an answer a WebSocket's.
 pub fn upgrade(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -286,22 +297,5 @@ mod tests {
         assert_eq!(connection_options(&headers), Ok(vec!["x-a".to_owned(), "x-b".to_owned()]));
         headers.append(CONNECTION, HeaderValue::from_bytes(b"\xff").expect("a value"));
         assert_eq!(connection_options(&headers), Err(Ambiguous));
-    }
-
-    #[test]
-    fn an_answer_has_one_framing_or_is_none() {
-        let framing = |fields: &[(HeaderName, &'static str)]| {
-            let mut headers = HeaderMap::new();
-            for (name, value) in fields {
-                headers.append(name, HeaderValue::from_static(value));
-            }
-            has_one_framing(&headers)
-        };
-        assert!(framing(&[]) && framing(&[(CONTENT_LENGTH, "1")]) && framing(&[(TRANSFER_ENCODING, "Chunked")]));
-        for bad in ["gzip, chunked", "gzip", "identity", "chunked, chunked", "xchunked", ""] {
-            assert!(!framing(&[(TRANSFER_ENCODING, bad)]), "{bad}");
-        }
-        assert!(!framing(&[(TRANSFER_ENCODING, "chunked"), (CONTENT_LENGTH, "1")]));
-        assert!(!framing(&[(TRANSFER_ENCODING, "chunked"), (TRANSFER_ENCODING, "chunked")]));
     }
 }

@@ -6,20 +6,23 @@
 
 mod download;
 mod flights;
+mod framing;
 mod headers;
 pub mod health;
+mod link;
 mod pool;
 mod tunnel;
 mod upload;
 mod vouchers;
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use keymint_app::App;
 use keymint_app::products::Product;
@@ -31,14 +34,15 @@ use keymint_domain::verify::Candidate;
 pub use download::Download;
 pub use flights::Heard;
 pub use headers::{Introduction, asks_for_websocket};
+pub use link::Fault;
 
 use crate::arrival::Arrival;
 use crate::gateway::BODY_DEADLINE_MS;
 use crate::listener::Peer;
 use crate::reply::{self, Body, Response};
 use flights::{Flights, Ticks};
-use headers::Told;
-use pool::{Pool, Wanted};
+use headers::{Outgoing, Told};
+use pool::{Pool, Sending, Wanted};
 use upload::{Progress, Upload, UploadLimits};
 use vouchers::Vouchers;
 
@@ -150,12 +154,12 @@ impl Proxy {
         }
         let upgrade = call.upgrade.take().filter(|_| config.websockets);
         let identity = side.vouchers.as_ref().map(|vouchers| vouchers.token(&self.app, call.candidate));
-        let request = head(&call, identity.clone(), upgrade.is_some())?;
+        let head = head(&call, identity, upgrade.is_some())?;
         let flight = self.flights.begin(call.candidate, call.token_ends_at, call.heard)?;
         let (answer, idle) = (Ticks::of_ms(config.answer_timeout_ms), Ticks::of_ms(config.idle_timeout_ms));
         flight.allow(answer);
         let inbound = std::mem::replace(&mut call.body, Inbound::Whole(Bytes::new()));
-        let (body, progress) = match inbound {
+        let (upload, progress) = match inbound {
             Inbound::Whole(bytes) => {
                 flight.sent();
                 (Upload::Whole(bytes), None)
@@ -168,47 +172,41 @@ impl Proxy {
             }
         };
         let wanted = if upgrade.is_some() { Wanted::Tunnel } else { Wanted::Plain };
-        let is_repeatable = body.is_end_stream() && matches!(call.method.as_str(), "GET" | "HEAD" | "OPTIONS");
-        let again = || match is_repeatable {
-            true => head(&call, identity.clone(), upgrade.is_some()).ok().map(|head| head.map(|()| Upload::empty())),
-            false => None,
-        };
-        let sent = side.pool.send(request.map(|()| body), &again, wanted, &flight).await;
-        let (response, lease) = sent.map_err(|reason| refused(reason, progress.as_deref()))?;
+        let is_repeatable = upload.is_empty() && matches!(call.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        let sending = Sending { method: call.method, head: &head, upload, is_repeatable, wanted };
+        let sent = side.pool.send(sending, &flight).await;
+        let (head, mut exchange, lease) = sent.map_err(|reason| refused(reason, progress.as_deref()))?;
         flight.answered();
-        let (mut parts, body) = response.into_parts();
-        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let Some(client) = upgrade else { return Err(DenyReason::UpstreamFailed.into()) };
-            let answer = http::Response::from_parts(parts, body);
-            return tunnel::open(answer, client, lease, flight, (call.peer, idle)).map_err(Refused::from);
+            let upstream = (exchange.into_link(), lease);
+            return tunnel::open(head, client, upstream, flight, (call.peer, idle)).map_err(Refused::from);
         }
-        if !headers::has_one_framing(&parts.headers) {
-            return Err(refused(DenyReason::UpstreamFailed, progress.as_deref()));
-        }
-        headers::to_client(&mut parts.headers);
-        parts.version = Version::HTTP_11;
+        let mut response = http::Response::new(Body::default());
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        headers::to_client(response.headers_mut());
         let is_sent = progress.as_ref().is_none_or(|progress| progress.is_done());
-        if body.is_end_stream() && is_sent {
-            lease.keep();
-            return Ok(http::Response::from_parts(parts, Body::default()));
+        if let Some(body) = is_sent.then(|| exchange.whole()).flatten() {
+            lease.keep(exchange);
+            *response.body_mut() = Body::Whole(body);
+            return Ok(response);
         }
         if let Some(progress) = &progress {
             progress.answered();
         }
         flight.cut_with(call.peer);
-        let body = Body::Streamed(Download::new(body, lease, flight, progress, idle));
-        let response = http::Response::from_parts(parts, body);
+        *response.body_mut() = Body::Streamed(Box::new(Download::new(exchange, lease, flight, progress, idle)));
         Ok(if is_sent { response } else { reply::closing(response) })
     }
 }
 
 /// The head that goes upstream.
-fn head(call: &Call<'_>, identity: Option<HeaderValue>, is_websocket: bool) -> Result<http::Request<()>, DenyReason> {
+fn head(call: &Call<'_>, identity: Option<HeaderValue>, is_websocket: bool) -> Result<Outgoing, DenyReason> {
     let config = &call.upstream.config;
     let whole = call.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let (prefix, inside) = whole.split_at_checked(call.route_at).ok_or(DenyReason::Internal)?;
     let takes_off = !config.keep_prefix && !prefix.is_empty();
-    let uri = if takes_off { inside_uri(inside).ok_or(DenyReason::AmbiguousRequest)? } else { call.uri.clone() };
     let mut introduced = call.peer.introduction.borrow_mut();
     let introduction = match &mut *introduced {
         Some(known) if known.is_of(call.candidate, call.arrival) => known,
@@ -221,33 +219,22 @@ fn head(call: &Call<'_>, identity: Option<HeaderValue>, is_websocket: bool) -> R
         identity,
         version: call.version,
         keep_host: config.keep_host,
+        is_websocket,
     };
-    let headers = headers::to_upstream(&call.headers, &call.product.dialect, told);
-    let mut headers = headers.map_err(|_| DenyReason::AmbiguousRequest)?;
-    if is_websocket {
-        headers::upgrade(&mut headers);
-    }
-    let mut request = http::Request::new(());
-    request.method_mut().clone_from(call.method);
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    Ok(request)
+    // Byte for byte. Where nothing of a path is left, it is `/`: a request has one.
+    let path = match takes_off {
+        false => Cow::Borrowed(whole),
+        true if inside.starts_with('/') => Cow::Borrowed(inside),
+        true => Cow::Owned(format!("/{inside}")),
+    };
+    headers::to_upstream((call.method, &path), &call.headers, &call.product.dialect, told)
+        .map_err(|_| DenyReason::AmbiguousRequest)
 }
 
 /// The largest body that streams to an upstream. Bytes.
 pub fn upload_bytes_max(product: &Product, upstream: &Upstream) -> u64 {
     let general = u64::try_from(product.dialect.body_bytes_max).unwrap_or(u64::MAX);
     upstream.config.upload_bytes_max.unwrap_or(general)
-}
-
-/// The product's own path, byte for byte. Where nothing of a path is left, it is `/`: a request has one.
-fn inside_uri(inside: &str) -> Option<Uri> {
-    let path = if inside.starts_with('/') {
-        PathAndQuery::try_from(inside)
-    } else {
-        PathAndQuery::try_from(format!("/{inside}"))
-    };
-    Some(Uri::from(path.ok()?))
 }
 
 /// Who is to blame when a body was still on its way.

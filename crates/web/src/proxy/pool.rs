@@ -9,27 +9,19 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::HOST;
-use http::{HeaderValue, Request};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{HeaderValue, Method};
 use keymint_app::upstream::{Address, Host, Upstream};
 use keymint_domain::reason::DenyReason;
 use tokio::net::TcpStream;
 
 use super::flights::{End, Flight};
+use super::framing::Head;
+use super::headers::Outgoing;
+use super::link::{Exchange, Link};
 use super::upload::Upload;
 
 /// How often one request is put on a connection.
 const SENDINGS_MAX: usize = 3;
-/// Largest head of an answer. Bytes.
-const ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Most fields of an answer's head.
-const ANSWER_FIELDS_MAX: usize = 128;
-
-type Sender = http1::SendRequest<Upload>;
-
 /// The connections of one thread to one upstream.
 pub struct Pool {
     upstream: Arc<Upstream>,
@@ -47,16 +39,28 @@ struct Place {
 }
 
 struct Idle {
-    sender: Sender,
+    link: Link,
     since: u32,
 }
 
-/// A connection in use. Given back with `keep`, closed when dropped.
+/// A connection's place among those to its address, until dropped.
 pub struct Lease {
     pool: Rc<Pool>,
     place: usize,
-    sender: Option<Sender>,
-    is_reused: bool,
+}
+
+/// A request to be sent.
+pub struct Sending<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its line and fields.
+    pub head: &'a Outgoing,
+    /// Its body.
+    pub upload: Upload,
+    /// Whether it may go twice.
+    pub is_repeatable: bool,
+    /// On which kind of connection.
+    pub wanted: Wanted,
 }
 
 /// What kind of connection is wanted.
@@ -89,55 +93,55 @@ impl Pool {
             let age = self.age.get().wrapping_add(1);
             self.age.set(age);
             for place in &self.places {
-                place.idle.borrow_mut().retain(|idle| age.wrapping_sub(idle.since) < 2 && !idle.sender.is_closed());
+                place.idle.borrow_mut().retain(|idle| age.wrapping_sub(idle.since) < 2 && idle.link.is_usable());
             }
         }
     }
 
-    /// Sends a request and waits for the head of its answer. `again` makes it anew, if it may be sent twice.
+    /// Sends a request and waits for the head of its answer.
     ///
     /// # Errors
     /// What went wrong, as the caller is told.
     pub async fn send(
         self: &Rc<Self>,
-        mut request: Request<Upload>,
-        again: &dyn Fn() -> Option<Request<Upload>>,
-        wanted: Wanted,
+        sending: Sending<'_>,
         flight: &Flight,
-    ) -> Result<(http::Response<Incoming>, Lease), DenyReason> {
+    ) -> Result<(Head, Exchange, Lease), DenyReason> {
+        let Sending { method, head, mut upload, is_repeatable, wanted } = sending;
         let (mut tried, mut last) = (0_u32, DenyReason::UpstreamUnavailable);
         for sending in 0..SENDINGS_MAX {
             let Some(place) = self.choose(tried) else { return Err(last) };
             let may_reuse = sending == 0 && wanted == Wanted::Plain;
-            let mut lease = match self.lease(place, may_reuse, wanted, flight).await? {
-                Some(lease) => lease,
-                None => {
-                    (tried, last) = (tried | bit(place), DenyReason::UpstreamFailed);
-                    continue;
-                }
+            last = DenyReason::UpstreamFailed;
+            let (lease, reused) = self.lease(place, may_reuse)?;
+            let is_reused = reused.is_some();
+            let link = match reused {
+                Some(link) => link,
+                None => match self.open(place, flight).await? {
+                    Some(link) => link,
+                    None => {
+                        tried |= bit(place);
+                        continue;
+                    }
+                },
             };
-            if !self.upstream.config.keep_host {
-                request.headers_mut().insert(HOST, lease.host());
-            }
-            let Some(sender) = &mut lease.sender else { return Err(DenyReason::Internal) };
-            let answering = sender.try_send_request(request);
-            let mut answering = std::pin::pin!(answering);
-            let answered = std::future::poll_fn(|cx| match answering.as_mut().poll(cx) {
+            let mut exchange = link.begin(method.clone(), upload, |output| head.write(&lease.host(), output));
+            let answered = std::future::poll_fn(|cx| match exchange.poll_head(cx) {
                 std::task::Poll::Ready(answered) => std::task::Poll::Ready(Ok(answered)),
                 std::task::Poll::Pending => flight.poll_end(cx).map(Err),
             });
-            let mut error = match answered.await.map_err(reason)? {
-                Ok(response) => return Ok((response, lease)),
-                Err(error) => error,
+            let fault = match answered.await.map_err(reason)? {
+                Ok(head) => return Ok((head, exchange, lease)),
+                Err(fault) => fault,
             };
-            let Some(next) = error.take_message().or_else(again) else {
-                tracing::debug!(error = %error.into_error(), "the upstream broke off");
+            if !exchange.may_go_again(&fault, is_repeatable) {
+                tracing::debug!(error = %fault, "the upstream broke off");
                 return Err(DenyReason::UpstreamFailed);
-            };
-            if !lease.is_reused {
+            }
+            if !is_reused {
                 tried |= bit(place);
             }
-            (request, last) = (next, DenyReason::UpstreamFailed);
+            upload = exchange.into_upload();
         }
         Err(last)
     }
@@ -162,24 +166,18 @@ impl Pool {
         }
     }
 
-    /// A connection to an address; `None` when there is none to be had.
-    async fn lease(
-        self: &Rc<Self>,
-        place: usize,
-        may_reuse: bool,
-        wanted: Wanted,
-        flight: &Flight,
-    ) -> Result<Option<Lease>, DenyReason> {
-        let (Some(kept), Some(address)) = (self.places.get(place), self.upstream.addresses.get(place)) else {
-            return Err(DenyReason::Internal);
-        };
+    /// A place among the connections to an address, and one that stands idle there, if one may be taken.
+    fn lease(self: &Rc<Self>, place: usize, may_reuse: bool) -> Result<(Lease, Option<Link>), DenyReason> {
+        let kept = self.places.get(place).ok_or(DenyReason::Internal)?;
         kept.busy.set(kept.busy.get() + 1);
-        let mut lease = Lease { pool: Rc::clone(self), place, sender: None, is_reused: false };
-        if may_reuse && let Some(sender) = kept.reuse() {
-            (lease.sender, lease.is_reused) = (Some(sender), true);
-            return Ok(Some(lease));
-        }
-        let opening = Box::pin(tokio::time::timeout(self.upstream.connect_timeout(), open(address, wanted)));
+        let lease = Lease { pool: Rc::clone(self), place };
+        Ok((lease, may_reuse.then(|| kept.reuse()).flatten()))
+    }
+
+    /// A fresh connection to an address; `None` when there is none to be had.
+    async fn open(&self, place: usize, flight: &Flight) -> Result<Option<Link>, DenyReason> {
+        let address = self.upstream.addresses.get(place).ok_or(DenyReason::Internal)?;
+        let opening = Box::pin(tokio::time::timeout(self.upstream.connect_timeout(), connect(address)));
         let mut opening = std::pin::pin!(opening);
         let opened = std::future::poll_fn(|cx| match opening.as_mut().poll(cx) {
             std::task::Poll::Ready(opened) => std::task::Poll::Ready(Ok(opened)),
@@ -189,22 +187,18 @@ impl Pool {
                 _ => std::task::Poll::Pending,
             },
         });
-        match opened.await? {
-            Ok(Ok(sender)) => {
-                lease.sender = Some(sender);
-                Ok(Some(lease))
-            }
-            failed => {
-                if address.note(false) {
-                    let error = failed.map_or_else(
-                        |_| "too slow".to_owned(),
-                        |opened| opened.map_or_else(|e| e.to_string(), |_| String::new()),
-                    );
-                    tracing::warn!(address = %address.authority, error, "an upstream address cannot be reached");
-                }
-                Ok(None)
-            }
+        let error = match opened.await? {
+            Ok(Ok(stream)) => match stream.set_nodelay(true) {
+                Ok(()) => return Ok(Some(Link::new(stream))),
+                Err(error) => error.to_string(),
+            },
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "too slow".to_owned(),
+        };
+        if address.note(false) {
+            tracing::warn!(address = %address.authority, error, "an upstream address cannot be reached");
         }
+        Ok(None)
     }
 }
 
@@ -220,19 +214,6 @@ fn bit(place: usize) -> u32 {
     u32::try_from(place).ok().and_then(|place| 1_u32.checked_shl(place)).unwrap_or(0)
 }
 
-async fn open(address: &Address, wanted: Wanted) -> Result<Sender, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = connect(address).await?;
-    stream.set_nodelay(true)?;
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(ANSWER_HEAD_BYTES_MAX).max_headers(ANSWER_FIELDS_MAX);
-    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-    match wanted {
-        Wanted::Plain => tokio::task::spawn_local(async move { drop(connection.await) }),
-        Wanted::Tunnel => tokio::task::spawn_local(async move { drop(connection.with_upgrades().await) }),
-    };
-    Ok(sender)
-}
-
 /// Opens a connection to an address.
 ///
 /// # Errors
@@ -245,20 +226,10 @@ pub async fn connect(address: &Address) -> std::io::Result<TcpStream> {
 }
 
 impl Place {
-    /// A connection that stands idle and is ready; those that have closed go.
-    fn reuse(&self) -> Option<Sender> {
+    /// A connection that stands idle; those that cannot be used any more go.
+    fn reuse(&self) -> Option<Link> {
         let mut idle = self.idle.borrow_mut();
-        let mut at = idle.len();
-        while let Some(next) = at.checked_sub(1) {
-            at = next;
-            let found = idle.get(at)?;
-            if found.sender.is_closed() {
-                idle.swap_remove(at);
-            } else if found.sender.is_ready() {
-                return Some(idle.swap_remove(at).sender);
-            }
-        }
-        None
+        std::iter::from_fn(|| idle.pop()).map(|idle| idle.link).find(Link::is_usable)
     }
 }
 
@@ -267,11 +238,11 @@ impl Lease {
         self.pool.places.get(self.place).map_or(HeaderValue::from_static(""), |place| place.host.clone())
     }
 
-    /// Gives the connection back for the next request.
-    pub fn keep(mut self) {
-        let (Some(sender), Some(place)) = (self.sender.take(), self.pool.places.get(self.place)) else { return };
-        if !sender.is_closed() {
-            place.idle.borrow_mut().push(Idle { sender, since: self.pool.age.get() });
+    /// Keeps the connection for the next request, if all of this one and its answer went over it.
+    pub fn keep(self, exchange: Exchange) {
+        let (link, place) = (exchange.into_link(), self.pool.places.get(self.place));
+        if let Some(place) = place.filter(|_| link.is_usable()) {
+            place.idle.borrow_mut().push(Idle { link, since: self.pool.age.get() });
         }
     }
 }

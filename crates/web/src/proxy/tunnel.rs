@@ -8,14 +8,15 @@ use std::task::{Context, Poll};
 
 use http::HeaderValue;
 use http::header::UPGRADE;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use keymint_domain::reason::DenyReason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::flights::{Flight, Ticks};
+use super::framing::Head;
 use super::headers;
+use super::link::Link;
 use super::pool::Lease;
 use crate::listener::Peer;
 use crate::reply::{Body, Response};
@@ -25,36 +26,37 @@ use crate::reply::{Body, Response};
 /// # Errors
 /// `UpstreamFailed` when the upstream switched to something else.
 pub fn open(
-    mut answer: http::Response<Incoming>,
+    answer: Head,
     client: OnUpgrade,
-    lease: Lease,
+    (upstream, lease): (Link, Lease),
     flight: Flight,
     (peer, idle): (&Rc<Peer>, Ticks),
 ) -> Result<Response, DenyReason> {
     let is_websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
-    if !answer.headers().get(UPGRADE).is_some_and(is_websocket) {
+    if !answer.headers.get(UPGRADE).is_some_and(is_websocket) {
         return Err(DenyReason::UpstreamFailed);
     }
-    let upstream = hyper::upgrade::on(&mut answer);
-    let (mut parts, _) = answer.into_parts();
-    headers::to_client(&mut parts.headers);
-    headers::upgrade(&mut parts.headers);
+    let mut response = http::Response::new(Body::default());
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    headers::to_client(response.headers_mut());
+    headers::upgrade(response.headers_mut());
     // Held until the tunnel ends: it counts among the open connections, and among those to the upstream.
     let held = (Rc::clone(peer), lease);
     tokio::task::spawn_local(async move {
         join(client, upstream, &flight, idle).await;
         drop(held);
     });
-    Ok(http::Response::from_parts(parts, Body::default()))
+    Ok(response)
 }
 
-async fn join(client: OnUpgrade, upstream: OnUpgrade, flight: &Flight, idle: Ticks) {
+async fn join(client: OnUpgrade, upstream: Link, flight: &Flight, idle: Ticks) {
     flight.allow(idle);
     let moved = Rc::new(Cell::new(false));
     let copying = async {
-        let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else { return };
+        let Ok(client) = client.await else { return };
         let mut client = Noticed { inner: TokioIo::new(client), moved: Rc::clone(&moved) };
-        let mut upstream = Noticed { inner: TokioIo::new(upstream), moved: Rc::clone(&moved) };
+        let mut upstream = Noticed { inner: upstream.into_tunnel(), moved: Rc::clone(&moved) };
         let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
     };
     let mut copying = std::pin::pin!(copying);

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Incoming};
 use keymint_app::clock::Stopwatch;
 use keymint_app::products::Product;
 use keymint_domain::gate;
@@ -117,9 +117,12 @@ fn is_trickle(received: u64, elapsed_us: u32) -> bool {
 }
 
 impl Upload {
-    /// No body.
-    pub fn empty() -> Self {
-        Self::Whole(Bytes::new())
+    /// Whether there is nothing of it.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Streamed(streamed) => streamed.body.is_end_stream(),
+        }
     }
 
     /// The client's body as it comes.
@@ -147,35 +150,14 @@ impl Upload {
     }
 }
 
-impl Body for Upload {
-    type Data = Bytes;
-    type Error = BrokenOff;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        match self.get_mut() {
-            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Streamed(streamed) => streamed.poll_piece(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(bytes) => bytes.is_empty(),
-            Self::Streamed(streamed) => streamed.body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
-            Self::Streamed(streamed) => streamed.body.size_hint(),
-        }
-    }
-}
-
 impl Streamed {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    /// How long it is as a whole, where the client said so. Bytes.
+    pub fn announced(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
+    /// The next piece; `None` at the end.
+    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         if self.progress.is_abandoned.get() {
             return Poll::Ready(Some(Err(BrokenOff)));
         }
@@ -205,7 +187,7 @@ impl Streamed {
         }
     }
 
-    fn take(&mut self, piece: Bytes) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    fn take(&mut self, piece: Bytes) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
         let Some(left) = self.left.checked_sub(length) else { return self.break_off(DenyReason::BodyTooLarge) };
         self.left = left;
@@ -221,7 +203,7 @@ impl Streamed {
         if self.body.is_end_stream() {
             self.done();
         }
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        Poll::Ready(Some(Ok(piece)))
     }
 
     /// Whether no credential stands in the piece, or across the seam to the one before.
@@ -260,7 +242,7 @@ impl Streamed {
         self.flight.allow(if self.progress.is_answered.get() { self.limits.idle } else { self.limits.answer });
     }
 
-    fn break_off(&self, reason: DenyReason) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    fn break_off(&self, reason: DenyReason) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         self.progress.fault.set(Some(reason));
         Poll::Ready(Some(Err(BrokenOff)))
     }
