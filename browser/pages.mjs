@@ -133,6 +133,32 @@ const confirmingPhone = async (visitor) => {
   await visitor.page.locator("form[action='/security/phone'] button").click();
   await visitor.page.getByRole("heading", { name: "Confirm your phone" }).waitFor();
 };
+/** A live key of Razorpay's, whose addresses are about to be saved by somebody with a phone, or without. */
+const savingAddresses = async (visitor, { keymint }, hasPhone) => {
+  const merchant = await signUp(visitor, fresh("addresses"));
+  await keymint.api("PUT", `/merchants/${merchant}/activation`, { state: "approved", reason: "checked" });
+  const rest = { email: "dev@shop.example", address: "12 MG Road", country: "IN", postal_code: "560001" };
+  const { id } = await keymint.api("POST", `/merchants/${merchant}/apps`, { product: "razorpay", name: "Payouts", ...rest });
+  const { key_id: key } = await keymint.api("POST", `/apps/${id}/credentials`, { mode: "live" });
+  const phone = "+919876500078";
+  if (hasPhone) {
+    await visitor.goto("/security");
+    await visitor.page.locator("form[action='/security/phone'] input[name=phone]").fill(phone);
+    await visitor.page.locator("form[action='/security/phone'] input[name=password]").fill(PASSWORD);
+    await visitor.page.locator("form[action='/security/phone'] button").click();
+    await visitor.page.getByLabel("Code").fill(await codeTo(visitor, phone, 6));
+    await visitor.press("Confirm");
+    await visitor.page.getByText("gets a code by text message").waitFor();
+  }
+  await visitor.goto(`/keys/${key}`);
+  await visitor.fill({ "Allowed addresses": "203.0.113.7\n2001:db8:85a3:8d3:1319:8a2e:370:7348\n198.51.100.0/24" });
+  await visitor.press("Save");
+  if (!hasPhone) return;
+  await visitor.page.getByLabel("Code").fill(await codeTo(visitor, phone, 6));
+  await visitor.press("Change the Live key");
+  await visitor.page.getByLabel("Code from the mail").waitFor();
+};
+
 /** A role of a merchant's own, about to be changed. */
 const changingRole = async (visitor) => {
   const merchant = await signUp(visitor, fresh("role"));
@@ -240,6 +266,8 @@ export const PAGES = [
   page("settings-providers", "owner", ({ momo }) => `/apps/${momo}/settings`, withProviders),
   page("settings-viewer", "viewer", ({ busy }) => `/apps/${busy}/settings`),
   page("restrictions", "owner", ({ key }) => `/keys/${key.keyId}`),
+  page("restrictions-without-phone", undefined, () => "/sign-in", (visitor, scene) => savingAddresses(visitor, scene, false)),
+  page("address-codes", undefined, () => "/sign-in", (visitor, scene) => savingAddresses(visitor, scene, true)),
   page("team", "owner", ({ merchant }) => `/merchants/${merchant}/team`),
   page("team-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/team`),
   page("roles", "owner", ({ merchant }) => `/merchants/${merchant}/roles?copy=developer`),

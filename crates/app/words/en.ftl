@@ -448,6 +448,18 @@ key-not-by-role = Your role, { $role }, does not change this key.
 key-day-wrong = must be a day such as 2027-01-31
 key-act-change = Change the Live key
 
+key-needs-phone = The addresses of a Live key are saved with two codes, one to your phone and one to your mail. Your account has no phone yet: add it in another tab, then save again. What you typed stays here.
+key-add-phone = Add a phone
+address-codes-title = Save the addresses
+address-codes-sent = Two codes of six digits are on their way: one to your phone { $phone }, one to { $mail }.
+address-codes-of-key = They save these addresses of { $key }, and nothing else.
+address-codes-none = Every address may use the key from then on.
+address-codes-phone = Code from the text message
+address-codes-mail = Code from the mail
+address-codes-wrong = These codes are not right, or were used, or are too old.
+address-codes-send-again = Send new codes
+address-codes-no-post = The addresses of a Live key are saved with a code by text message and one by mail, and this Keymint does not send both. Its operator saves them by the management API.
+
 ## Transactions
 
 transactions-download = Download:
@@ -1172,6 +1184,19 @@ mail-factors-reset-text = An owner of your team took away the second factors of 
 mail-factors-reset = Your second factors were reset
 mail-code = Your code
 # A text message: 160 letters at most, or it is sent as two.
+mail-addresses = The addresses of a Live key
+mail-addresses-sms-text = { $code } saves the addresses of { $key }, together with the code in your mail. Good for 10 minutes. Nobody of us asks for it.
+mail-addresses-text =
+    Somebody signed in as you saves the addresses that may use { $key }:
+
+    { $addresses }
+
+    This is the second half of what that takes; the other half went to your phone as a text message:
+
+    { $code }
+
+    It is good for 10 minutes. If that was not you, change your password: nothing is saved without both.
+mail-addresses-all = every address
 mail-sms-code-text = { $code } is your Keymint code. It is good for 10 minutes and for one act. Nobody of us asks for it.
 mail-code-text =
     { $code } is your Keymint code. It is good for 10 minutes and for one act. Nobody of us asks for it.

@@ -2,6 +2,7 @@
 //! transaction; the cache lets go of what it concerns before the commit.
 
 pub mod accounts;
+pub mod address_codes;
 pub mod apps;
 pub mod audit;
 pub mod authenticator;
@@ -127,6 +128,12 @@ pub enum OpError {
     /// A second factor has to be given first.
     #[error("a second factor has to be given first")]
     ProofNeeded,
+    /// Two codes have to be given first, for this list of addresses.
+    #[error("a code by text message and one by mail have to be given first")]
+    CodesNeeded {
+        /// The addresses that are to be saved.
+        allowed_ips: Vec<String>,
+    },
     /// The state of things does not allow it.
     #[error("{message}")]
     Conflict {

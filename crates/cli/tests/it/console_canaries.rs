@@ -78,7 +78,7 @@ const FORMS: &[Form] = &[
     Form("/apps/{id}/domains/remove", &[("domain", "https://shop.example")], PROOF),
     Form("/apps/{id}/providers", &[("provider", "MTN_MOMO_CMR")], PROOF),
     Form("/apps/{id}/keys", &[("once", "c1"), ("mode", "live"), ("name", "till")], PROOF),
-    Form("/keys/{key_id}", LIMITS, PROOF),
+    Form("/keys/{key_id}", LIMITS, &["csrf", "challenge", "code", "codes", "phone_code", "mail_code"]),
     Form("/keys/{key_id}/roll", &[("once", "c2"), ("grace_seconds", "60")], PROOF),
     Form("/keys/{key_id}/end", &[("once", "c3"), ("grace_seconds", "0")], PROOF),
     Form("/apps/{id}/webhooks", ENDPOINT, &["csrf", "challenge", "code", "secret"]),

@@ -1,5 +1,6 @@
 //! Tests against the real binary: what merchants, their clients and the operator see.
 
+mod address_codes;
 mod applications;
 mod asking;
 mod browser;

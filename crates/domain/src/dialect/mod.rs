@@ -43,6 +43,17 @@ impl OwnerKind {
     }
 }
 
+/// What a person gives who saves the address list of a live credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressesProof {
+    /// A second factor, as for every change of a live credential.
+    #[default]
+    SecondFactor,
+    /// Two codes besides: one sent to the phone, one to the address for mail.
+    PhoneAndMail,
+}
+
 /// One way to write a secret.
 #[derive(Clone, Debug)]
 pub struct SecretStyle {
@@ -85,6 +96,8 @@ pub struct Dialect {
     pub grace_seconds_max: u32,
     /// Most entries of an address list.
     pub allowed_ips_max: usize,
+    /// What a person gives who saves the address list of a live credential.
+    pub addresses_proof: AddressesProof,
     /// Most entries of an origin list.
     pub allowed_origins_max: usize,
     /// `Origin` values that pass every list: the vendor's own clients.

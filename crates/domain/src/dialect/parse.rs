@@ -15,7 +15,7 @@ use super::answer::{Answer, Answers, SchemeName, Template, envelope_values, quot
 use super::apps::AppRules;
 use super::format::{Alphabet, Checksum, KeyFormat};
 use super::route::{Route, is_method, is_plain_path};
-use super::{Dialect, OwnerKind, Placement, Public, Scheme, SchemeKind, ScopeRule, SecretStyle};
+use super::{AddressesProof, Dialect, OwnerKind, Placement, Public, Scheme, SchemeKind, ScopeRule, SecretStyle};
 use crate::reason::DenyReason;
 
 /// What is wrong with a dialect file, and where.
@@ -125,6 +125,8 @@ struct RawRestrictions {
     allowed_origins_max: usize,
     #[serde(default)]
     origins_always_allowed: Vec<String>,
+    #[serde(default)]
+    addresses_proof: AddressesProof,
 }
 
 #[derive(Deserialize)]
@@ -287,6 +289,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         roll_offered_seconds: raw.roll.offered_seconds,
         grace_seconds_max: raw.roll.grace_seconds_max,
         allowed_ips_max: raw.restrictions.allowed_ips_max,
+        addresses_proof: raw.restrictions.addresses_proof,
         allowed_origins_max: raw.restrictions.allowed_origins_max,
         origins_always_allowed: raw.restrictions.origins_always_allowed.into_iter().map(Into::into).collect(),
         apps: raw.apps,

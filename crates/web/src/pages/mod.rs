@@ -358,7 +358,7 @@ impl From<OpError> for Problem {
             OpError::TooMany => Self::TooMany,
             OpError::Busy | OpError::Store(StoreError::Unavailable(_)) => Self::Unavailable,
             // A page that can ask for a proof does so before it comes to this.
-            OpError::ProofNeeded => Self::Forbidden,
+            OpError::ProofNeeded | OpError::CodesNeeded { .. } => Self::Forbidden,
             OpError::Field { .. }
             | OpError::Conflict { .. }
             | OpError::Entropy(_)
