@@ -60,6 +60,11 @@ const endpointShown = async (visitor) => {
   await visitor.press("Add endpoint");
 };
 
+const testCode = async (visitor) => {
+  await visitor.page.getByRole("textbox", { name: "URL" }).fill("https://shop.example/webhooks");
+  await visitor.press("Add endpoint");
+  await visitor.page.getByText("Test mode: no code is sent").waitFor();
+};
 const refusedSignIn = async (visitor) => {
   await visitor.fill({ Email: "someone@shop.example", Password: "not the password" });
   await visitor.press("Sign in");
@@ -298,6 +303,7 @@ export const PAGES = [
   page("webhooks", "owner", ({ busy }) => `/apps/${busy}/webhooks`),
   page("webhooks-empty", "owner", ({ quiet }) => `/apps/${quiet}/webhooks?mode=live`),
   page("webhooks-refused", "owner", ({ quiet }) => `/apps/${quiet}/webhooks`, refusedEndpoint),
+  page("webhook-test-code", "owner", ({ cards }) => `/apps/${cards}/webhooks`, testCode),
   page("webhook-shown", "owner", ({ fresh }) => `/apps/${fresh}/webhooks`, endpointShown),
   page("endpoint", "owner", ({ endpoint }) => `/webhooks/${endpoint}`),
   page("endpoint-silent", "owner", ({ silent }) => `/webhooks/${silent}`),

@@ -184,6 +184,9 @@ proof-browser-asks = Your browser asks for your passkey. It is bound to what you
 proof-ask-again = Ask again
 proof-elsewhere = Your passkeys are bound to another address of this console. <a>Open it there</a>.
 proof-passkey-refused = This passkey was not accepted. Ask again.
+# $number: six digits that everybody knows.
+proof-test-code = Test mode: no code is sent, and the code is <code>{ $number }</code>. Live mode asks here for your second factor.
+proof-test-code-wrong = This is not the code of test mode.
 proof-code-wrong = This code is not right, or was used, or is too old.
 
 ## Passkeys
