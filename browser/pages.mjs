@@ -65,6 +65,8 @@ const testCode = async (visitor) => {
   await visitor.press("Add endpoint");
   await visitor.page.getByText("Test mode: no code is sent").waitFor();
 };
+const itemMarked = (visitor) => visitor.press("Mark as done: Reconciliation: orders and payouts agree with your own books");
+
 const refusedSignIn = async (visitor) => {
   await visitor.fill({ Email: "someone@shop.example", Password: "not the password" });
   await visitor.press("Sign in");
@@ -273,6 +275,9 @@ export const PAGES = [
   page("restrictions", "owner", ({ key }) => `/keys/${key.keyId}`),
   page("restrictions-without-phone", undefined, () => "/sign-in", (visitor, scene) => savingAddresses(visitor, scene, false)),
   page("address-codes", undefined, () => "/sign-in", (visitor, scene) => savingAddresses(visitor, scene, true)),
+  page("go-live", "owner", ({ momo }) => `/apps/${momo}/go-live`),
+  page("go-live-blocks", "owner", ({ wallet }) => `/apps/${wallet}/go-live`, itemMarked),
+  page("go-live-viewer", "viewer", ({ wallet }) => `/apps/${wallet}/go-live`),
   page("team", "owner", ({ merchant }) => `/merchants/${merchant}/team`),
   page("team-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/team`),
   page("roles", "owner", ({ merchant }) => `/merchants/${merchant}/roles?copy=developer`),
@@ -296,6 +301,7 @@ export const PAGES = [
   page("keys-change", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`, openMenu),
   page("keys-empty", "owner", ({ quiet }) => `/apps/${quiet}/keys?mode=test`),
   page("keys-live", "owner", ({ busy }) => `/apps/${busy}/keys?mode=live`),
+  page("keys-live-blocked", "owner", ({ wallet }) => `/apps/${wallet}/keys?mode=live`),
   page("keys-viewer", "viewer", ({ busy }) => `/apps/${busy}/keys?mode=test`),
   page("key-shown", "owner", ({ fresh }) => `/apps/${fresh}/keys?mode=test`, generated),
   page("key-regenerated", "owner", ({ fresh }) => `/apps/${fresh}/keys?mode=test`, regenerated),

@@ -31,6 +31,9 @@ common-create-account = Create account
 common-or-with-a-code = Or with a code
 common-enter-code = Enter the code that your authenticator app shows, or one of your recovery codes.
 common-code = Code
+common-go-live = Go live
+common-mark-as-done = Mark as done
+common-mark-as-done-named = Mark as done: { $what }
 common-send-to-phone = Send a code to my phone instead
 common-use-a-recovery-code = Use a recovery code
 common-recovery-code = Recovery code
@@ -388,6 +391,14 @@ keys-title = { $mode ->
         [live] Live
        *[test] Test
     } API keys of { $app }
+# $count: how many items of a list are open.
+keys-go-live = { $count ->
+        [one] One item
+       *[other] { $count } items
+    } of the <a>go-live checklist</a> for test mode { $count ->
+        [one] is
+       *[other] are
+    } open. A Live key is made when they are done.
 keys-not-by-role = Your role, { $role }, does not generate { $mode ->
         [live] Live
        *[test] Test
@@ -450,6 +461,37 @@ key-scopes-hint = One a line. Empty: every call.
 key-not-by-role = Your role, { $role }, does not change this key.
 key-day-wrong = must be a day such as 2027-01-31
 key-act-change = Change the Live key
+
+## The go-live checklists of an application
+
+go-live-title = Going live with { $app }
+go-live-none = No checklist
+go-live-none-hint = { $product } asks for nothing to be gone through before going live.
+go-live-what = What Keymint sees is marked by itself, from your requests, your sandbox and your webhooks of the last weeks. What only you can know, you mark.
+go-live-in-test = In test mode, before the first Live key
+go-live-in-live = In live mode
+go-live-count = { $done } of { $all } done
+# $count: how many items are open.
+go-live-blocks = { $count ->
+        [one] One required item
+       *[other] { $count } required items
+    } of test mode { $count ->
+        [one] is
+       *[other] are
+    } open. A Live key is made when they are done.
+go-live-ready = Everything that test mode asks for is done. <a>Live keys</a> can be made once the merchant is approved.
+go-live-recommended = recommended
+go-live-ticked = Marked as done <time>{ $when }</time>
+go-live-seen = Keymint has seen it
+go-live-by-hand = You mark it yourself
+go-live-waits = Keymint marks it when it happens
+go-live-done = done
+go-live-open = open
+go-live-reopen = Not done
+# Read aloud in the place of "Not done". $what: an item.
+go-live-reopen-named = Not done: { $what }
+go-live-done-ticked = The item is marked as done.
+go-live-done-unticked = The item is open again.
 
 key-needs-phone = The addresses of a Live key are saved with two codes, one to your phone and one to your mail. Your account has no phone yet: add it in another tab, then save again. What you typed stays here.
 key-add-phone = Add a phone
@@ -679,6 +721,8 @@ audit-app-changed = Changed an application
 audit-app-disabled = Disabled an application
 audit-app-domains-changed = Changed an application's domains
 audit-app-enabled = Enabled an application
+audit-app-go-live-ticked = Ticked an item of the go-live checklist
+audit-app-go-live-unticked = Took the tick of an item of the go-live checklist away
 audit-app-made = Added an application
 audit-app-providers-chosen = Chose an application's providers
 audit-company-described = Described the company
@@ -1078,6 +1122,15 @@ refusal-credential-exists = { $product } allows { $most } active credential(s) i
         [merchant] for each merchant, whichever app it was issued for
        *[app] for each app
     }. Roll the one there is, or revoke it first.
+# $count: how many items of a list are open.
+refusal-go-live = { $count ->
+        [one] One item
+       *[other] { $count } items
+    } of the go-live checklist for test mode { $count ->
+        [one] is
+       *[other] are
+    } open. A Live key is made when they are done.
+refusal-item-is-seen = Keymint sees by itself whether this is done; nobody ticks it.
 refusal-credential-ended = This credential has ended; nothing brings it back. Issue a new one.
 refusal-credential-retiring = This credential has a successor already. Roll that one, or revoke this one.
 refusal-credential-active = This credential has no successor, and so no end. Roll it first.

@@ -37,6 +37,7 @@ pub mod sessions;
 pub mod settings;
 pub mod sql;
 pub mod team;
+pub mod ticks;
 pub mod tokens;
 pub mod transactions;
 pub mod wallets;
@@ -44,7 +45,7 @@ pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 32] = [
+    let lists: [&[&sql::Stmt]; 33] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -73,6 +74,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &sessions::ALL,
         &settings::ALL,
         &team::ALL,
+        &ticks::ALL,
         &tokens::ALL,
         &transactions::ALL,
         &wallets::ALL,

@@ -24,7 +24,7 @@ use crate::ops::address_codes::{self, AddressCodes};
 use crate::ops::idempotency::{self, Repeat};
 use crate::ops::notices::{self, Became};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
-use crate::ops::{domains, merchants, providers};
+use crate::ops::{domains, go_live, merchants, providers};
 use crate::products::Product;
 use crate::say;
 
@@ -154,7 +154,8 @@ pub fn end(mode: Mode) -> Act {
 /// Issues a credential for an app.
 ///
 /// # Errors
-/// `NotFound`; `Field`; `Conflict` with `activation_required` (live, merchant not approved), `app_disabled`, or
+/// `NotFound`; `Field`; `Conflict` with `activation_required` (live, merchant not approved), `app_disabled`,
+/// `go_live_incomplete` (a person, live, where the vendor's checklist has to be gone through first), or
 /// `credential_exists` (every slot is taken: roll or revoke).
 pub async fn issue(
     app: &App,
@@ -180,6 +181,7 @@ pub async fn issue(
         return Ok(made);
     }
     check_owner(&mut change, &owner, new.mode).await?;
+    go_live::require(app, change.conn(), actor, &owner, new.mode).await?;
     let domains = domains::of(app, change.conn(), app_id).await?;
     issued.credential.restrictions.domains = domains_for(new.mode, &domains);
     issued.credential.restrictions.providers = providers::of(app, change.conn(), app_id).await?;
@@ -342,6 +344,8 @@ pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Resu
 /// Changes them with the two codes that a person gives for a list of addresses, where the dialect asks for them.
 ///
 /// # Errors
+/// As `patch`; `CodesNeeded` where the list of a live credential changes and the codes are missing, were spent, or were
+/// given for another list.
 pub async fn patch_with_codes(
     app: &App,
     actor: Actor,

@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod apps;
 pub mod format;
+pub mod go_live;
 pub mod parse;
 pub mod providers;
 pub mod recipe;
@@ -106,6 +107,8 @@ pub struct Dialect {
     pub apps: apps::AppRules,
     /// The providers of payments that an app may be held to; nothing where the vendor knows no such list.
     pub providers: Option<Providers>,
+    /// The vendor's checklists; nothing where it has none.
+    pub go_live: Option<go_live::GoLive>,
     /// What scopes there are and what each covers.
     pub scopes: BTreeMap<Box<str>, ScopeRule>,
     /// The ways to authenticate, in the order of the file. Never empty.

@@ -1,6 +1,7 @@
 //! Reads a dialect from TOML. Every field is checked; what is wrong is said with its line and its field, for the person
 //! who wrote the file.
 
+mod go_live;
 pub mod limits;
 mod providers;
 mod scheme;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use super::answer::{Answer, Answers, SchemeName, Template, envelope_values, quote};
 use super::apps::AppRules;
 use super::format::{Alphabet, Checksum, KeyFormat};
+use super::go_live::GoLive;
 use super::route::{Route, is_method, is_plain_path};
 use super::{AddressesProof, Dialect, OwnerKind, Placement, Public, Scheme, SchemeKind, ScopeRule, SecretStyle};
 use crate::reason::DenyReason;
@@ -69,6 +71,8 @@ struct RawDialect {
     apps: AppRules,
     restrictions: RawRestrictions,
     providers: Option<providers::RawProviders>,
+    #[serde(default)]
+    go_live: Option<GoLive>,
     #[serde(default)]
     scopes: BTreeMap<String, RawScope>,
     scheme: Vec<scheme::RawScheme>,
@@ -294,6 +298,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         origins_always_allowed: raw.restrictions.origins_always_allowed.into_iter().map(Into::into).collect(),
         apps: raw.apps,
         providers: raw.providers.as_ref().map(providers::check_providers).transpose()?,
+        go_live: raw.go_live.map(go_live::check_go_live).transpose()?,
         scopes: check_scopes(raw.scopes)?,
         schemes,
         public,

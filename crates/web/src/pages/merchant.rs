@@ -112,6 +112,8 @@ fn said(action: &str) -> &'static str {
         "app.disabled" => say!("audit-app-disabled"),
         "app.domains_changed" => say!("audit-app-domains-changed"),
         "app.enabled" => say!("audit-app-enabled"),
+        "app.go_live_ticked" => say!("audit-app-go-live-ticked"),
+        "app.go_live_unticked" => say!("audit-app-go-live-unticked"),
         "app.made" => say!("audit-app-made"),
         "app.providers_chosen" => say!("audit-app-providers-chosen"),
         "company.described" => say!("audit-company-described"),
