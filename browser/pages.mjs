@@ -26,7 +26,10 @@ export async function furnish(keymint) {
   const payments = [];
   for (let n = 1; n <= 4; n += 1) payments.push(await keymint.payment(paying, `ORDER-${n}`));
   const hooked = await webhooks(keymint, busy, momo);
-  return { keymint, merchant, busy, quiet, fresh, key, momo, payments, ...hooked };
+  const wallet = await keymint.app("Payouts", "kwikpaisa");
+  const cards = await keymint.app("Cards", "razorpay");
+  const tokens = await keymint.app("Tokens", "kspay");
+  return { keymint, merchant, busy, quiet, fresh, key, momo, payments, wallet, cards, tokens, ...hooked };
 }
 
 /** Endpoints: one that takes what it gets, one that is not there, and what was sent to them. */
@@ -65,6 +68,11 @@ const testCode = async (visitor) => {
   await visitor.press("Add endpoint");
   await visitor.page.getByText("Test mode: no code is sent").waitFor();
 };
+const gatewayShown = async (visitor) => {
+  await visitor.page.getByRole("button", { name: /^Make (a|another) secret$/ }).click();
+  await visitor.page.locator("#secret").waitFor();
+};
+const gatewayMarked = (visitor) => visitor.press("Mark as done: Razorpay");
 const itemMarked = (visitor) => visitor.press("Mark as done: Reconciliation: orders and payouts agree with your own books");
 
 const refusedSignIn = async (visitor) => {
@@ -278,6 +286,9 @@ export const PAGES = [
   page("go-live", "owner", ({ momo }) => `/apps/${momo}/go-live`),
   page("go-live-blocks", "owner", ({ wallet }) => `/apps/${wallet}/go-live`, itemMarked),
   page("go-live-viewer", "viewer", ({ wallet }) => `/apps/${wallet}/go-live`),
+  page("gateways", "owner", ({ tokens }) => `/apps/${tokens}/gateways`, gatewayMarked),
+  page("gateways-developer", "developer", ({ tokens }) => `/apps/${tokens}/gateways`),
+  page("gateway-shown", "owner", ({ tokens }) => `/apps/${tokens}/gateways`, gatewayShown),
   page("team", "owner", ({ merchant }) => `/merchants/${merchant}/team`),
   page("team-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/team`),
   page("roles", "owner", ({ merchant }) => `/merchants/${merchant}/roles?copy=developer`),

@@ -33,6 +33,7 @@ common-enter-code = Enter the code that your authenticator app shows, or one of 
 common-code = Code
 common-go-live = Go live
 common-mark-as-done = Mark as done
+# Read aloud in the place of "Mark as done". $what: an item, a gateway.
 common-mark-as-done-named = Mark as done: { $what }
 common-send-to-phone = Send a code to my phone instead
 common-use-a-recovery-code = Use a recovery code
@@ -493,6 +494,39 @@ go-live-reopen-named = Not done: { $what }
 go-live-done-ticked = The item is marked as done.
 go-live-done-unticked = The item is open again.
 
+## The gateways of an application
+
+gateways-title = Payment gateways of { $app }
+gateways-what = A gateway tells { $product } what became of a payment by posting to the URL. Paste URL and secret into the gateway's own webhook settings, then mark it as done.
+gateways-none = No gateways
+gateways-none-hint = { $product } hears from no gateway of yours.
+gateways-test = These are of test mode: what is posted moves payments of the sandbox. In live mode your gateways post to the payments service behind { $product }.
+gateways-url = URL
+gateways-secret = Secret
+gateways-no-secret = None yet: nothing that is posted is taken.
+gateways-made = Made <time>{ $when }</time>. It was shown once.
+gateways-make = Make a secret
+gateways-roll = Make another secret
+gateways-roll-what = What the old one signs is refused from then on.
+gateways-marked = Marked as done <time>{ $when }</time>
+gateways-done = done
+gateways-open = not done
+gateways-done-marked = The gateway is marked as done.
+gateways-done-reopened = The gateway is marked as not done.
+gateways-reopen = Not done
+# Read aloud in the place of "Not done". $what: a gateway.
+gateways-reopen-named = Not done: { $what }
+gateways-shown-title = Secret for { $gateway }
+gateways-shown-once = The secret is shown this once. Paste it into the gateway's webhook settings.
+gateways-shown-saved = I have saved the secret
+# Read aloud in the place of "Copy". $what: a gateway.
+gateways-copy-url = Copy the URL for { $what }
+gateways-not-by-role = Your role, { $role }, does not change them.
+settings-gateways = Payment gateways
+settings-gateways-what = Where your gateways tell { $product } what became of a payment, and with which secret.
+settings-gateways-open = Set up the gateways
+refusal-no-gateways = { $product } hears from no gateway of that name.
+
 key-needs-phone = The addresses of a Live key are saved with two codes, one to your phone and one to your mail. Your account has no phone yet: add it in another tab, then save again. What you typed stays here.
 key-add-phone = Add a phone
 address-codes-title = Save the addresses
@@ -723,6 +757,9 @@ audit-app-domains-changed = Changed an application's domains
 audit-app-enabled = Enabled an application
 audit-app-go-live-ticked = Ticked an item of the go-live checklist
 audit-app-go-live-unticked = Took the tick of an item of the go-live checklist away
+audit-app-gateway-marked = Marked a gateway as done
+audit-app-gateway-reopened = Marked a gateway as not done
+audit-app-gateway-secret-made = Made the secret of a gateway
 audit-app-made = Added an application
 audit-app-providers-chosen = Chose an application's providers
 audit-company-described = Described the company

@@ -14,6 +14,7 @@ pub mod domains;
 pub mod due;
 pub mod error;
 pub mod factors;
+pub mod gateways;
 pub mod idempotency;
 pub mod ledger;
 pub mod letters;
@@ -45,7 +46,7 @@ pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 33] = [
+    let lists: [&[&sql::Stmt]; 34] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -55,6 +56,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &due::ALL,
         &domains::ALL,
         &factors::ALL,
+        &gateways::ALL,
         &idempotency::ALL,
         &ledger::ALL,
         &letters::ALL,

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 21] = [
+const MIGRATIONS: [(i64, &str, &str); 22] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
@@ -29,6 +29,7 @@ const MIGRATIONS: [(i64, &str, &str); 21] = [
     (19, "webhook_order", include_str!("../migrations/0019_webhook_order.sql")),
     (20, "webhook_listen", include_str!("../migrations/0020_webhook_listen.sql")),
     (21, "checklists", include_str!("../migrations/0021_checklists.sql")),
+    (22, "gateway_secrets", include_str!("../migrations/0022_gateway_secrets.sql")),
 ];
 
 static APPLIED: Stmt =

@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod deliveries;
 pub mod domains;
 pub mod exposures;
+pub mod gateways;
 pub mod go_live;
 pub mod idempotency;
 pub mod input;

@@ -77,6 +77,8 @@ const FORMS: &[Form] = &[
     Form("/apps/{id}/domains", &[("domain", "https://shop.example")], PROOF),
     Form("/apps/{id}/domains/remove", &[("domain", "https://shop.example")], PROOF),
     Form("/apps/{id}/providers", &[("provider", "MTN_MOMO_CMR")], PROOF),
+    Form("/apps/{id}/gateways", &[("gateway", "razorpay"), ("state", "done")], &["csrf"]),
+    Form("/apps/{id}/gateways/secret", &[("gateway", "razorpay")], &["csrf"]),
     Form("/apps/{id}/go-live", &[("item", "webhook-signature"), ("state", "done")], &["csrf"]),
     Form("/apps/{id}/keys", &[("once", "c1"), ("mode", "live"), ("name", "till")], PROOF),
     Form("/keys/{key_id}", LIMITS, &["csrf", "challenge", "code", "codes", "phone_code", "mail_code"]),

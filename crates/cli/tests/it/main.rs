@@ -14,6 +14,7 @@ mod endpoints;
 mod forward_auth;
 mod gate;
 mod gateway;
+mod gateways;
 mod go_live;
 mod interop;
 mod kpay_money;

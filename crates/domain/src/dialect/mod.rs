@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod apps;
 pub mod format;
+pub mod gateways;
 pub mod go_live;
 pub mod parse;
 pub mod providers;
@@ -107,6 +108,8 @@ pub struct Dialect {
     pub apps: apps::AppRules,
     /// The providers of payments that an app may be held to; nothing where the vendor knows no such list.
     pub providers: Option<Providers>,
+    /// The gateways from which the vendor hears what became of a payment; none where it hears from none.
+    pub gateways: Vec<gateways::Gateway>,
     /// The vendor's checklists; nothing where it has none.
     pub go_live: Option<go_live::GoLive>,
     /// What scopes there are and what each covers.

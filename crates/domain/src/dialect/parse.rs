@@ -1,6 +1,7 @@
 //! Reads a dialect from TOML. Every field is checked; what is wrong is said with its line and its field, for the person
 //! who wrote the file.
 
+mod gateways;
 mod go_live;
 pub mod limits;
 mod providers;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use super::answer::{Answer, Answers, SchemeName, Template, envelope_values, quote};
 use super::apps::AppRules;
 use super::format::{Alphabet, Checksum, KeyFormat};
+use super::gateways::Gateway;
 use super::go_live::GoLive;
 use super::route::{Route, is_method, is_plain_path};
 use super::{AddressesProof, Dialect, OwnerKind, Placement, Public, Scheme, SchemeKind, ScopeRule, SecretStyle};
@@ -72,6 +74,7 @@ struct RawDialect {
     restrictions: RawRestrictions,
     providers: Option<providers::RawProviders>,
     #[serde(default)]
+    gateway: Vec<Gateway>,
     go_live: Option<GoLive>,
     #[serde(default)]
     scopes: BTreeMap<String, RawScope>,
@@ -298,6 +301,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         origins_always_allowed: raw.restrictions.origins_always_allowed.into_iter().map(Into::into).collect(),
         apps: raw.apps,
         providers: raw.providers.as_ref().map(providers::check_providers).transpose()?,
+        gateways: gateways::check_gateways(raw.gateway)?,
         go_live: raw.go_live.map(go_live::check_go_live).transpose()?,
         scopes: check_scopes(raw.scopes)?,
         schemes,

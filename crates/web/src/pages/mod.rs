@@ -13,6 +13,7 @@ mod company;
 mod endpoint;
 mod export;
 mod field;
+mod gateways;
 mod go_live;
 pub mod hosted;
 mod jump;
@@ -100,6 +101,8 @@ pub fn router(app: &App) -> Router<App> {
         .route("/apps/{id}/domains", post(app_settings::add_domain))
         .route("/apps/{id}/domains/remove", post(app_settings::remove_domain))
         .route("/apps/{id}/providers", post(providers::choose))
+        .route("/apps/{id}/gateways", get(gateways::show).post(gateways::mark))
+        .route("/apps/{id}/gateways/secret", post(gateways::make_secret))
         .route("/apps/{id}/go-live", get(go_live::show).post(go_live::tick))
         .route("/apps/{id}/logo", get(logo::show))
         .route("/keys/{key_id}", get(restrictions::show).post(restrictions::change))
