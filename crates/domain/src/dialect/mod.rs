@@ -10,6 +10,7 @@ pub mod parse;
 pub mod providers;
 pub mod recipe;
 pub mod route;
+pub mod test_cards;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ use crate::id::{AppId, MerchantId};
 use crate::limit::Limit;
 use crate::mode::Mode;
 use crate::reason::DenyReason;
+use crate::request::RequestView;
 use crate::webhook::Webhooks;
 
 /// Who owns a credential of the dialect: what "one pair per …" counts.
@@ -112,6 +114,8 @@ pub struct Dialect {
     pub gateways: Vec<gateways::Gateway>,
     /// The vendor's checklists; nothing where it has none.
     pub go_live: Option<go_live::GoLive>,
+    /// The vendor's test cards, which a live request must not carry; nothing where it lists none.
+    pub test_cards: Option<test_cards::TestCards>,
     /// What scopes there are and what each covers.
     pub scopes: BTreeMap<Box<str>, ScopeRule>,
     /// The ways to authenticate, in the order of the file. Never empty.
@@ -307,6 +311,13 @@ impl Dialect {
             Some(name) => self.secrets.iter().find(|style| *style.name == *name),
             None => self.secrets.first(),
         }
+    }
+
+    /// Whether what is decided about a call may depend on its body.
+    pub fn judges_body(&self, view: &RequestView<'_>) -> bool {
+        self.content_type.is_some()
+            || self.providers.as_ref().is_some_and(|rules| rules.covers(view))
+            || self.test_cards.as_ref().is_some_and(|cards| cards.covers(view))
     }
 
     /// What the vendor calls a mode.

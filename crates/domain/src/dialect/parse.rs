@@ -6,6 +6,7 @@ mod go_live;
 pub mod limits;
 mod providers;
 mod scheme;
+mod test_cards;
 mod webhooks;
 
 use std::collections::{BTreeMap, HashMap};
@@ -75,6 +76,7 @@ struct RawDialect {
     providers: Option<providers::RawProviders>,
     #[serde(default)]
     gateway: Vec<Gateway>,
+    test_cards: Option<test_cards::RawTestCards>,
     go_live: Option<GoLive>,
     #[serde(default)]
     scopes: BTreeMap<String, RawScope>,
@@ -266,9 +268,14 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
     if let Some(content_type) = &raw.content_type {
         check_content_type("content_type", content_type)?;
     }
-    let has_words = raw.errors.answer.iter().any(|answer| answer.reasons.contains(&DenyReason::ProviderNotAllowed));
-    if raw.providers.is_some() && !has_words {
-        return problem("errors.answer", "has no answer for the reason `provider_not_allowed`");
+    let has_words = |reason| raw.errors.answer.iter().any(|answer| answer.reasons.contains(&reason));
+    for (is_said, reason) in [
+        (raw.providers.is_some(), DenyReason::ProviderNotAllowed),
+        (raw.test_cards.is_some(), DenyReason::TestCardInLive),
+    ] {
+        if is_said && !has_words(reason) {
+            return problem("errors.answer", format!("has no answer for the reason `{}`", reason.as_str()));
+        }
     }
     let key_id = check_key_id(&raw.key_id)?;
     let secrets = check_secrets(&raw.secret)?;
@@ -303,6 +310,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         providers: raw.providers.as_ref().map(providers::check_providers).transpose()?,
         gateways: gateways::check_gateways(raw.gateway)?,
         go_live: raw.go_live.map(go_live::check_go_live).transpose()?,
+        test_cards: raw.test_cards.as_ref().map(test_cards::check_test_cards).transpose()?,
         scopes: check_scopes(raw.scopes)?,
         schemes,
         public,
@@ -487,9 +495,11 @@ fn fill_in_upstream(
             by_reason.entry((reason, None)).or_insert(Answer { status, body });
         }
     }
-    // Only a dialect with a list of providers says it, and that one has words of its own.
+    // Only a dialect with a list of providers, or of test cards, says it, and that one has words of its own.
     if let Some(answer) = by_reason.get(&(DenyReason::ScopeMissing, None)).cloned() {
-        by_reason.entry((DenyReason::ProviderNotAllowed, None)).or_insert(answer);
+        for reason in [DenyReason::ProviderNotAllowed, DenyReason::TestCardInLive] {
+            by_reason.entry((reason, None)).or_insert(answer.clone());
+        }
     }
     // Both say: these credentials are good, and not from there.
     if let Some(answer) = by_reason.get(&(DenyReason::IpNotAllowed, None)).cloned() {
