@@ -488,9 +488,9 @@ go-live-by-hand = You mark it yourself
 go-live-waits = Keymint marks it when it happens
 go-live-done = done
 go-live-open = open
-go-live-reopen = Not done
-# Read aloud in the place of "Not done". $what: an item.
-go-live-reopen-named = Not done: { $what }
+go-live-reopen = Mark as open
+# Read aloud in the place of "Mark as open". $what: an item.
+go-live-reopen-named = Mark as open: { $what }
 go-live-done-ticked = The item is marked as done.
 go-live-done-unticked = The item is open again.
 
@@ -513,9 +513,9 @@ gateways-done = done
 gateways-open = not done
 gateways-done-marked = The gateway is marked as done.
 gateways-done-reopened = The gateway is marked as not done.
-gateways-reopen = Not done
-# Read aloud in the place of "Not done". $what: a gateway.
-gateways-reopen-named = Not done: { $what }
+gateways-reopen = Mark as not done
+# Read aloud in the place of "Mark as not done". $what: a gateway.
+gateways-reopen-named = Mark as not done: { $what }
 gateways-shown-title = Secret for { $gateway }
 gateways-shown-once = The secret is shown this once. Paste it into the gateway's webhook settings.
 gateways-shown-saved = I have saved the secret

@@ -108,7 +108,6 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
 #[derive(Template)]
 #[template(path = "test_code.html")]
 struct TestCodePage<'a> {
-    act: &'a str,
     to: &'a str,
     fields: &'a [(&'static str, String)],
     code: &'a str,
@@ -126,8 +125,8 @@ pub fn rehearse(code: &str, given: Given<'_>, waiting: Waiting<'_>) -> Result<()
     }
     let is_first = given.code.is_empty();
     let problem = if is_first { "" } else { say!("proof-test-code-wrong") };
-    let Waiting { to, fields, act } = waiting;
-    let view = TestCodePage { act, to: &to, fields: &fields, code, problem };
+    let Waiting { to, fields, .. } = waiting;
+    let view = TestCodePage { to: &to, fields: &fields, code, problem };
     let status = if is_first { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Err(Problem::Instead(Box::new(page(status, &view)?)))
 }
