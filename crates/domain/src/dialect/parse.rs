@@ -268,15 +268,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
     if let Some(content_type) = &raw.content_type {
         check_content_type("content_type", content_type)?;
     }
-    let has_words = |reason| raw.errors.answer.iter().any(|answer| answer.reasons.contains(&reason));
-    for (is_said, reason) in [
-        (raw.providers.is_some(), DenyReason::ProviderNotAllowed),
-        (raw.test_cards.is_some(), DenyReason::TestCardInLive),
-    ] {
-        if is_said && !has_words(reason) {
-            return problem("errors.answer", format!("has no answer for the reason `{}`", reason.as_str()));
-        }
-    }
+    check_words(&raw)?;
     let key_id = check_key_id(&raw.key_id)?;
     let secrets = check_secrets(&raw.secret)?;
     let schemes = scheme::check_schemes(raw.scheme, raw.key_id.derived)?;
@@ -320,6 +312,20 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         limits: limits::check_limits(&raw.limit)?,
         answers: check_errors(&raw.errors)?,
     })
+}
+
+/// What only some dialects say, those have words for.
+fn check_words(raw: &RawDialect) -> Result<(), Problem> {
+    let has_words = |reason| raw.errors.answer.iter().any(|answer| answer.reasons.contains(&reason));
+    for (is_said, reason) in [
+        (raw.providers.is_some(), DenyReason::ProviderNotAllowed),
+        (raw.test_cards.is_some(), DenyReason::TestCardInLive),
+    ] {
+        if is_said && !has_words(reason) {
+            return problem("errors.answer", format!("has no answer for the reason `{}`", reason.as_str()));
+        }
+    }
+    Ok(())
 }
 
 /// The headers with credentials that the gate does not know already.
