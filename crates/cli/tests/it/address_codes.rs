@@ -74,6 +74,9 @@ fn addresses_are_saved_with_a_code_by_phone_and_one_by_mail_and_nothing_typed_is
 fn who_may_not_change_a_live_key_is_asked_for_no_codes() {
     let dev = dev();
     let app = app_of(&dev, "razorpay");
+    let merchant = dev.api("GET", &format!("/apps/{app}"), &Value::Null).text("/merchant_id");
+    let approved = json!({ "state": "approved", "reason": "checked" });
+    assert_eq!(dev.api("PUT", &format!("/merchants/{merchant}/activation"), &approved).status, 200);
     let key = dev.key_of(&app, &json!({ "mode": "live" }));
     for (role, status) in [("developer", 403), ("viewer", 403), ("admin", 422)] {
         let browser = Browser::signed_in(&dev, role);
