@@ -26,7 +26,10 @@ export async function furnish(keymint) {
   const payments = [];
   for (let n = 1; n <= 4; n += 1) payments.push(await keymint.payment(paying, `ORDER-${n}`));
   const hooked = await webhooks(keymint, busy, momo);
-  return { keymint, merchant, busy, quiet, fresh, key, momo, payments, ...hooked };
+  const wallet = await keymint.app("Payouts", "kwikpaisa");
+  const cards = await keymint.app("Cards", "razorpay");
+  const tokens = await keymint.app("Tokens", "kspay");
+  return { keymint, merchant, busy, quiet, fresh, key, momo, payments, wallet, cards, tokens, ...hooked };
 }
 
 /** Endpoints: one that takes what it gets, one that is not there, and what was sent to them. */
@@ -59,6 +62,18 @@ const endpointShown = async (visitor) => {
   await visitor.page.getByRole("textbox", { name: "URL" }).fill("https://shop.example/webhooks");
   await visitor.press("Add endpoint");
 };
+
+const testCode = async (visitor) => {
+  await visitor.page.getByRole("textbox", { name: "URL" }).fill("https://shop.example/webhooks");
+  await visitor.press("Add endpoint");
+  await visitor.page.getByText("Test mode: no code is sent").waitFor();
+};
+const gatewayShown = async (visitor) => {
+  await visitor.page.getByRole("button", { name: /^Make (a|another) secret$/ }).click();
+  await visitor.page.locator("#secret").waitFor();
+};
+const gatewayMarked = (visitor) => visitor.press("Mark as done: Razorpay");
+const itemMarked = (visitor) => visitor.press("Mark as done: Reconciliation: orders and payouts agree with your own books");
 
 const refusedSignIn = async (visitor) => {
   await visitor.fill({ Email: "someone@shop.example", Password: "not the password" });
@@ -133,6 +148,32 @@ const confirmingPhone = async (visitor) => {
   await visitor.page.locator("form[action='/security/phone'] button").click();
   await visitor.page.getByRole("heading", { name: "Confirm your phone" }).waitFor();
 };
+/** A live key of Razorpay's, whose addresses are about to be saved by somebody with a phone, or without. */
+const savingAddresses = async (visitor, { keymint }, hasPhone) => {
+  const merchant = await signUp(visitor, fresh("addresses"));
+  await keymint.api("PUT", `/merchants/${merchant}/activation`, { state: "approved", reason: "checked" });
+  const rest = { email: "dev@shop.example", address: "12 MG Road", country: "IN", postal_code: "560001" };
+  const { id } = await keymint.api("POST", `/merchants/${merchant}/apps`, { product: "razorpay", name: "Payouts", ...rest });
+  const { key_id: key } = await keymint.api("POST", `/apps/${id}/credentials`, { mode: "live" });
+  const phone = "+919876500078";
+  if (hasPhone) {
+    await visitor.goto("/security");
+    await visitor.page.locator("form[action='/security/phone'] input[name=phone]").fill(phone);
+    await visitor.page.locator("form[action='/security/phone'] input[name=password]").fill(PASSWORD);
+    await visitor.page.locator("form[action='/security/phone'] button").click();
+    await visitor.page.getByLabel("Code").fill(await codeTo(visitor, phone, 6));
+    await visitor.press("Confirm");
+    await visitor.page.getByText("gets a code by text message").waitFor();
+  }
+  await visitor.goto(`/keys/${key}`);
+  await visitor.fill({ "Allowed addresses": "203.0.113.7\n2001:db8:85a3:8d3:1319:8a2e:370:7348\n198.51.100.0/24" });
+  await visitor.press("Save");
+  if (!hasPhone) return;
+  await visitor.page.getByLabel("Code").fill(await codeTo(visitor, phone, 6));
+  await visitor.press("Change the Live key");
+  await visitor.page.getByLabel("Code from the mail").waitFor();
+};
+
 /** A role of a merchant's own, about to be changed. */
 const changingRole = async (visitor) => {
   const merchant = await signUp(visitor, fresh("role"));
@@ -240,6 +281,14 @@ export const PAGES = [
   page("settings-providers", "owner", ({ momo }) => `/apps/${momo}/settings`, withProviders),
   page("settings-viewer", "viewer", ({ busy }) => `/apps/${busy}/settings`),
   page("restrictions", "owner", ({ key }) => `/keys/${key.keyId}`),
+  page("restrictions-without-phone", undefined, () => "/sign-in", (visitor, scene) => savingAddresses(visitor, scene, false)),
+  page("address-codes", undefined, () => "/sign-in", (visitor, scene) => savingAddresses(visitor, scene, true)),
+  page("go-live", "owner", ({ momo }) => `/apps/${momo}/go-live`),
+  page("go-live-blocks", "owner", ({ wallet }) => `/apps/${wallet}/go-live`, itemMarked),
+  page("go-live-viewer", "viewer", ({ wallet }) => `/apps/${wallet}/go-live`),
+  page("gateways", "owner", ({ tokens }) => `/apps/${tokens}/gateways`, gatewayMarked),
+  page("gateways-developer", "developer", ({ tokens }) => `/apps/${tokens}/gateways`),
+  page("gateway-shown", "owner", ({ tokens }) => `/apps/${tokens}/gateways`, gatewayShown),
   page("team", "owner", ({ merchant }) => `/merchants/${merchant}/team`),
   page("team-viewer", "viewer", ({ merchant }) => `/merchants/${merchant}/team`),
   page("roles", "owner", ({ merchant }) => `/merchants/${merchant}/roles?copy=developer`),
@@ -263,6 +312,7 @@ export const PAGES = [
   page("keys-change", "owner", ({ busy }) => `/apps/${busy}/keys?mode=test`, openMenu),
   page("keys-empty", "owner", ({ quiet }) => `/apps/${quiet}/keys?mode=test`),
   page("keys-live", "owner", ({ busy }) => `/apps/${busy}/keys?mode=live`),
+  page("keys-live-blocked", "owner", ({ wallet }) => `/apps/${wallet}/keys?mode=live`),
   page("keys-viewer", "viewer", ({ busy }) => `/apps/${busy}/keys?mode=test`),
   page("key-shown", "owner", ({ fresh }) => `/apps/${fresh}/keys?mode=test`, generated),
   page("key-regenerated", "owner", ({ fresh }) => `/apps/${fresh}/keys?mode=test`, regenerated),
@@ -270,6 +320,7 @@ export const PAGES = [
   page("webhooks", "owner", ({ busy }) => `/apps/${busy}/webhooks`),
   page("webhooks-empty", "owner", ({ quiet }) => `/apps/${quiet}/webhooks?mode=live`),
   page("webhooks-refused", "owner", ({ quiet }) => `/apps/${quiet}/webhooks`, refusedEndpoint),
+  page("webhook-test-code", "owner", ({ cards }) => `/apps/${cards}/webhooks`, testCode),
   page("webhook-shown", "owner", ({ fresh }) => `/apps/${fresh}/webhooks`, endpointShown),
   page("endpoint", "owner", ({ endpoint }) => `/webhooks/${endpoint}`),
   page("endpoint-silent", "owner", ({ silent }) => `/webhooks/${silent}`),

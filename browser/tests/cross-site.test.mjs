@@ -35,6 +35,10 @@ const FORMS = {
   "/apps/{id}/domains/remove": ({ app }) => [`/apps/${app}/domains/remove`, { domain: "https://forged.example" }, 303],
   // The product of this application has no list of providers, so its empty one is saved.
   "/apps/{id}/providers": ({ app }) => [`/apps/${app}/providers`, {}, 303],
+  // It has no gateways either, and whatever its checklist has is seen.
+  "/apps/{id}/gateways": ({ app }) => [`/apps/${app}/gateways`, { gateway: "razorpay", state: "done" }, 422],
+  "/apps/{id}/gateways/secret": ({ app }) => [`/apps/${app}/gateways/secret`, { gateway: "razorpay" }, 422],
+  "/apps/{id}/go-live": ({ app }) => [`/apps/${app}/go-live`, { item: "test-key", state: "done" }, 422],
   "/apps/{id}/keys": ({ app }) => [`/apps/${app}/keys`, { once: "forged", mode: "test", name: "forged" }, 201],
   "/apps/{id}/webhooks": ({ app }) => [`/apps/${app}/webhooks`, { once: "forged", mode: "test", url: "https://b.example/" }, 201],
   "/webhooks/{id}": ({ endpoint }) => [`/webhooks/${endpoint}`, { url: "https://forged.example/" }, 303],

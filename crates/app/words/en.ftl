@@ -31,6 +31,10 @@ common-create-account = Create account
 common-or-with-a-code = Or with a code
 common-enter-code = Enter the code that your authenticator app shows, or one of your recovery codes.
 common-code = Code
+common-go-live = Go live
+common-mark-as-done = Mark as done
+# Read aloud in the place of "Mark as done". $what: an item, a gateway.
+common-mark-as-done-named = Mark as done: { $what }
 common-send-to-phone = Send a code to my phone instead
 common-use-a-recovery-code = Use a recovery code
 common-recovery-code = Recovery code
@@ -184,6 +188,9 @@ proof-browser-asks = Your browser asks for your passkey. It is bound to what you
 proof-ask-again = Ask again
 proof-elsewhere = Your passkeys are bound to another address of this console. <a>Open it there</a>.
 proof-passkey-refused = This passkey was not accepted. Ask again.
+# $number: six digits that everybody knows.
+proof-test-code = Test mode: no code is sent, and the code is <code>{ $number }</code>. Live mode asks here for your second factor.
+proof-test-code-wrong = This is not the code of test mode.
 proof-code-wrong = This code is not right, or was used, or is too old.
 
 ## Passkeys
@@ -385,6 +392,14 @@ keys-title = { $mode ->
         [live] Live
        *[test] Test
     } API keys of { $app }
+# $count: how many items of a list are open.
+keys-go-live = { $count ->
+        [one] One item
+       *[other] { $count } items
+    } of the <a>go-live checklist</a> for test mode { $count ->
+        [one] is
+       *[other] are
+    } open. A Live key is made when they are done.
 keys-not-by-role = Your role, { $role }, does not generate { $mode ->
         [live] Live
        *[test] Test
@@ -447,6 +462,82 @@ key-scopes-hint = One a line. Empty: every call.
 key-not-by-role = Your role, { $role }, does not change this key.
 key-day-wrong = must be a day such as 2027-01-31
 key-act-change = Change the Live key
+
+## The go-live checklists of an application
+
+go-live-title = Going live with { $app }
+go-live-none = No checklist
+go-live-none-hint = { $product } asks for nothing to be gone through before going live.
+go-live-what = What Keymint sees is marked by itself, from your requests, your sandbox and your webhooks of the last weeks. What only you can know, you mark.
+go-live-in-test = In test mode, before the first Live key
+go-live-in-live = In live mode
+go-live-count = { $done } of { $all } done
+# $count: how many items are open.
+go-live-blocks = { $count ->
+        [one] One required item
+       *[other] { $count } required items
+    } of test mode { $count ->
+        [one] is
+       *[other] are
+    } open. A Live key is made when they are done.
+go-live-ready = Everything that test mode asks for is done. <a>Live keys</a> can be made once the merchant is approved.
+go-live-recommended = recommended
+go-live-ticked = Marked as done <time>{ $when }</time>
+go-live-seen = Keymint has seen it
+go-live-by-hand = You mark it yourself
+go-live-waits = Keymint marks it when it happens
+go-live-done = done
+go-live-open = open
+go-live-reopen = Mark as open
+# Read aloud in the place of "Mark as open". $what: an item.
+go-live-reopen-named = Mark as open: { $what }
+go-live-done-ticked = The item is marked as done.
+go-live-done-unticked = The item is open again.
+
+## The gateways of an application
+
+gateways-title = Payment gateways of { $app }
+gateways-what = A gateway tells { $product } what became of a payment by posting to the URL. Paste URL and secret into the gateway's own webhook settings, then mark it as done.
+gateways-none = No gateways
+gateways-none-hint = { $product } hears from no gateway of yours.
+gateways-test = These are of test mode: what is posted moves payments of the sandbox. In live mode your gateways post to the payments service behind { $product }.
+gateways-url = URL
+gateways-secret = Secret
+gateways-no-secret = None yet: nothing that is posted is taken.
+gateways-made = Made <time>{ $when }</time>. It was shown once.
+gateways-make = Make a secret
+gateways-roll = Make another secret
+gateways-roll-what = What the old one signs is refused from then on.
+gateways-marked = Marked as done <time>{ $when }</time>
+gateways-done = done
+gateways-open = not done
+gateways-done-marked = The gateway is marked as done.
+gateways-done-reopened = The gateway is marked as not done.
+gateways-reopen = Mark as not done
+# Read aloud in the place of "Mark as not done". $what: a gateway.
+gateways-reopen-named = Mark as not done: { $what }
+gateways-shown-title = Secret for { $gateway }
+gateways-shown-once = The secret is shown this once. Paste it into the gateway's webhook settings.
+gateways-shown-saved = I have saved the secret
+# Read aloud in the place of "Copy". $what: a gateway.
+gateways-copy-url = Copy the URL for { $what }
+gateways-not-by-role = Your role, { $role }, does not change them.
+settings-gateways = Payment gateways
+settings-gateways-what = Where your gateways tell { $product } what became of a payment, and with which secret.
+settings-gateways-open = Set up the gateways
+refusal-no-gateways = { $product } hears from no gateway of that name.
+
+key-needs-phone = The addresses of a Live key are saved with two codes, one to your phone and one to your mail. Your account has no phone yet: add it in another tab, then save again. What you typed stays here.
+key-add-phone = Add a phone
+address-codes-title = Save the addresses
+address-codes-sent = Two codes of six digits are on their way: one to your phone { $phone }, one to { $mail }.
+address-codes-of-key = They save these addresses of { $key }, and nothing else.
+address-codes-none = Every address may use the key from then on.
+address-codes-phone = Code from the text message
+address-codes-mail = Code from the mail
+address-codes-wrong = These codes are not right, or were used, or are too old.
+address-codes-send-again = Send new codes
+address-codes-no-post = The addresses of a Live key are saved with a code by text message and one by mail, and this Keymint does not send both. Its operator saves them by the management API.
 
 ## Transactions
 
@@ -664,6 +755,11 @@ audit-app-changed = Changed an application
 audit-app-disabled = Disabled an application
 audit-app-domains-changed = Changed an application's domains
 audit-app-enabled = Enabled an application
+audit-app-go-live-ticked = Ticked an item of the go-live checklist
+audit-app-go-live-unticked = Took the tick of an item of the go-live checklist away
+audit-app-gateway-marked = Marked a gateway as done
+audit-app-gateway-reopened = Marked a gateway as not done
+audit-app-gateway-secret-made = Made the secret of a gateway
 audit-app-made = Added an application
 audit-app-providers-chosen = Chose an application's providers
 audit-company-described = Described the company
@@ -928,6 +1024,7 @@ advice-insecure-transport = Live keys work over https only. Where the secret its
 advice-ip-not-allowed = The address is not on this key's list.
 advice-origin-not-allowed = The origin is not on this key's list.
 advice-scope-missing = No scope of this key covers the call.
+advice-test-card-in-live = The call carries a card of the vendor's test data. Test cards pay in test mode, with a test key.
 advice-provider-not-allowed = The call names a provider that the application may not use, or none. Its list is in the settings.
 advice-rate-limited = Send fewer requests at a time, and wait before trying again.
 advice-app-disabled = Enable the application.
@@ -960,6 +1057,7 @@ reason-insecure-transport = insecure transport
 reason-ip-not-allowed = ip not allowed
 reason-origin-not-allowed = origin not allowed
 reason-scope-missing = scope missing
+reason-test-card-in-live = test card in live mode
 reason-provider-not-allowed = provider not allowed
 reason-rate-limited = rate limited
 reason-app-disabled = app disabled
@@ -1063,6 +1161,15 @@ refusal-credential-exists = { $product } allows { $most } active credential(s) i
         [merchant] for each merchant, whichever app it was issued for
        *[app] for each app
     }. Roll the one there is, or revoke it first.
+# $count: how many items of a list are open.
+refusal-go-live = { $count ->
+        [one] One item
+       *[other] { $count } items
+    } of the go-live checklist for test mode { $count ->
+        [one] is
+       *[other] are
+    } open. A Live key is made when they are done.
+refusal-item-is-seen = Keymint sees by itself whether this is done; nobody ticks it.
 refusal-credential-ended = This credential has ended; nothing brings it back. Issue a new one.
 refusal-credential-retiring = This credential has a successor already. Roll that one, or revoke this one.
 refusal-credential-active = This credential has no successor, and so no end. Roll it first.
@@ -1172,6 +1279,19 @@ mail-factors-reset-text = An owner of your team took away the second factors of 
 mail-factors-reset = Your second factors were reset
 mail-code = Your code
 # A text message: 160 letters at most, or it is sent as two.
+mail-addresses = The addresses of a Live key
+mail-addresses-sms-text = { $code } saves the addresses of { $key }, together with the code in your mail. Good for 10 minutes. Nobody of us asks for it.
+mail-addresses-text =
+    Somebody signed in as you saves the addresses that may use { $key }:
+
+    { $addresses }
+
+    This is the second half of what that takes; the other half went to your phone as a text message:
+
+    { $code }
+
+    It is good for 10 minutes. If that was not you, change your password: nothing is saved without both.
+mail-addresses-all = every address
 mail-sms-code-text = { $code } is your Keymint code. It is good for 10 minutes and for one act. Nobody of us asks for it.
 mail-code-text =
     { $code } is your Keymint code. It is good for 10 minutes and for one act. Nobody of us asks for it.

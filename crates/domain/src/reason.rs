@@ -56,6 +56,8 @@ reasons! {
     ScopeMissing => "scope_missing",
     /// The call names a provider that is not on the app's list, or none.
     ProviderNotAllowed => "provider_not_allowed",
+    /// A live call carries a card of the vendor's test data.
+    TestCardInLive => "test_card_in_live",
     /// Too many requests.
     RateLimited => "rate_limited",
     /// The app was disabled.

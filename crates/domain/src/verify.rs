@@ -135,10 +135,19 @@ pub fn decide(context: &Context<'_>, claim: &Claim<'_>, candidate: Option<&Candi
     {
         return Verdict::Deny(reason);
     }
+    if candidate.mode == Mode::Live && carries_test_card(context) {
+        return Verdict::Deny(DenyReason::TestCardInLive);
+    }
     match Spend::of(context.view, claim) {
         Some(spend) => Verdict::AllowOnce(spend),
         None => Verdict::Allow,
     }
+}
+
+/// On the few calls that carry a card, a number of the vendor's test data.
+fn carries_test_card(context: &Context<'_>) -> bool {
+    let cards = context.dialect.test_cards.as_ref().filter(|cards| cards.covers(context.view));
+    cards.is_some_and(|cards| cards.are_in(context.view.body))
 }
 
 fn check_proof(context: &Context<'_>, claim: &Claim<'_>, candidate: &Candidate) -> Result<(), DenyReason> {

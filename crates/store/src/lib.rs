@@ -14,6 +14,7 @@ pub mod domains;
 pub mod due;
 pub mod error;
 pub mod factors;
+pub mod gateways;
 pub mod idempotency;
 pub mod ledger;
 pub mod letters;
@@ -37,6 +38,7 @@ pub mod sessions;
 pub mod settings;
 pub mod sql;
 pub mod team;
+pub mod ticks;
 pub mod tokens;
 pub mod transactions;
 pub mod wallets;
@@ -44,7 +46,7 @@ pub mod webhooks;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
-    let lists: [&[&sql::Stmt]; 32] = [
+    let lists: [&[&sql::Stmt]; 34] = [
         &migrate::ALL,
         &apps::ALL,
         &challenges::ALL,
@@ -54,6 +56,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &due::ALL,
         &domains::ALL,
         &factors::ALL,
+        &gateways::ALL,
         &idempotency::ALL,
         &ledger::ALL,
         &letters::ALL,
@@ -73,6 +76,7 @@ pub fn statements() -> impl Iterator<Item = &'static sql::Stmt> {
         &sessions::ALL,
         &settings::ALL,
         &team::ALL,
+        &ticks::ALL,
         &tokens::ALL,
         &transactions::ALL,
         &wallets::ALL,

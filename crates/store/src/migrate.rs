@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 20] = [
+const MIGRATIONS: [(i64, &str, &str); 22] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
@@ -28,6 +28,8 @@ const MIGRATIONS: [(i64, &str, &str); 20] = [
     (18, "webhook_signature", include_str!("../migrations/0018_webhook_signature.sql")),
     (19, "webhook_order", include_str!("../migrations/0019_webhook_order.sql")),
     (20, "webhook_listen", include_str!("../migrations/0020_webhook_listen.sql")),
+    (21, "checklists", include_str!("../migrations/0021_checklists.sql")),
+    (22, "gateway_secrets", include_str!("../migrations/0022_gateway_secrets.sql")),
 ];
 
 static APPLIED: Stmt =

@@ -20,10 +20,11 @@ use keymint_store::merchants::Activation;
 use serde_json::json;
 
 use crate::App;
+use crate::ops::address_codes::{self, AddressCodes};
 use crate::ops::idempotency::{self, Repeat};
 use crate::ops::notices::{self, Became};
 use crate::ops::{Actor, Change, OpError, Saying, field, input};
-use crate::ops::{domains, merchants, providers};
+use crate::ops::{domains, go_live, merchants, providers};
 use crate::products::Product;
 use crate::say;
 
@@ -153,7 +154,8 @@ pub fn end(mode: Mode) -> Act {
 /// Issues a credential for an app.
 ///
 /// # Errors
-/// `NotFound`; `Field`; `Conflict` with `activation_required` (live, merchant not approved), `app_disabled`, or
+/// `NotFound`; `Field`; `Conflict` with `activation_required` (live, merchant not approved), `app_disabled`,
+/// `go_live_incomplete` (a person, live, where the vendor's checklist has to be gone through first), or
 /// `credential_exists` (every slot is taken: roll or revoke).
 pub async fn issue(
     app: &App,
@@ -179,6 +181,7 @@ pub async fn issue(
         return Ok(made);
     }
     check_owner(&mut change, &owner, new.mode).await?;
+    go_live::require(app, change.conn(), actor, &owner, new.mode).await?;
     let domains = domains::of(app, change.conn(), app_id).await?;
     issued.credential.restrictions.domains = domains_for(new.mode, &domains);
     issued.credential.restrictions.providers = providers::of(app, change.conn(), app_id).await?;
@@ -333,8 +336,23 @@ pub async fn ended_below(app: &App, actor: Actor, of: (AppId, Mode), page: (&str
 /// Changes name, expiry or restrictions. What is narrower afterwards is so before this returns.
 ///
 /// # Errors
-/// `NotFound`; `Field`; `Conflict` with `credential_ended`.
+/// `NotFound`; `Field`; `Conflict` with `credential_ended`; `CodesNeeded` as `patch_with_codes`.
 pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Result<View, OpError> {
+    patch_with_codes(app, actor, key_id, patch, None).await
+}
+
+/// Changes them with the two codes that a person gives for a list of addresses, where the dialect asks for them.
+///
+/// # Errors
+/// As `patch`; `CodesNeeded` where the list of a live credential changes and the codes are missing, were spent, or were
+/// given for another list.
+pub async fn patch_with_codes(
+    app: &App,
+    actor: Actor,
+    key_id: &str,
+    patch: &Patch,
+    codes: Option<&AddressCodes>,
+) -> Result<View, OpError> {
     let now = app.clock.now();
     let mut change = Change::begin(app, actor, Act::ManageTestCredentials).await?;
     let stored = own(&mut change, app, (actor, manage), key_id).await?;
@@ -362,9 +380,18 @@ pub async fn patch(app: &App, actor: Actor, key_id: &str, patch: &Patch) -> Resu
     )?;
     credential.restrictions.domains = domains;
     credential.restrictions.providers = providers;
+    let ips = credential.restrictions.allowed_ips.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let needs_codes = address_codes::are_asked(product.dialect.addresses_proof, actor, credential.mode);
+    let with_codes = needs_codes && ips != now_ips;
+    if with_codes {
+        address_codes::spend(app, change.conn(), (actor, key_id, ips), codes).await?;
+    }
     store_changed(&mut change, app, &credential).await?;
     let restrictions = credentials::restrictions_text(&credential.restrictions);
-    let detail = json!({ "name": credential.name, "restrictions": restrictions });
+    let mut detail = json!({ "name": credential.name, "restrictions": restrictions });
+    if with_codes {
+        detail["codes"] = json!("phone_and_mail");
+    }
     let merchant = Some(credential.merchant_id);
     let saying = Saying { action: "credential.changed", subject: key_id, merchant, detail };
     change.commit(saying, vec![key_id.to_owned()]).await?;

@@ -2,6 +2,7 @@
 //! transaction; the cache lets go of what it concerns before the commit.
 
 pub mod accounts;
+pub mod address_codes;
 pub mod apps;
 pub mod audit;
 pub mod authenticator;
@@ -10,10 +11,13 @@ pub mod credentials;
 pub mod deliveries;
 pub mod domains;
 pub mod exposures;
+pub mod gateways;
+pub mod go_live;
 pub mod idempotency;
 pub mod input;
 pub mod listening;
 pub mod mail_codes;
+pub mod marks;
 pub mod means;
 pub mod merchants;
 pub mod notices;
@@ -127,6 +131,12 @@ pub enum OpError {
     /// A second factor has to be given first.
     #[error("a second factor has to be given first")]
     ProofNeeded,
+    /// Two codes have to be given first, for this list of addresses.
+    #[error("a code by text message and one by mail have to be given first")]
+    CodesNeeded {
+        /// The addresses that are to be saved.
+        allowed_ips: Vec<String>,
+    },
     /// The state of things does not allow it.
     #[error("{message}")]
     Conflict {

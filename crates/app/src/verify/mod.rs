@@ -113,8 +113,8 @@ impl App {
     /// about before its body is there.
     pub fn mode_without_body(&self, product: &Product, view: &RequestView<'_>) -> Option<Mode> {
         let dialect = &*product.dialect;
-        // Where the body may decide, it is read first: a content type, or the provider that it names.
-        if dialect.content_type.is_some() || dialect.providers.as_ref().is_some_and(|rules| rules.covers(view)) {
+        // Where the body may decide, it is read first: a content type, the provider that it names, a card.
+        if dialect.judges_body(view) {
             return None;
         }
         let claim = scheme::find_claim(&self.context(product, view, Transport::default()))

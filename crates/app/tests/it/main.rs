@@ -1,6 +1,7 @@
 //! Use cases and the hot path over a real database of either engine, with a clock that stands still and entropy from a
 //! seed.
 
+mod address_codes;
 mod apps;
 mod audit;
 mod exposures;
@@ -64,6 +65,11 @@ keymint_testkit::on_both! {
         nobody_changes_their_own_role_and_one_owner_stays,
         what_is_needed_again_after_a_quarter_of_an_hour,
         an_edited_account_membership_session_or_invitation_is_worth_nothing,;
+    address_codes:
+        the_addresses_of_a_live_key_are_saved_with_both_codes_and_by_nobody_without,
+        codes_for_addresses_are_good_for_one_list_of_one_key_in_one_session_once,
+        addresses_need_no_codes_in_test_mode_or_where_the_vendor_asks_none,
+        who_has_no_phone_gets_no_codes,;
     exposures:
         an_exposed_key_is_flagged_once_and_those_who_can_roll_it_hear_of_it,;
     letters:

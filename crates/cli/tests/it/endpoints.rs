@@ -10,6 +10,9 @@ use crate::console::{Browser, app_of, cell};
 use crate::dev;
 use crate::people::{hidden, keep_cookie, live_app, signed_up, totp, with_authenticator};
 
+/// Razorpay's default OTP of test mode.
+const TEST_CODE: &str = "754081";
+
 fn signature(secret: &str, body: &str) -> String {
     HEXLOWER.encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body.as_bytes()).as_ref())
 }
@@ -73,6 +76,7 @@ fn what_is_typed_stays_in_the_form_but_for_the_secret() {
         ("events", "payment.failed"),
         ("alert_email", "ops@shop.example"),
         ("secret", "a-typed-secret"),
+        ("code", TEST_CODE),
     ];
     let refused = owner.post(&format!("/apps/{app}/webhooks"), &form);
     assert_eq!(refused.status, 422);
@@ -121,7 +125,7 @@ fn each_role_does_with_endpoints_what_it_may() {
                 ("/state", vec![("state", "enabled")]),
                 ("/secret", vec![("secret", "another-secret")]),
             ] {
-                let fields: Vec<_> = [("csrf", &*csrf)].into_iter().chain(fields).collect();
+                let fields: Vec<_> = [("csrf", &*csrf), ("code", TEST_CODE)].into_iter().chain(fields).collect();
                 let path = format!("/webhooks/{endpoint}{place}");
                 let done = browser.post(&path, &fields);
                 assert_eq!(done.status, wanted, "{role} {path}: {}", done.body);
@@ -129,16 +133,15 @@ fn each_role_does_with_endpoints_what_it_may() {
                 assert_eq!(is_led, wanted == 303 && endpoint == &live, "{role} {path}");
             }
         }
-        let list = [("csrf", &*csrf), ("once", role), ("mode", "test"), ("url", "https://shop.example/more")];
+        let url = "https://shop.example/more";
+        let list = [("csrf", &*csrf), ("once", role), ("mode", "test"), ("url", url), ("code", TEST_CODE)];
         assert_eq!(browser.post(&format!("/apps/{app}/webhooks"), &list).status, test_status, "{role}");
         let tested = browser.post(&format!("/webhooks/{test}/test"), &[("csrf", &csrf), ("event", "order.paid")]);
         assert_eq!(tested.status, test_status, "{role}");
         let again = browser.post(&format!("/deliveries/{delivery}/resend"), &[("csrf", &csrf)]);
         assert_eq!(again.status, test_status, "{role}");
-        assert_eq!(
-            browser.post(&format!("/webhooks/{test}/state"), &[("csrf", "old"), ("state", "disabled")]).status,
-            403
-        );
+        let old = [("csrf", "old"), ("state", "disabled"), ("code", TEST_CODE)];
+        assert_eq!(browser.post(&format!("/webhooks/{test}/state"), &old).status, 403);
     }
     let stranger = signed_up(&dev, "stranger@webhooks.example");
     for path in &gets {
@@ -199,4 +202,61 @@ fn a_live_endpoint_and_its_secret_ask_for_a_second_factor_and_the_typed_secret_i
     assert_eq!(rolled.status, 303, "{}", rolled.body);
     publish(&dev, &app);
     assert_eq!(receiver.wait_for(2)[1].header("x-razorpay-signature"), Some(&*signature("rolled-by-its-owner", "{}")));
+}
+
+#[test]
+fn the_code_of_test_mode_sets_up_edits_and_deletes_in_test_mode_and_nothing_in_live_mode() {
+    let dev = dev();
+    let mut owner = signed_up(&dev, "rehearsal@webhooks.example");
+    let app = live_app(&dev, &owner);
+    let (totp_secret, _) = with_authenticator(&mut owner);
+    let csrf = owner.csrf();
+    let url_of = |id: &str| dev.api("GET", &format!("/webhook-endpoints/{id}"), &Value::Null).text("/url");
+    let list = format!("/apps/{app}/webhooks");
+    let set_up = |mode: &str, answer: &[(&str, &str)]| {
+        let form = [("csrf", &*csrf), ("once", "one"), ("mode", mode), ("url", "https://shop.example/first")];
+        owner.post(&list, &[&form[..], answer].concat())
+    };
+    let asked = set_up("test", &[]);
+    assert_eq!((asked.status, hidden(&asked.body, "url")), (200, "https://shop.example/first"), "carried along");
+    assert!(asked.body.contains(TEST_CODE), "everybody may know it");
+    for wrong in ["754082", "75408", "7540810", "000000"] {
+        assert_eq!(set_up("test", &[("code", wrong)]).status, 422, "{wrong}");
+    }
+    let made = set_up("test", &[("code", "754 081")]);
+    assert_eq!(made.status, 303, "{}", made.body);
+    let id = endpoint_of(&made);
+    let edit = |id: &str, answer: &[(&str, &str)]| {
+        let form = [("csrf", &*csrf), ("url", "https://shop.example/second")];
+        owner.post(&format!("/webhooks/{id}"), &[&form[..], answer].concat())
+    };
+    assert_eq!((edit(&id, &[]).status, edit(&id, &[("code", "754082")]).status), (200, 422));
+    assert_eq!(url_of(&id), "https://shop.example/first", "nothing has changed");
+    assert_eq!((edit(&id, &[("code", TEST_CODE)]).status, url_of(&id)), (303, "https://shop.example/second".into()));
+
+    // Live mode asks for the person's own second factor, whatever is known to everybody.
+    let asked = set_up("live", &[("code", TEST_CODE)]);
+    assert_eq!(asked.status, 200, "a code without a challenge is none");
+    let challenge = hidden(&asked.body, "challenge").to_owned();
+    assert!(!asked.body.contains(TEST_CODE));
+    assert_eq!(set_up("live", &[("challenge", &challenge), ("code", TEST_CODE)]).status, 422);
+    let body = json!({ "mode": "live", "url": "https://shop.example/first", "secret": "a-good-secret" });
+    let live = dev.api("POST", &format!("/apps/{app}/webhook-endpoints"), &body).text("/id");
+    let asked = edit(&live, &[("code", TEST_CODE)]);
+    let challenge = hidden(&asked.body, "challenge").to_owned();
+    assert_eq!(edit(&live, &[("challenge", &challenge), ("code", TEST_CODE)]).status, 422);
+    let remove = |id: &str, answer: &[(&str, &str)]| {
+        owner.post(&format!("/webhooks/{id}/delete"), &[&[("csrf", &*csrf)][..], answer].concat()).status
+    };
+    assert_eq!((remove(&live, &[("code", TEST_CODE)]), url_of(&live).as_str()), (200, "https://shop.example/first"));
+    assert_eq!((remove(&id, &[]), remove(&id, &[("code", TEST_CODE)])), (200, 303));
+    let right = totp(&totp_secret, 0);
+    assert_eq!(edit(&live, &[("challenge", &challenge), ("code", &right)]).status, 303, "the person's own code");
+    assert_eq!(url_of(&live), "https://shop.example/second");
+
+    // Where the vendor has no such code, test mode asks for none.
+    let kpay = app_of(&dev, "kpay");
+    let demo = Browser::signed_in(&dev, "owner");
+    let form = [("csrf", &*demo.csrf()), ("once", "one"), ("mode", "test"), ("url", "https://shop.example/first")];
+    assert_eq!(demo.post(&format!("/apps/{kpay}/webhooks"), &form).status, 201);
 }

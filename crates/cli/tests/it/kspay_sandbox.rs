@@ -8,7 +8,7 @@ use crate::dev;
 use crate::simulators::clock;
 
 /// A server's call, signed.
-fn signed(dev: &Dev, key: &Key, (path, second): (&str, i64), body: &Value, asked: &str) -> Reply {
+pub fn signed(dev: &Dev, key: &Key, (path, second): (&str, i64), body: &Value, asked: &str) -> Reply {
     let body = body.to_string();
     let call = Call::new("kspay", "POST", path, &body).shifted(second);
     let request = call.signed(dev.gateway, key);
@@ -16,7 +16,7 @@ fn signed(dev: &Dev, key: &Key, (path, second): (&str, i64), body: &Value, asked
     request.send(dev.gateway)
 }
 
-fn begin(dev: &Dev, key: &Key, (amount, second): (f64, i64)) -> Reply {
+pub fn begin(dev: &Dev, key: &Key, (amount, second): (f64, i64)) -> Reply {
     let body = json!({
         "currencyId": "c_8Fq2Lx0a", "paymentMethodId": "pm_7Upi0000", "amount": amount, "referenceNumber": "r-1",
     });
@@ -24,7 +24,7 @@ fn begin(dev: &Dev, key: &Key, (amount, second): (f64, i64)) -> Reply {
 }
 
 /// An access token.
-fn token(dev: &Dev, key: &Key) -> String {
+pub fn token(dev: &Dev, key: &Key) -> String {
     let body = json!({ "accessKey": key.key_id, "secretKey": key.secret });
     let bought = Request::new("POST", &format!("/kspay/auth/generate-token/{}", key.app_id)).body(&body.to_string());
     let bought = bought.send(dev.gateway);
@@ -32,7 +32,7 @@ fn token(dev: &Dev, key: &Key) -> String {
     bought.text("/result/accessToken")
 }
 
-fn get(dev: &Dev, token: &str, path: &str) -> Reply {
+pub fn get(dev: &Dev, token: &str, path: &str) -> Reply {
     Request::new("GET", &format!("/kspay{path}")).header("Authorization", &format!("Bearer {token}")).send(dev.gateway)
 }
 

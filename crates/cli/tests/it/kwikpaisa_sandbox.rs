@@ -22,7 +22,7 @@ fn call(dev: &Dev, key: &Key, path: &str, body: &Value) -> Reply {
     Call::new("kwikpaisa", "POST", path, &body).shifted(second).signed(dev.gateway, key).send(dev.gateway)
 }
 
-fn order(dev: &Dev, key: &Key, order_id: &str, amount: &str) -> Reply {
+pub fn order(dev: &Dev, key: &Key, order_id: &str, amount: &str) -> Reply {
     let body = json!({
         "order_id": order_id, "order_amount": amount, "order_currency": "INR", "service_type": "DIGITAL",
         "customer": { "name": "A", "email": "a@b.example", "phone": "9" }, "return_url": "https://shop.example/back",
@@ -34,7 +34,7 @@ fn order_status(dev: &Dev, key: &Key, order_id: &str) -> String {
     call(dev, key, "/api/v3/pg/order/status", &json!({ "order_id": order_id })).text("/return_data/order_status")
 }
 
-fn payout(dev: &Dev, key: &Key, order_id: &str, amount: &str) -> Reply {
+pub fn payout(dev: &Dev, key: &Key, order_id: &str, amount: &str) -> Reply {
     let body = json!({
         "kwikx_wallet_id": "kwx_test_1", "debit_account_type": "kwikx_wallet", "transfer_type": "IMPS",
         "mobile": "9000000000", "amount": amount, "payout_order_id": order_id,

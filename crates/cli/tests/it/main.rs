@@ -1,5 +1,6 @@
 //! Tests against the real binary: what merchants, their clients and the operator see.
 
+mod address_codes;
 mod applications;
 mod asking;
 mod browser;
@@ -13,6 +14,8 @@ mod endpoints;
 mod forward_auth;
 mod gate;
 mod gateway;
+mod gateways;
+mod go_live;
 mod interop;
 mod kpay_money;
 mod kpay_sandbox;

@@ -122,7 +122,13 @@ fn is_data(part: &str) -> bool {
     let is_measure = part.split_once(' ').is_some_and(|(number, unit)| {
         number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && ["µs", "ms", "s"].contains(&unit)
     });
-    NAMES.contains(&part) || is_id || is_measure || part.starts_with("Demo ")
+    NAMES.contains(&part) || is_id || is_measure || part.starts_with("Demo ") || is_vendors_item(part)
+}
+
+/// Whether it is an item of the vendor's checklist, which stands in the dialect in the vendor's words, as event names do.
+fn is_vendors_item(part: &str) -> bool {
+    let lists = keymint_testkit::signing::dialect("razorpay").go_live;
+    lists.is_some_and(|lists| lists.items.iter().any(|item| *item.title == *part))
 }
 
 /// Looks at a page, and remembers where it has been.
@@ -246,6 +252,16 @@ fn read_app(dev: &Dev, owner: &Browser<'_>, reader: &mut Reader) {
     reader.post(owner, &restrictions, &[("csrf", &csrf), ("allowed_ips", "soon")], 422);
     reader.post(owner, &format!("{app}/domains"), &[("csrf", &csrf), ("domain", "soon")], 422);
     reader.post(owner, &format!("{app}/domains"), &[("csrf", "old"), ("domain", "soon")], 403);
+    reader.get(owner, &format!("{app}/go-live"), 200);
+    let form = [("csrf", &*csrf), ("item", "webhook-signature"), ("state", "done")];
+    assert_eq!(owner.post(&format!("{app}/go-live"), &form).status, 303);
+    reader.get(owner, &format!("{app}/go-live?done=ticked"), 200);
+    reader.post(owner, &format!("{app}/go-live"), &[form[0], ("item", "test-key"), form[2]], 422);
+    let gateways = format!("/apps/{}/gateways", app_of(dev, "kspay"));
+    reader.get(owner, &gateways, 200);
+    reader.post(owner, &format!("{gateways}/secret"), &[form[0], ("gateway", "razorpay")], 201);
+    assert_eq!(owner.post(&gateways, &[form[0], ("gateway", "razorpay"), form[2]]).status, 303);
+    reader.get(owner, &format!("{gateways}?done=marked"), 200);
     let kpay = format!("/apps/{}", app_of(dev, "kpay"));
     reader.get(owner, &format!("{kpay}/settings"), 200);
     reader.post(owner, &format!("{kpay}/providers"), &[("csrf", &csrf), ("provider", "soon")], 422);

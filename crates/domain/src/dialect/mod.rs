@@ -4,10 +4,13 @@
 pub mod answer;
 pub mod apps;
 pub mod format;
+pub mod gateways;
+pub mod go_live;
 pub mod parse;
 pub mod providers;
 pub mod recipe;
 pub mod route;
+pub mod test_cards;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +24,7 @@ use crate::id::{AppId, MerchantId};
 use crate::limit::Limit;
 use crate::mode::Mode;
 use crate::reason::DenyReason;
+use crate::request::RequestView;
 use crate::webhook::Webhooks;
 
 /// Who owns a credential of the dialect: what "one pair per …" counts.
@@ -41,6 +45,17 @@ impl OwnerKind {
             Self::Merchant => merchant.to_string(),
         }
     }
+}
+
+/// What a person gives who saves the address list of a live credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressesProof {
+    /// A second factor, as for every change of a live credential.
+    #[default]
+    SecondFactor,
+    /// Two codes besides: one sent to the phone, one to the address for mail.
+    PhoneAndMail,
 }
 
 /// One way to write a secret.
@@ -85,6 +100,8 @@ pub struct Dialect {
     pub grace_seconds_max: u32,
     /// Most entries of an address list.
     pub allowed_ips_max: usize,
+    /// What a person gives who saves the address list of a live credential.
+    pub addresses_proof: AddressesProof,
     /// Most entries of an origin list.
     pub allowed_origins_max: usize,
     /// `Origin` values that pass every list: the vendor's own clients.
@@ -93,6 +110,12 @@ pub struct Dialect {
     pub apps: apps::AppRules,
     /// The providers of payments that an app may be held to; nothing where the vendor knows no such list.
     pub providers: Option<Providers>,
+    /// The gateways from which the vendor hears what became of a payment; none where it hears from none.
+    pub gateways: Vec<gateways::Gateway>,
+    /// The vendor's checklists; nothing where it has none.
+    pub go_live: Option<go_live::GoLive>,
+    /// The vendor's test cards, which a live request must not carry; nothing where it lists none.
+    pub test_cards: Option<test_cards::TestCards>,
     /// What scopes there are and what each covers.
     pub scopes: BTreeMap<Box<str>, ScopeRule>,
     /// The ways to authenticate, in the order of the file. Never empty.
@@ -288,6 +311,13 @@ impl Dialect {
             Some(name) => self.secrets.iter().find(|style| *style.name == *name),
             None => self.secrets.first(),
         }
+    }
+
+    /// Whether what is decided about a call may depend on its body.
+    pub fn judges_body(&self, view: &RequestView<'_>) -> bool {
+        self.content_type.is_some()
+            || self.providers.as_ref().is_some_and(|rules| rules.covers(view))
+            || self.test_cards.as_ref().is_some_and(|cards| cards.covers(view))
     }
 
     /// What the vendor calls a mode.

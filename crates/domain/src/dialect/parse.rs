@@ -1,9 +1,12 @@
 //! Reads a dialect from TOML. Every field is checked; what is wrong is said with its line and its field, for the person
 //! who wrote the file.
 
+mod gateways;
+mod go_live;
 pub mod limits;
 mod providers;
 mod scheme;
+mod test_cards;
 mod webhooks;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,8 +17,10 @@ use serde::Deserialize;
 use super::answer::{Answer, Answers, SchemeName, Template, envelope_values, quote};
 use super::apps::AppRules;
 use super::format::{Alphabet, Checksum, KeyFormat};
+use super::gateways::Gateway;
+use super::go_live::GoLive;
 use super::route::{Route, is_method, is_plain_path};
-use super::{Dialect, OwnerKind, Placement, Public, Scheme, SchemeKind, ScopeRule, SecretStyle};
+use super::{AddressesProof, Dialect, OwnerKind, Placement, Public, Scheme, SchemeKind, ScopeRule, SecretStyle};
 use crate::reason::DenyReason;
 
 /// What is wrong with a dialect file, and where.
@@ -69,6 +74,10 @@ struct RawDialect {
     apps: AppRules,
     restrictions: RawRestrictions,
     providers: Option<providers::RawProviders>,
+    #[serde(default)]
+    gateway: Vec<Gateway>,
+    test_cards: Option<test_cards::RawTestCards>,
+    go_live: Option<GoLive>,
     #[serde(default)]
     scopes: BTreeMap<String, RawScope>,
     scheme: Vec<scheme::RawScheme>,
@@ -125,6 +134,8 @@ struct RawRestrictions {
     allowed_origins_max: usize,
     #[serde(default)]
     origins_always_allowed: Vec<String>,
+    #[serde(default)]
+    addresses_proof: AddressesProof,
 }
 
 #[derive(Deserialize)]
@@ -257,10 +268,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
     if let Some(content_type) = &raw.content_type {
         check_content_type("content_type", content_type)?;
     }
-    let has_words = raw.errors.answer.iter().any(|answer| answer.reasons.contains(&DenyReason::ProviderNotAllowed));
-    if raw.providers.is_some() && !has_words {
-        return problem("errors.answer", "has no answer for the reason `provider_not_allowed`");
-    }
+    check_words(&raw)?;
     let key_id = check_key_id(&raw.key_id)?;
     let secrets = check_secrets(&raw.secret)?;
     let schemes = scheme::check_schemes(raw.scheme, raw.key_id.derived)?;
@@ -287,10 +295,14 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         roll_offered_seconds: raw.roll.offered_seconds,
         grace_seconds_max: raw.roll.grace_seconds_max,
         allowed_ips_max: raw.restrictions.allowed_ips_max,
+        addresses_proof: raw.restrictions.addresses_proof,
         allowed_origins_max: raw.restrictions.allowed_origins_max,
         origins_always_allowed: raw.restrictions.origins_always_allowed.into_iter().map(Into::into).collect(),
         apps: raw.apps,
         providers: raw.providers.as_ref().map(providers::check_providers).transpose()?,
+        gateways: gateways::check_gateways(raw.gateway)?,
+        go_live: raw.go_live.map(go_live::check_go_live).transpose()?,
+        test_cards: raw.test_cards.as_ref().map(test_cards::check_test_cards).transpose()?,
         scopes: check_scopes(raw.scopes)?,
         schemes,
         public,
@@ -300,6 +312,20 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         limits: limits::check_limits(&raw.limit)?,
         answers: check_errors(&raw.errors)?,
     })
+}
+
+/// What only some dialects say, those have words for.
+fn check_words(raw: &RawDialect) -> Result<(), Problem> {
+    let has_words = |reason| raw.errors.answer.iter().any(|answer| answer.reasons.contains(&reason));
+    for (is_said, reason) in [
+        (raw.providers.is_some(), DenyReason::ProviderNotAllowed),
+        (raw.test_cards.is_some(), DenyReason::TestCardInLive),
+    ] {
+        if is_said && !has_words(reason) {
+            return problem("errors.answer", format!("has no answer for the reason `{}`", reason.as_str()));
+        }
+    }
+    Ok(())
 }
 
 /// The headers with credentials that the gate does not know already.
@@ -475,9 +501,11 @@ fn fill_in_upstream(
             by_reason.entry((reason, None)).or_insert(Answer { status, body });
         }
     }
-    // Only a dialect with a list of providers says it, and that one has words of its own.
+    // Only a dialect with a list of providers, or of test cards, says it, and that one has words of its own.
     if let Some(answer) = by_reason.get(&(DenyReason::ScopeMissing, None)).cloned() {
-        by_reason.entry((DenyReason::ProviderNotAllowed, None)).or_insert(answer);
+        for reason in [DenyReason::ProviderNotAllowed, DenyReason::TestCardInLive] {
+            by_reason.entry((reason, None)).or_insert(answer.clone());
+        }
     }
     // Both say: these credentials are good, and not from there.
     if let Some(answer) = by_reason.get(&(DenyReason::IpNotAllowed, None)).cloned() {

@@ -30,6 +30,9 @@ pub struct Webhooks {
     pub secret: SecretSource,
     /// How a delivery is signed.
     pub signing: Signing,
+    /// The code that a person types to set up, change or delete an endpoint of test mode, known to everybody; nothing where
+    /// test mode asks for none. Live mode asks for a second factor and never takes this.
+    pub test_code: Option<Box<str>>,
     /// Where in a body the id stands of what it is about (JSON Pointer, RFC 6901); the first that is there counts.
     pub subject: Vec<Box<str>>,
     /// The header with the event's id, the same on every try.

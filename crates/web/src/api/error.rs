@@ -68,7 +68,9 @@ impl From<OpError> for ApiError {
         match error {
             OpError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not_found", capital(&error.to_string())),
             // Asked of people alone, never of a token.
-            OpError::ProofNeeded => Self::new(StatusCode::FORBIDDEN, "forbidden", capital(&error.to_string())),
+            OpError::ProofNeeded | OpError::CodesNeeded { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", capital(&error.to_string()))
+            }
             OpError::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", "Only an operator token may do this."),
             OpError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", capital(&error.to_string())),
             OpError::TooMany => {

@@ -5,6 +5,8 @@ pub mod credentials;
 pub mod docs;
 pub mod error;
 pub mod extract;
+pub mod gateways;
+pub mod go_live;
 pub mod listening;
 pub mod logs;
 pub mod merchants;
@@ -99,6 +101,11 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(apps::make, apps::list))
         .routes(routes!(apps::read, apps::patch))
         .routes(routes!(apps::providers, apps::choose_providers))
+        .routes(routes!(go_live::read))
+        .routes(routes!(go_live::tick))
+        .routes(routes!(gateways::list))
+        .routes(routes!(gateways::mark))
+        .routes(routes!(gateways::make_secret))
         .routes(routes!(sandbox::read_clock, sandbox::move_clock))
         .routes(routes!(sandbox::make_return_secret))
         .routes(routes!(credentials::issue, credentials::list))

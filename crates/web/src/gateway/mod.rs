@@ -249,7 +249,7 @@ impl Gateway {
         };
         if addressed.host_mode != Some(Mode::Live) && sandbox::is_open(product, &view) {
             // Pages that a browser opens, and what the vendor tells everyone: forms at most.
-            let bytes = match read_body(&parts.headers, body, sandbox::OPEN_BODY_BYTES_MAX, peer).await {
+            let bytes = match read_body(&parts.headers, body, sandbox::open_body_bytes_max(product), peer).await {
                 Ok(bytes) => bytes,
                 Err(reason) => return refused(reason),
             };

@@ -30,6 +30,7 @@ fn named(reason: DenyReason) -> &'static str {
         DenyReason::OriginNotAllowed => say!("reason-origin-not-allowed"),
         DenyReason::ScopeMissing => say!("reason-scope-missing"),
         DenyReason::ProviderNotAllowed => say!("reason-provider-not-allowed"),
+        DenyReason::TestCardInLive => say!("reason-test-card-in-live"),
         DenyReason::RateLimited => say!("reason-rate-limited"),
         DenyReason::AppDisabled => say!("reason-app-disabled"),
         DenyReason::MerchantSuspended => say!("reason-merchant-suspended"),
@@ -72,6 +73,7 @@ pub fn advice(reason: &str) -> &'static str {
         DenyReason::OriginNotAllowed => say!("advice-origin-not-allowed"),
         DenyReason::ScopeMissing => say!("advice-scope-missing"),
         DenyReason::ProviderNotAllowed => say!("advice-provider-not-allowed"),
+        DenyReason::TestCardInLive => say!("advice-test-card-in-live"),
         DenyReason::RateLimited => say!("advice-rate-limited"),
         DenyReason::AppDisabled => say!("advice-app-disabled"),
         DenyReason::MerchantSuspended => say!("advice-merchant-suspended"),
@@ -117,7 +119,8 @@ pub fn fix(reason: &str, app_id: &str, mode: &str) -> Option<Fix> {
         DenyReason::ProviderNotAllowed => {
             Some(Fix { label: say!("advice-fix-providers"), href: format!("/apps/{app_id}/settings#providers") })
         }
-        DenyReason::MissingCredentials
+        DenyReason::TestCardInLive
+        | DenyReason::MissingCredentials
         | DenyReason::MalformedCredentials
         | DenyReason::WrongSignature
         | DenyReason::StaleTimestamp

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::apps::{self, AppState};
-use keymint_app::ops::{OpError, credentials, domains, providers};
+use keymint_app::ops::{OpError, credentials, domains, gateways, providers};
 use keymint_app::say;
 use keymint_app::store_types::AppRow;
 use keymint_domain::restriction::DOMAINS_MAX;
@@ -47,6 +47,7 @@ struct SettingsPage {
     domain_typed: String,
     domain_error: String,
     providers: ProvidersView,
+    has_gateways: bool,
     problem: String,
     notice: &'static str,
 }
@@ -85,6 +86,7 @@ pub async fn shown(app: &App, visitor: &Visitor, row: AppRow, said: Said) -> Res
     let listed = domains::list(app, actor, row.id).await?;
     let product = app.products.find(&row.product);
     let created_on = super::second_utc(row.created_at);
+    let has_gateways = !gateways::of_product(app, &row.product).is_empty() && actor.require(Act::SeeRequests).is_ok();
     let shown = line(app, row, &logos(app, actor, membership.merchant_id).await?);
     let view = SettingsPage {
         frame: Frame::new(visitor, membership, "apps"),
@@ -107,6 +109,7 @@ pub async fn shown(app: &App, visitor: &Visitor, row: AppRow, said: Said) -> Res
         domain_typed: said.domain_typed,
         domain_error: said.domain_error,
         providers: ProvidersView::new((actor, reach), choice, said.providers),
+        has_gateways,
         problem,
         notice: said.notice,
     };

@@ -18,10 +18,9 @@ use keymint_domain::time::UnixMs;
 use keymint_domain::webhook::SecretSource;
 use serde::Deserialize;
 
-use super::keys::gate;
 use super::proof::{Carry, Given, Waiting};
 use super::session::{BareForm, SignedIn, Visitor};
-use super::webhooks::{EndpointFields, EndpointForm, carried, events_of, may_manage, secret_of, shown, state_of};
+use super::webhooks::{EndpointFields, EndpointForm, carried, events_of, gate, may_manage, secret_of, shown, state_of};
 use super::{Frame, Problem, in_form, minute, page};
 use crate::api::extract::rfc3339;
 use crate::api::webhooks::LAST;
@@ -227,7 +226,7 @@ pub async fn edit(
     visitor.check(form.csrf())?;
     let (endpoint, row, actor) = own(&app, &visitor, &id).await?;
     let waiting = Waiting { to: format!("/webhooks/{id}"), fields: form.carried(), act: say!("webhook-act-change") };
-    let carry = gate(&app, &mut visitor, (actor, endpoint.mode), form.given(), waiting).await?;
+    let carry = gate(&app, &mut visitor, (actor, &row, endpoint.mode), form.given(), waiting).await?;
     let (_, actor) = visitor.at(row.merchant_id)?;
     let response = match webhooks::change(&app, actor, endpoint.id, form.patch()).await {
         Ok(_) => Redirect::to(&format!("/webhooks/{id}?done=saved")).into_response(),
@@ -258,7 +257,7 @@ impl TurnForm {
         &self,
         app: &App,
         visitor: &mut Visitor,
-        (actor, mode): (Actor, Mode),
+        own: (Actor, &AppRow, Mode),
         (to, act, secret): (String, &str, Option<&SecretText>),
     ) -> Result<Carry, Problem> {
         let mut fields = vec![
@@ -268,7 +267,7 @@ impl TurnForm {
         ];
         fields.extend(carried(app, visitor, secret)?);
         let given = Given { challenge: &self.challenge, code: &self.code };
-        gate(app, visitor, (actor, mode), given, Waiting { to, fields, act }).await
+        gate(app, visitor, own, given, Waiting { to, fields, act }).await
     }
 }
 
@@ -288,7 +287,7 @@ pub async fn set_state(
         _ => return Err(Problem::Stale),
     };
     let to = (format!("/webhooks/{id}/state"), act, None);
-    let carry = form.gate(&app, &mut visitor, (actor, endpoint.mode), to).await?;
+    let carry = form.gate(&app, &mut visitor, (actor, &row, endpoint.mode), to).await?;
     let (_, actor) = visitor.at(row.merchant_id)?;
     let patch = EndpointPatch { is_enabled: Some(is_enabled), ..EndpointPatch::default() };
     let response = match webhooks::change(&app, actor, endpoint.id, patch).await {
@@ -320,7 +319,7 @@ pub async fn roll_secret(
     let (endpoint, row, actor) = own(&app, &visitor, &id).await?;
     let secret = secret_of(&app, &visitor, (std::mem::take(&mut form.secret), &form.sealed))?;
     let to = (format!("/webhooks/{id}/secret"), say!("webhook-act-roll"), secret.as_ref());
-    let carry = form.gate(&app, &mut visitor, (actor, endpoint.mode), to).await?;
+    let carry = form.gate(&app, &mut visitor, (actor, &row, endpoint.mode), to).await?;
     let (_, actor) = visitor.at(row.merchant_id)?;
     let is_chosen = secret.is_some();
     let response = match webhooks::roll_secret(&app, actor, endpoint.id, (secret, form.overlap_seconds)).await {
@@ -350,7 +349,7 @@ pub async fn remove(
     visitor.check(&form.csrf)?;
     let (endpoint, row, actor) = own(&app, &visitor, &id).await?;
     let to = (format!("/webhooks/{id}/delete"), say!("webhook-act-delete"), None);
-    let carry = form.gate(&app, &mut visitor, (actor, endpoint.mode), to).await?;
+    let carry = form.gate(&app, &mut visitor, (actor, &row, endpoint.mode), to).await?;
     let (_, actor) = visitor.at(row.merchant_id)?;
     webhooks::remove(&app, actor, endpoint.id).await?;
     let to = format!("/apps/{}/webhooks?mode={}&done=deleted", row.id, endpoint.mode.as_str());

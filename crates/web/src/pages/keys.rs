@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use keymint_app::App;
 use keymint_app::ops::credentials::{self, Made, NewCredential, View};
 use keymint_app::ops::idempotency::Repeat;
-use keymint_app::ops::{Actor, OpError, apps};
+use keymint_app::ops::{Actor, OpError, apps, go_live};
 use keymint_app::say;
 use keymint_app::store_types::AppRow;
 use keymint_domain::credential::{RevokeReason, State as KeyState, Status};
@@ -54,6 +54,8 @@ struct KeysPage {
     may_end: bool,
     keys: Vec<KeyLine>,
     /// The list from its beginning, where this is further on.
+    /// How many items of a checklist keep a person from making a live key.
+    missing: usize,
     newest: String,
     /// The next page, where there is one.
     older: String,
@@ -156,6 +158,7 @@ async fn listed(
     let older = older.map(|last| format!("{list}&before={}", last.credential.id)).unwrap_or_default();
     ended.truncate(ENDED_MAX);
     keys.extend(ended);
+    let missing = if mode == Mode::Live { go_live::of_app(app, actor, row.id).await?.missing() } else { 0 };
     let status = if said.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let view = KeysPage {
         frame: Frame { mode_is_test: mode == Mode::Test, ..Frame::new(visitor, membership, "apps") },
@@ -168,6 +171,7 @@ async fn listed(
         may_manage: !matches!(actor.require(credentials::manage(mode)), Err(OpError::Forbidden)),
         may_end: actor.require(credentials::end(mode)).is_ok(),
         keys: keys.into_iter().map(line).collect(),
+        missing,
         newest: if said.before.is_empty() { String::new() } else { list },
         older,
         once: once(app)?,

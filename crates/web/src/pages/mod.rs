@@ -13,6 +13,8 @@ mod company;
 mod endpoint;
 mod export;
 mod field;
+mod gateways;
+mod go_live;
 pub mod hosted;
 mod jump;
 mod keys;
@@ -99,6 +101,9 @@ pub fn router(app: &App) -> Router<App> {
         .route("/apps/{id}/domains", post(app_settings::add_domain))
         .route("/apps/{id}/domains/remove", post(app_settings::remove_domain))
         .route("/apps/{id}/providers", post(providers::choose))
+        .route("/apps/{id}/gateways", get(gateways::show).post(gateways::mark))
+        .route("/apps/{id}/gateways/secret", post(gateways::make_secret))
+        .route("/apps/{id}/go-live", get(go_live::show).post(go_live::tick))
         .route("/apps/{id}/logo", get(logo::show))
         .route("/keys/{key_id}", get(restrictions::show).post(restrictions::change))
         .route("/apps/{id}", get(overview::show))
@@ -358,7 +363,7 @@ impl From<OpError> for Problem {
             OpError::TooMany => Self::TooMany,
             OpError::Busy | OpError::Store(StoreError::Unavailable(_)) => Self::Unavailable,
             // A page that can ask for a proof does so before it comes to this.
-            OpError::ProofNeeded => Self::Forbidden,
+            OpError::ProofNeeded | OpError::CodesNeeded { .. } => Self::Forbidden,
             OpError::Field { .. }
             | OpError::Conflict { .. }
             | OpError::Entropy(_)

@@ -105,6 +105,32 @@ pub async fn gate(app: &App, visitor: &mut Visitor, given: Given<'_>, waiting: W
     Err(Problem::Instead(Box::new(page(status, &view)?)))
 }
 
+#[derive(Template)]
+#[template(path = "test_code.html")]
+struct TestCodePage<'a> {
+    to: &'a str,
+    fields: &'a [(&'static str, String)],
+    code: &'a str,
+    problem: &'a str,
+}
+
+/// Lets through a form that brings the code of test mode, which everybody knows: what live mode asks for is rehearsed here,
+/// and nothing is proved.
+///
+/// # Errors
+/// `Problem::Instead` with the page that asks.
+pub fn rehearse(code: &str, given: Given<'_>, waiting: Waiting<'_>) -> Result<(), Problem> {
+    if proofs::plain(given.code) == code {
+        return Ok(());
+    }
+    let is_first = given.code.is_empty();
+    let problem = if is_first { "" } else { say!("proof-test-code-wrong") };
+    let Waiting { to, fields, .. } = waiting;
+    let view = TestCodePage { to: &to, fields: &fields, code, problem };
+    let status = if is_first { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    Err(Problem::Instead(Box::new(page(status, &view)?)))
+}
+
 /// A new challenge; or, where one was answered wrongly, the same again: that has used up one of its tries.
 async fn challenge(
     app: &App,

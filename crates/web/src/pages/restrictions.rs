@@ -6,9 +6,11 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use keymint_app::App;
-use keymint_app::ops::OpError;
 use keymint_app::ops::credentials::{self, Patch, View};
+use keymint_app::ops::proofs::hidden;
+use keymint_app::ops::{Actor, OpError, address_codes};
 use keymint_app::say;
+use keymint_domain::id::ChallengeId;
 use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
 use serde::Deserialize;
@@ -34,10 +36,25 @@ struct RestrictionsPage {
     form: RestrictionsForm,
     field: &'static str,
     problem: String,
+    /// Whether a phone is missing, to which one of the codes would go.
+    lacks_phone: bool,
+}
+
+#[derive(Template)]
+#[template(path = "address_codes.html")]
+struct AddressCodesPage<'a> {
+    key_id: &'a str,
+    addresses: Vec<String>,
+    to: &'a str,
+    fields: &'a [(&'static str, String)],
+    codes: String,
+    phone: String,
+    mail: &'a str,
+    problem: &'static str,
 }
 
 /// What the form sends: lists with one entry a line.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct RestrictionsForm {
     csrf: String,
@@ -48,7 +65,13 @@ pub struct RestrictionsForm {
     scopes: String,
     challenge: String,
     code: String,
+    codes: String,
+    phone_code: String,
+    mail_code: String,
 }
+
+/// The place of a problem that is no field: the account has no phone.
+const NO_PHONE: &str = "phone";
 
 fn lines(text: &str) -> Vec<String> {
     text.split(['\n', ',']).map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
@@ -113,10 +136,42 @@ fn shown(
         exposed: view.seen.exposed_at.map(minute).unwrap_or_default(),
         may_manage: !matches!(manage, Err(OpError::Forbidden)),
         form,
-        field,
+        lacks_phone: field == NO_PHONE,
+        field: if field == NO_PHONE { "" } else { field },
         problem,
     };
     page(status, &page_of)
+}
+
+/// Asks for the two codes of a list; or, where some were given that were not right, for the same again.
+async fn ask_for_codes(
+    app: &App,
+    visitor: &Visitor,
+    waiting: (&View, &str, &[(&'static str, String)]),
+    (form, addresses): (&RestrictionsForm, Vec<String>),
+) -> Result<Response, Problem> {
+    let (view, to, fields) = waiting;
+    let person = &visitor.person;
+    let is_wrong = !form.codes.is_empty();
+    let codes = if is_wrong {
+        form.codes.parse::<ChallengeId>().map_err(|_| Problem::Stale)?
+    } else {
+        match address_codes::ask(app, person, &view.credential.key_id, &addresses).await {
+            Ok(challenge) => challenge.id,
+            Err(error) => return shown(visitor, view, form.clone(), in_form(error)?),
+        }
+    };
+    let page_of = AddressCodesPage {
+        key_id: &view.credential.key_id,
+        addresses,
+        to,
+        fields,
+        codes: codes.to_string(),
+        phone: person.means.phone.as_deref().map(hidden).unwrap_or_default(),
+        mail: &person.email,
+        problem: if is_wrong { say!("address-codes-wrong") } else { "" },
+    };
+    page(if is_wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &page_of)
 }
 
 /// The page.
@@ -148,20 +203,55 @@ pub async fn change(
         ("allowed_origins", form.allowed_origins.clone()),
         ("scopes", form.scopes.clone()),
     ];
-    let waiting = Waiting { to: format!("/keys/{key_id}"), fields, act: say!("key-act-change") };
+    let before = RestrictionsForm::of(&view);
+    let is_new_list = lines(&form.allowed_ips) != lines(&before.allowed_ips);
+    if is_new_list && address_codes::lacks_phone(&app, &visitor.person, actor, &view.credential) {
+        actor_may(actor, mode)?;
+        return shown(&visitor, &view, form, (NO_PHONE, say!("key-needs-phone").to_owned()));
+    }
+    let to = format!("/keys/{key_id}");
+    let waiting = Waiting { to: to.clone(), fields: fields.clone(), act: say!("key-act-change") };
     let given = Given { challenge: &form.challenge, code: &form.code };
     let carry = gate(&app, &mut visitor, (actor, mode), given, waiting).await?;
-    let (_, actor) = visitor.at(view.credential.merchant_id)?;
-    let done = match form.patch(&RestrictionsForm::of(&view)) {
-        Ok(patch) => credentials::patch(&app, actor, &key_id, &patch).await,
-        Err(error) => Err(error),
+    let response = match save(&app, &visitor, (&view, &before), &form).await {
+        Ok(_) => {
+            let to = format!("/apps/{}/keys?mode={}&done=changed", view.credential.app_id, mode.as_str());
+            Redirect::to(&to).into_response()
+        }
+        Err(OpError::CodesNeeded { allowed_ips }) => {
+            ask_for_codes(&app, &visitor, (&view, &to, &fields), (&form, allowed_ips)).await?
+        }
+        Err(error) => {
+            let (field, problem) = in_form(error)?;
+            // The form asks for a day, the use case for a moment.
+            shown(&visitor, &view, form, (if field == "expires_at" { "expires_on" } else { field }, problem))?
+        }
     };
-    let Err(error) = done else {
-        let to = format!("/apps/{}/keys?mode={}&done=changed", view.credential.app_id, mode.as_str());
-        return Ok(carry.onto(Redirect::to(&to).into_response(), &headers));
+    Ok(carry.onto(response, &headers))
+}
+
+/// Whoever may not change the key at all hears that first.
+fn actor_may(actor: Actor, mode: Mode) -> Result<(), Problem> {
+    match actor.require(credentials::manage(mode)) {
+        Err(OpError::Forbidden) => Err(Problem::Forbidden),
+        _ => Ok(()),
+    }
+}
+
+async fn save(
+    app: &App,
+    visitor: &Visitor,
+    (view, before): (&View, &RestrictionsForm),
+    form: &RestrictionsForm,
+) -> Result<View, OpError> {
+    let credential = &view.credential;
+    let actor = visitor.person.actor(credential.merchant_id).ok_or(OpError::NotFound("credential"))?;
+    let patch = form.patch(before)?;
+    let codes = if form.codes.is_empty() {
+        None
+    } else {
+        let given = address_codes::Given { challenge: &form.codes, phone: &form.phone_code, mail: &form.mail_code };
+        address_codes::answer(app, &visitor.person, given).await?
     };
-    let (field, problem) = in_form(error)?;
-    // The form asks for a day, the use case for a moment.
-    let wrong = (if field == "expires_at" { "expires_on" } else { field }, problem);
-    Ok(carry.onto(shown(&visitor, &view, form, wrong)?, &headers))
+    credentials::patch_with_codes(app, actor, &credential.key_id, &patch, codes.as_ref()).await
 }

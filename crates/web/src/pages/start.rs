@@ -45,8 +45,9 @@ pub struct GatewayPlace {
 }
 
 /// The product's address, and what a reader must know of it.
-struct Base {
-    url: String,
+pub struct Base {
+    /// The address.
+    pub url: String,
     note: &'static str,
 }
 
@@ -64,7 +65,7 @@ fn host_name(headers: &HeaderMap) -> Option<&str> {
 impl GatewayPlace {
     /// What the operator says comes first, then a host name of the product, except where Keymint listens on this machine
     /// alone: no name leads there from elsewhere.
-    fn base(&self, name: &str, host_of_product: Option<&str>, headers: &HeaderMap) -> Base {
+    pub fn base(&self, name: &str, host_of_product: Option<&str>, headers: &HeaderMap) -> Base {
         if let Some(url) = &self.url {
             return Base { url: format!("{url}/{name}"), note: "" };
         }

@@ -95,8 +95,14 @@ pub struct Open<'a> {
     pub gateway_url: Option<&'a str>,
 }
 
-/// Largest body of an open call: a form of one page. Bytes.
-pub const OPEN_BODY_BYTES_MAX: usize = 4096;
+/// Largest body of an open call: a form of one page, or an event of a gateway. Bytes.
+const FORM_BYTES_MAX: usize = 4096;
+const EVENT_BYTES_MAX: usize = 65_536;
+
+/// Largest body of an open call to this product. Bytes.
+pub fn open_body_bytes_max(product: &Product) -> usize {
+    if product.dialect.gateways.is_empty() { FORM_BYTES_MAX } else { EVENT_BYTES_MAX }
+}
 
 /// Whether a simulator answers a call without credentials. One that has some goes the way of all others: with a live key
 /// to the upstream, whatever its path is.
@@ -108,6 +114,7 @@ fn is_open_route(product: &Product, view: &RequestView<'_>) -> bool {
     match &*product.sandbox {
         "keymint" => keymint::open::is_open(view.route()),
         "kpay" => kpay::open::is_open(view.route()),
+        "kspay" => kspay::open::is_open(view.route()),
         "kwikpaisa" => kwikpaisa::open::is_open(view.route()),
         "razorpay" => razorpay::open::is_open(view.route()),
         _ => false,
@@ -122,6 +129,7 @@ pub async fn answer_open(call: &Open<'_>) -> Outcome {
     match &*call.product.sandbox {
         "keymint" => Box::pin(keymint::open::answer(call)).await,
         "kpay" => Box::pin(kpay::open::answer(call)).await,
+        "kspay" => Box::pin(kspay::open::answer(call)).await,
         "kwikpaisa" => Box::pin(kwikpaisa::open::answer(call)).await,
         "razorpay" => Box::pin(razorpay::open::answer(call)).await,
         _ => Err(DenyReason::RouteNotFound),

@@ -7,6 +7,7 @@ mod heads;
 mod identity;
 mod paths;
 mod streams;
+mod test_cards;
 mod tokens;
 
 use keymint_testkit::{Dev, Key, Reply, Request, Upstream};

@@ -25,6 +25,8 @@ const WAITS_MAX: usize = 32;
 const WAIT_MS_MAX: i64 = 172_800_000;
 /// Longest overlap of two secrets. Seconds: 30 days.
 const OVERLAP_SECONDS_MAX: u32 = 2_592_000;
+/// Digits of the code that test mode asks for: as many as a code has that is sent.
+const TEST_CODE_DIGITS: usize = 6;
 /// Longest URL that a dialect may allow. Bytes.
 const URL_BYTES_MAX: usize = 2_048;
 
@@ -35,6 +37,7 @@ pub(super) struct RawWebhooks {
     events: Vec<String>,
     routing: Routing,
     secret: SecretSource,
+    test_code: Option<String>,
     #[serde(default)]
     subject: Vec<String>,
     id_header: Option<String>,
@@ -60,6 +63,10 @@ pub(super) fn check_webhooks(raw: RawWebhooks, schemes: &[Scheme]) -> Result<Web
     }
     check_events(&raw.events)?;
     check_subject(&raw.subject)?;
+    let is_code = |code: &str| code.len() == TEST_CODE_DIGITS && code.bytes().all(|byte| byte.is_ascii_digit());
+    if raw.test_code.as_deref().is_some_and(|code| !is_code(code)) {
+        return problem("webhooks.test_code", format!("must be {TEST_CODE_DIGITS} digits"));
+    }
     if !TIMEOUT_MS.contains(&raw.timeout_ms) {
         let words = format!("must be {} to {}", TIMEOUT_MS.start(), TIMEOUT_MS.end());
         return problem("webhooks.timeout_ms", words);
@@ -96,6 +103,7 @@ pub(super) fn check_webhooks(raw: RawWebhooks, schemes: &[Scheme]) -> Result<Web
         target: raw.target,
         routing: raw.routing,
         secret: raw.secret,
+        test_code: raw.test_code.map(Into::into),
         subject: raw.subject.into_iter().map(Into::into).collect(),
         signing: raw.signing,
         id_header,

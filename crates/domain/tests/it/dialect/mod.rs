@@ -2,4 +2,5 @@
 
 mod broken;
 mod built_in;
+mod console;
 mod operator;

@@ -1,6 +1,7 @@
 //! KS Pay: currencies, payment methods, and server-to-server transactions (`transactions.rs`). Tokens are sold before any
 //! of this runs. Facts: vendors sheet 4.2 and 4.3; what they leave out is chosen here and listed in docs/sandbox/kspay.md.
 
+pub mod open;
 mod transactions;
 
 use keymint_domain::time::UnixMs;

@@ -83,7 +83,9 @@ async fn keep(call: &Asked<'_>, fields: &Value) -> Result<Value, SandboxError> {
         "updatedAt": at,
     });
     let kept = with(fields, own);
-    turn.keep(Fresh { kind: "transaction", id: &id, reference: None, body: &kept.to_string() }).await?;
+    // By the order's id a gateway tells what became of it.
+    let body = kept.to_string();
+    turn.keep(Fresh { kind: "transaction", id: &id, reference: Some(&order_id), body: &body }).await?;
     turn.commit().await?;
     Ok(kept)
 }
