@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::lite::{self, Lite, LiteTx, Reader};
 use crate::migrate;
 use crate::postgres::{self, Ownership, Postgres};
-use crate::sql::{Row, Stmt, Val};
+use crate::sql::{Column, Row, Stmt, Val};
 
 /// An open database that this process owns.
 #[derive(Clone)]
@@ -170,6 +170,35 @@ impl Conn {
             Inner::Reader(reader) => lite::execute(reader.connection()?, stmt, values),
             Inner::Writer(tx) => lite::execute(tx.connection()?, stmt, values),
             Inner::Pg(client) => postgres::execute(client, stmt, values).await,
+        }
+    }
+
+    /// Runs a statement for many rows, each column with a value for every row, and counts the rows it changed. On SQLite it
+    /// runs once for each; on PostgreSQL once for all, so its text there takes arrays.
+    ///
+    /// # Errors
+    /// As `rows`; some rows may have been written then.
+    pub async fn execute_all(&mut self, stmt: &'static Stmt, columns: &[Column<'_>]) -> Result<u64, StoreError> {
+        if columns.first().is_none_or(Column::is_empty) {
+            return Ok(0);
+        }
+        match &mut self.0 {
+            Inner::Reader(reader) => lite::execute_all(reader.connection()?, stmt, columns),
+            Inner::Writer(tx) => lite::execute_all(tx.connection()?, stmt, columns),
+            Inner::Pg(client) => postgres::execute_all(client, stmt, columns).await,
+        }
+    }
+
+    /// Has what follows in this transaction go by indexes. PostgreSQL plans a prepared statement a few times and keeps the plan:
+    /// one from when a table was nearly empty reads all of it, for as long as nobody has counted its rows anew, which may take
+    /// a minute, and thousands of rows. SQLite needs no telling: it does not know how many rows there are.
+    ///
+    /// # Errors
+    /// As `rows`.
+    pub async fn go_by_indexes(&mut self) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Inner::Reader(_) | Inner::Writer(_) => Ok(()),
+            Inner::Pg(client) => postgres::batch(client, "SET LOCAL enable_seqscan = off").await,
         }
     }
 

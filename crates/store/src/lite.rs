@@ -16,7 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard, oneshot};
 
 use crate::error::StoreError;
-use crate::sql::{Cell, Row, Stmt, Val};
+use crate::sql::{Cell, Column, Row, Stmt, Val};
 
 /// Readers kept open when idle.
 const IDLE_READERS_MAX: usize = 16;
@@ -367,6 +367,16 @@ pub fn execute(connection: &Connection, stmt: &'static Stmt, values: &[Val<'_>])
     bind(&mut prepared, values).map_err(fail)?;
     let changed = prepared.raw_execute().map_err(fail)?;
     Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+}
+
+/// Runs a statement once for each row and counts the rows it changed.
+///
+/// # Errors
+/// `StoreError` as the database answers; the rows before it are written then.
+pub fn execute_all(connection: &Connection, stmt: &'static Stmt, columns: &[Column<'_>]) -> Result<u64, StoreError> {
+    let rows = columns.iter().map(Column::len).min().unwrap_or(0);
+    let row = |row| columns.iter().filter_map(move |column| column.value(row)).collect::<Vec<_>>();
+    (0..rows).map(|number| execute(connection, stmt, &row(number))).sum()
 }
 
 fn bind(prepared: &mut rusqlite::CachedStatement<'_>, values: &[Val<'_>]) -> Result<(), rusqlite::Error> {

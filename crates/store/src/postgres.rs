@@ -10,7 +10,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls};
 
 use crate::error::StoreError;
-use crate::sql::{Cell, Row, Stmt, Val};
+use crate::sql::{Cell, Column, Row, Stmt, Val};
 
 /// Longest time for one statement, and for getting a connection.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -150,6 +150,26 @@ pub async fn rows(client: &Object, stmt: &'static Stmt, values: &[Val<'_>]) -> R
 pub async fn execute(client: &Object, stmt: &'static Stmt, values: &[Val<'_>]) -> Result<u64, StoreError> {
     let prepared = in_time(stmt.name, client.prepare_cached(stmt.postgres)).await?;
     in_time(stmt.name, client.execute(&prepared, &parameters(values))).await
+}
+
+/// Runs a statement once, with an array for each column, and counts the rows it changed.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn execute_all(client: &Object, stmt: &'static Stmt, columns: &[Column<'_>]) -> Result<u64, StoreError> {
+    let arrays: Vec<&(dyn ToSql + Sync)> = columns
+        .iter()
+        .map(|column| -> &(dyn ToSql + Sync) {
+            match column {
+                Column::Int(values) => values,
+                Column::OptInt(values) => values,
+                Column::Text(values) => values,
+                Column::OptText(values) => values,
+            }
+        })
+        .collect();
+    let prepared = in_time(stmt.name, client.prepare_cached(stmt.postgres)).await?;
+    in_time(stmt.name, client.execute(&prepared, &arrays)).await
 }
 
 /// Prepares a statement without running it.
