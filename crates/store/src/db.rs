@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::lite::{self, Lite, LiteTx, Reader};
 use crate::migrate;
 use crate::postgres::{self, Ownership, Postgres};
-use crate::sql::{Column, Row, Stmt, Val};
+use crate::sql::{Column, Many, Row, Stmt, Val};
 
 /// An open database that this process owns.
 #[derive(Clone)]
@@ -173,19 +173,25 @@ impl Conn {
         }
     }
 
-    /// Runs a statement for many rows, each column with a value for every row, and counts the rows it changed. On SQLite it
-    /// runs once for each; on PostgreSQL once for all, so its text there takes arrays.
+    /// Runs two statements, one after the other, each for many rows: each column has a value for every row. On SQLite a
+    /// statement runs once for each row; on PostgreSQL once for all, so its text there takes arrays, and the second is on its way
+    /// before the first has been answered.
     ///
     /// # Errors
     /// As `rows`; some rows may have been written then.
-    pub async fn execute_all(&mut self, stmt: &'static Stmt, columns: &[Column<'_>]) -> Result<u64, StoreError> {
-        if columns.first().is_none_or(Column::is_empty) {
-            return Ok(0);
-        }
-        match &mut self.0 {
-            Inner::Reader(reader) => lite::execute_all(reader.connection()?, stmt, columns),
-            Inner::Writer(tx) => lite::execute_all(tx.connection()?, stmt, columns),
-            Inner::Pg(client) => postgres::execute_all(client, stmt, columns).await,
+    pub async fn execute_all(&mut self, first: Many<'_>, second: Many<'_>) -> Result<(), StoreError> {
+        let many: Vec<_> =
+            [first, second].into_iter().filter(|(_, columns)| !columns.iter().any(Column::is_empty)).collect();
+        match (&mut self.0, many.as_slice()) {
+            (Inner::Reader(reader), many) => lite::execute_all(reader.connection()?, many),
+            (Inner::Writer(tx), many) => lite::execute_all(tx.connection()?, many),
+            (Inner::Pg(client), [first, second]) => postgres::execute_both(client, *first, *second).await,
+            (Inner::Pg(client), many) => {
+                for one in many {
+                    postgres::execute_all(client, *one).await?;
+                }
+                Ok(())
+            }
         }
     }
 

@@ -298,8 +298,8 @@ pub struct Tried {
 pub async fn insert(conn: &mut Conn, happened: &[&Happened]) -> Result<(), StoreError> {
     let all = happened.iter().flat_map(|one| one.deliveries.iter().map(|delivery| (&one.event, delivery)));
     let (free, in_turn): (Vec<_>, Vec<_>) = all.partition(|(_, delivery)| delivery.subject.is_none());
-    conn.execute_all(&INSERT_EVENTS, &event_columns(happened)).await?;
-    conn.execute_all(&INSERT, &delivery_columns(&free)).await?;
+    let (events, deliveries) = (event_columns(happened), delivery_columns(&free));
+    conn.execute_all((&INSERT_EVENTS, &events), (&INSERT, &deliveries)).await?;
     for (event, delivery) in in_turn {
         let texts = [delivery.id.to_string(), event.id.to_string(), delivery.endpoint_id.to_string()];
         let [id, event_id, endpoint] = texts.each_ref().map(|text| Val::Text(text));
@@ -340,7 +340,7 @@ pub async fn record(conn: &mut Conn, tries: &[&Tried]) -> Result<(), StoreError>
     let ids = || Column::Text(tries.iter().map(|one| one.delivery.to_string().into()).collect());
     let numbers = || Column::Int(tries.iter().map(|one| one.attempt.number).collect());
     let attempts = || tries.iter().map(|one| &one.attempt);
-    let columns = [
+    let kept = [
         ids(),
         numbers(),
         Column::Int(attempts().map(|attempt| attempt.at.0).collect()),
@@ -349,15 +349,14 @@ pub async fn record(conn: &mut Conn, tries: &[&Tried]) -> Result<(), StoreError>
         Column::OptText(attempts().map(|attempt| attempt.problem.as_deref()).collect()),
         Column::OptText(attempts().map(|attempt| attempt.answer.as_deref()).collect()),
     ];
-    conn.go_by_indexes().await?;
-    conn.execute_all(&ATTEMPT, &columns).await?;
-    let columns = [
+    let moved = [
         Column::Text(tries.iter().map(|one| one.state.as_str().into()).collect()),
         numbers(),
         Column::OptInt(tries.iter().map(|one| one.next_at.map(|at| at.0)).collect()),
         ids(),
     ];
-    conn.execute_all(&MOVE, &columns).await.map(|_| ())
+    conn.go_by_indexes().await?;
+    conn.execute_all((&ATTEMPT, &kept), (&MOVE, &moved)).await
 }
 
 /// Makes a delivery due again. False where its endpoint is gone.

@@ -16,7 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard, oneshot};
 
 use crate::error::StoreError;
-use crate::sql::{Cell, Column, Row, Stmt, Val};
+use crate::sql::{Cell, Column, Many, Row, Stmt, Val};
 
 /// Readers kept open when idle.
 const IDLE_READERS_MAX: usize = 16;
@@ -369,14 +369,18 @@ pub fn execute(connection: &Connection, stmt: &'static Stmt, values: &[Val<'_>])
     Ok(u64::try_from(changed).unwrap_or(u64::MAX))
 }
 
-/// Runs a statement once for each row and counts the rows it changed.
+/// Runs statements, each once for each of its rows.
 ///
 /// # Errors
 /// `StoreError` as the database answers; the rows before it are written then.
-pub fn execute_all(connection: &Connection, stmt: &'static Stmt, columns: &[Column<'_>]) -> Result<u64, StoreError> {
-    let rows = columns.iter().map(Column::len).min().unwrap_or(0);
-    let row = |row| columns.iter().filter_map(move |column| column.value(row)).collect::<Vec<_>>();
-    (0..rows).map(|number| execute(connection, stmt, &row(number))).sum()
+pub fn execute_all(connection: &Connection, many: &[Many<'_>]) -> Result<(), StoreError> {
+    for (stmt, columns) in many {
+        for row in 0..columns.iter().map(Column::len).min().unwrap_or(0) {
+            let values: Vec<_> = columns.iter().filter_map(|column| column.value(row)).collect();
+            execute(connection, stmt, &values)?;
+        }
+    }
+    Ok(())
 }
 
 fn bind(prepared: &mut rusqlite::CachedStatement<'_>, values: &[Val<'_>]) -> Result<(), rusqlite::Error> {

@@ -67,6 +67,9 @@ pub enum Column<'a> {
     OptText(Vec<Option<&'a str>>),
 }
 
+/// A statement for many rows, and their values.
+pub type Many<'a> = (&'static Stmt, &'a [Column<'a>]);
+
 impl Column<'_> {
     /// How many rows it is for.
     pub fn len(&self) -> usize {
