@@ -2,7 +2,6 @@
 //! waits is told after that commit.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use keymint_domain::id::EndpointId;
 use keymint_store::db::{Conn, Db};
@@ -11,9 +10,6 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Entries in one transaction: small enough that another writer's turn comes soon.
 const BATCH_MAX: usize = 128;
-/// How long a batch waits for those who were in the one before, as long as they keep coming. Less than its commit takes, which
-/// costs the same for all of them.
-const PAUSE: Duration = Duration::from_millis(1);
 /// Entries that may wait; whoever brings one more waits for a place.
 const WAITING_MAX: usize = 4096;
 
@@ -60,16 +56,7 @@ impl<T: Entry> Batches<T> {
 /// Writes what comes, until nobody can send any more.
 pub async fn run<T: Entry>(db: Db, mut waiting: mpsc::Receiver<Waiting<T>>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
-    let mut before = 0;
     while !batch.is_empty() || waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        // Who was answered just now may be on the way back with more.
-        let mut count = 0;
-        while count < batch.len() && batch.len() < before {
-            count = batch.len();
-            tokio::time::sleep(PAUSE).await;
-            gather(&mut waiting, &mut batch);
-        }
-        before = batch.len();
         let mut endpoints = HashSet::new();
         let is_now = |Waiting(entry, _): &Waiting<T>| entry.apart().is_none_or(|endpoint| endpoints.insert(endpoint));
         let (now, later): (Vec<_>, Vec<_>) = batch.drain(..).partition(is_now);
@@ -84,16 +71,12 @@ pub async fn run<T: Entry>(db: Db, mut waiting: mpsc::Receiver<Waiting<T>>) {
             }
             let _ = told.send(result);
         }
-        gather(&mut waiting, &mut batch);
-    }
-}
-
-/// What has come meanwhile goes along.
-fn gather<T>(waiting: &mut mpsc::Receiver<Waiting<T>>, batch: &mut Vec<Waiting<T>>) {
-    while batch.len() < BATCH_MAX
-        && let Ok(more) = waiting.try_recv()
-    {
-        batch.push(more);
+        // What has come meanwhile goes along.
+        while batch.len() < BATCH_MAX
+            && let Ok(more) = waiting.try_recv()
+        {
+            batch.push(more);
+        }
     }
 }
 
