@@ -14,7 +14,8 @@ use crate::bare::Mode;
 const QUIET: Duration = Duration::from_millis(2_200);
 /// Longest wait for that.
 const QUIET_DEADLINE: Duration = Duration::from_secs(20);
-/// CPU time below which a process counts as quiet.
+/// CPU time below which a process counts as quiet: twice what asking PostgreSQL whether it is still the owner and looking for what
+/// is due take in that time on a busy machine, and nothing beside what a load takes.
 const QUIET_NS: u64 = 1_000_000;
 
 /// Longest wait for a server that was asked to end.

@@ -21,6 +21,7 @@ pub mod outbound;
 pub mod password;
 pub mod post;
 pub mod products;
+pub mod ready;
 pub mod request_log;
 pub mod sandbox;
 pub mod telemetry;
@@ -76,6 +77,7 @@ use crate::outbound::Outbound;
 use crate::password::Passwords;
 use crate::post::PostOffice;
 use crate::products::Products;
+use crate::ready::Registry;
 use crate::request_log::{RequestIds, RequestLog};
 use crate::sandbox::mover::Mover;
 use crate::telemetry::otlp::{Otlp, OtlpError};
@@ -138,6 +140,7 @@ pub struct Shared {
     pub ceremonies: Option<Ceremonies>,
     exposures: Exposures,
     cache: CredentialCache,
+    registry: Registry,
     replay: ReplayMemory,
     changes: broadcast::Sender<Arc<[String]>>,
     runtime: tokio::runtime::Handle,
@@ -255,6 +258,7 @@ impl App {
             ceremonies: parts.console_url.and_then(Ceremonies::at),
             exposures,
             cache: CredentialCache::new(parts.limits.cached_credentials_max),
+            registry: Registry::default(),
             replay,
             changes: broadcast::Sender::new(CHANGES_MAX),
             runtime,

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::lite::{self, Lite, LiteTx, Reader};
 use crate::migrate;
 use crate::postgres::{self, Ownership, Postgres};
-use crate::sql::{Row, Stmt, Val};
+use crate::sql::{Column, Many, Row, Stmt, Val};
 
 /// An open database that this process owns.
 #[derive(Clone)]
@@ -170,6 +170,41 @@ impl Conn {
             Inner::Reader(reader) => lite::execute(reader.connection()?, stmt, values),
             Inner::Writer(tx) => lite::execute(tx.connection()?, stmt, values),
             Inner::Pg(client) => postgres::execute(client, stmt, values).await,
+        }
+    }
+
+    /// Runs two statements, one after the other, each for many rows: each column has a value for every row. On SQLite a
+    /// statement runs once for each row; on PostgreSQL once for all, so its text there takes arrays, and the second is on its way
+    /// before the first has been answered.
+    ///
+    /// # Errors
+    /// As `rows`; some rows may have been written then.
+    pub async fn execute_all(&mut self, first: Many<'_>, second: Many<'_>) -> Result<(), StoreError> {
+        let many: Vec<_> =
+            [first, second].into_iter().filter(|(_, columns)| !columns.iter().any(Column::is_empty)).collect();
+        match (&mut self.0, many.as_slice()) {
+            (Inner::Reader(reader), many) => lite::execute_all(reader.connection()?, many),
+            (Inner::Writer(tx), many) => lite::execute_all(tx.connection()?, many),
+            (Inner::Pg(client), [first, second]) => postgres::execute_both(client, *first, *second).await,
+            (Inner::Pg(client), many) => {
+                for one in many {
+                    postgres::execute_all(client, *one).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Has what follows in this transaction go by indexes. PostgreSQL plans a prepared statement a few times and keeps the plan:
+    /// one from when a table was nearly empty reads all of it, for as long as nobody has counted its rows anew, which may take
+    /// a minute, and thousands of rows. SQLite needs no telling: it does not know how many rows there are.
+    ///
+    /// # Errors
+    /// As `rows`.
+    pub async fn go_by_indexes(&mut self) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Inner::Reader(_) | Inner::Writer(_) => Ok(()),
+            Inner::Pg(client) => postgres::batch(client, "SET LOCAL enable_seqscan = off").await,
         }
     }
 

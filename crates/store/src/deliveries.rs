@@ -7,22 +7,33 @@ use keymint_domain::time::UnixMs;
 
 use crate::db::Conn;
 use crate::error::StoreError;
-use crate::sql::{Row, Stmt, Val};
+use crate::sql::{Column, Row, Stmt, Val};
 
-static INSERT_EVENT: Stmt = Stmt::both(
+// Of many rows at once, PostgreSQL takes an array for each column; SQLite has no arrays and needs none, being in the process.
+static INSERT_EVENTS: Stmt = Stmt::split(
     "webhook_event.insert",
     "INSERT INTO webhook_event (id, app_id, mode, name, body, at) VALUES ($1, $2, $3, $4, $5, $6)",
+    "INSERT INTO webhook_event (id, app_id, mode, name, body, at)
+     SELECT n.id, n.app_id, n.mode, n.name, n.body, n.at
+     FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::BIGINT[])
+       AS n (id, app_id, mode, name, body, at)",
 );
 static EVENTS_SINCE: Stmt = Stmt::both(
     "webhook_event.since",
     "SELECT id, app_id, mode, name, body, at FROM webhook_event
      WHERE app_id = $1 AND mode = $2 AND (at, id) > ($3, $4) ORDER BY at, id LIMIT $5",
 );
-static INSERT: Stmt = Stmt::both(
+// As above.
+static INSERT: Stmt = Stmt::split(
     "webhook_delivery.insert",
     "INSERT INTO webhook_delivery (id, event_id, endpoint_id, secret_version, state, tries, tries_before,
        created_at, next_at)
      VALUES ($1, $2, $3, $4, 'waiting', 0, 0, $5, $5)",
+    "INSERT INTO webhook_delivery (id, event_id, endpoint_id, secret_version, state, tries, tries_before,
+       created_at, next_at)
+     SELECT n.id, n.event_id, n.endpoint_id, n.secret_version, 'waiting', 0, 0, n.at, n.at
+     FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[])
+       AS n (id, event_id, endpoint_id, secret_version, at)",
 );
 static INSERT_IN_TURN: Stmt = Stmt::both(
     "webhook_delivery.insert_in_turn",
@@ -31,14 +42,23 @@ static INSERT_IN_TURN: Stmt = Stmt::both(
      VALUES ($1, $2, $3, $4, 'waiting', 0, 0, $5, $5, $6, (
        SELECT COALESCE(MAX(turn), 0) + 1 FROM webhook_delivery WHERE endpoint_id = $3 AND subject = $6))",
 );
-static ATTEMPT: Stmt = Stmt::both(
+// As above.
+static ATTEMPT: Stmt = Stmt::split(
     "webhook_attempt.insert",
     "INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer)
      VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    "INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer)
+     SELECT n.delivery_id, n.number, n.at, n.took_ms, n.status, n.problem, n.answer
+     FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[], $7::TEXT[])
+       AS n (delivery_id, number, at, took_ms, status, problem, answer)",
 );
-static MOVE: Stmt = Stmt::both(
+// As above. The ids stand there twice so that PostgreSQL may look them up before it joins.
+static MOVE: Stmt = Stmt::split(
     "webhook_delivery.move",
     "UPDATE webhook_delivery SET state = $1, tries = $2, next_at = $3 WHERE id = $4 AND state <> 'dropped'",
+    "UPDATE webhook_delivery SET state = n.state, tries = n.tries, next_at = n.next_at
+     FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::TEXT[]) AS n (state, tries, next_at, id)
+     WHERE webhook_delivery.id = n.id AND webhook_delivery.id = ANY ($4) AND webhook_delivery.state <> 'dropped'",
 );
 static RESEND: Stmt = Stmt::both(
     "webhook_delivery.resend",
@@ -93,7 +113,7 @@ static PRUNE_EVENTS: Stmt = Stmt::both("webhook_event.prune", "DELETE FROM webho
 
 /// The statements of this file.
 pub static ALL: [&Stmt; 17] = [
-    &INSERT_EVENT,
+    &INSERT_EVENTS,
     &EVENTS_SINCE,
     &INSERT,
     &INSERT_IN_TURN,
@@ -208,17 +228,6 @@ pub struct Attempt {
     pub answer: Option<String>,
 }
 
-/// Stores an event.
-///
-/// # Errors
-/// `StoreError` as the database answers.
-pub async fn insert_event(conn: &mut Conn, event: &Event) -> Result<(), StoreError> {
-    let (id, app) = (event.id.to_string(), event.app_id.to_string());
-    let (id, app, mode) = (Val::Text(&id), Val::Text(&app), Val::Text(event.mode.as_str()));
-    let values = [id, app, mode, Val::Text(&event.name), Val::Text(&event.body), Val::Int(event.at.0)];
-    conn.execute(&INSERT_EVENT, &values).await.map(|_| ())
-}
-
 /// An app's events of a mode behind a moment and an id, in their order. No id stands before all others.
 ///
 /// # Errors
@@ -246,53 +255,108 @@ pub async fn events_since(
         .collect()
 }
 
-/// Stores a delivery that is due at once. One with a subject waits for those of its endpoint and subject before it.
+/// Something that happened, and for whom.
+#[derive(Clone, Debug)]
+pub struct Happened {
+    /// The event.
+    pub event: Event,
+    /// A delivery for each endpoint that gets it.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// A delivery that is to be stored.
+#[derive(Clone, Debug)]
+pub struct NewDelivery {
+    /// The id.
+    pub id: DeliveryId,
+    /// The endpoint.
+    pub endpoint_id: EndpointId,
+    /// Which of its secrets is the endpoint's now; 0: none.
+    pub secret_version: i64,
+    /// What it is about, where the endpoint asks for order.
+    pub subject: Option<String>,
+}
+
+/// A try that is over.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// Of which delivery.
+    pub delivery: DeliveryId,
+    /// What it was.
+    pub attempt: Attempt,
+    /// How the delivery stands now.
+    pub state: DeliveryState,
+    /// When it is tried next.
+    pub next_at: Option<UnixMs>,
+}
+
+/// Stores what happened, with the deliveries of each, which are due at once. One with a subject waits for those of its
+/// endpoint and subject before it.
 ///
 /// # Errors
 /// `StoreError` as the database answers.
-pub async fn insert(
-    conn: &mut Conn,
-    id: DeliveryId,
-    event: &Event,
-    (endpoint, secret_version, subject): (EndpointId, i64, Option<&str>),
-) -> Result<(), StoreError> {
-    let (id, event_id, endpoint) = (id.to_string(), event.id.to_string(), endpoint.to_string());
-    let texts = [&id, &event_id, &endpoint].map(|text| Val::Text(text));
-    let [id, event_id, endpoint] = texts;
-    let (version, at) = (Val::Int(secret_version), Val::Int(event.at.0));
-    match subject {
-        None => conn.execute(&INSERT, &[id, event_id, endpoint, version, at]).await?,
-        Some(subject) => {
-            let values = [id, event_id, endpoint, version, at, Val::Text(subject)];
-            conn.execute(&INSERT_IN_TURN, &values).await?
-        }
-    };
+pub async fn insert(conn: &mut Conn, happened: &[&Happened]) -> Result<(), StoreError> {
+    let all = happened.iter().flat_map(|one| one.deliveries.iter().map(|delivery| (&one.event, delivery)));
+    let (free, in_turn): (Vec<_>, Vec<_>) = all.partition(|(_, delivery)| delivery.subject.is_none());
+    let (events, deliveries) = (event_columns(happened), delivery_columns(&free));
+    conn.execute_all((&INSERT_EVENTS, &events), (&INSERT, &deliveries)).await?;
+    for (event, delivery) in in_turn {
+        let texts = [delivery.id.to_string(), event.id.to_string(), delivery.endpoint_id.to_string()];
+        let [id, event_id, endpoint] = texts.each_ref().map(|text| Val::Text(text));
+        let (version, at) = (Val::Int(delivery.secret_version), Val::Int(event.at.0));
+        let values = [id, event_id, endpoint, version, at, Val::OptText(delivery.subject.as_deref())];
+        conn.execute(&INSERT_IN_TURN, &values).await?;
+    }
     Ok(())
 }
 
-/// Records a try and what comes of it.
+fn event_columns<'a>(happened: &[&'a Happened]) -> [Column<'a>; 6] {
+    let events = || happened.iter().map(|one| &one.event);
+    [
+        Column::Text(events().map(|event| event.id.to_string().into()).collect()),
+        Column::Text(events().map(|event| event.app_id.to_string().into()).collect()),
+        Column::Text(events().map(|event| event.mode.as_str().into()).collect()),
+        Column::Text(events().map(|event| event.name.as_str().into()).collect()),
+        Column::Text(events().map(|event| event.body.as_str().into()).collect()),
+        Column::Int(events().map(|event| event.at.0).collect()),
+    ]
+}
+
+fn delivery_columns<'a>(all: &[(&'a Event, &'a NewDelivery)]) -> [Column<'a>; 5] {
+    [
+        Column::Text(all.iter().map(|(_, delivery)| delivery.id.to_string().into()).collect()),
+        Column::Text(all.iter().map(|(event, _)| event.id.to_string().into()).collect()),
+        Column::Text(all.iter().map(|(_, delivery)| delivery.endpoint_id.to_string().into()).collect()),
+        Column::Int(all.iter().map(|(_, delivery)| delivery.secret_version).collect()),
+        Column::Int(all.iter().map(|(event, _)| event.at.0).collect()),
+    ]
+}
+
+/// Records tries and what comes of each.
 ///
 /// # Errors
 /// `StoreError` as the database answers.
-pub async fn record(
-    conn: &mut Conn,
-    id: DeliveryId,
-    attempt: &Attempt,
-    (state, next_at): (DeliveryState, Option<UnixMs>),
-) -> Result<(), StoreError> {
-    let id = id.to_string();
-    let values = [
-        Val::Text(&id),
-        Val::Int(attempt.number),
-        Val::Int(attempt.at.0),
-        Val::Int(attempt.took_ms),
-        Val::OptInt(attempt.status),
-        Val::OptText(attempt.problem.as_deref()),
-        Val::OptText(attempt.answer.as_deref()),
+pub async fn record(conn: &mut Conn, tries: &[&Tried]) -> Result<(), StoreError> {
+    let ids = || Column::Text(tries.iter().map(|one| one.delivery.to_string().into()).collect());
+    let numbers = || Column::Int(tries.iter().map(|one| one.attempt.number).collect());
+    let attempts = || tries.iter().map(|one| &one.attempt);
+    let kept = [
+        ids(),
+        numbers(),
+        Column::Int(attempts().map(|attempt| attempt.at.0).collect()),
+        Column::Int(attempts().map(|attempt| attempt.took_ms).collect()),
+        Column::OptInt(attempts().map(|attempt| attempt.status).collect()),
+        Column::OptText(attempts().map(|attempt| attempt.problem.as_deref()).collect()),
+        Column::OptText(attempts().map(|attempt| attempt.answer.as_deref()).collect()),
     ];
-    conn.execute(&ATTEMPT, &values).await?;
-    let (state, next_at) = (Val::Text(state.as_str()), Val::OptInt(next_at.map(|at| at.0)));
-    conn.execute(&MOVE, &[state, Val::Int(attempt.number), next_at, Val::Text(&id)]).await.map(|_| ())
+    let moved = [
+        Column::Text(tries.iter().map(|one| one.state.as_str().into()).collect()),
+        numbers(),
+        Column::OptInt(tries.iter().map(|one| one.next_at.map(|at| at.0)).collect()),
+        ids(),
+    ];
+    conn.go_by_indexes().await?;
+    conn.execute_all((&ATTEMPT, &kept), (&MOVE, &moved)).await
 }
 
 /// Makes a delivery due again. False where its endpoint is gone.

@@ -16,7 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard, oneshot};
 
 use crate::error::StoreError;
-use crate::sql::{Cell, Row, Stmt, Val};
+use crate::sql::{Cell, Column, Many, Row, Stmt, Val};
 
 /// Readers kept open when idle.
 const IDLE_READERS_MAX: usize = 16;
@@ -367,6 +367,20 @@ pub fn execute(connection: &Connection, stmt: &'static Stmt, values: &[Val<'_>])
     bind(&mut prepared, values).map_err(fail)?;
     let changed = prepared.raw_execute().map_err(fail)?;
     Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+}
+
+/// Runs statements, each once for each of its rows.
+///
+/// # Errors
+/// `StoreError` as the database answers; the rows before it are written then.
+pub fn execute_all(connection: &Connection, many: &[Many<'_>]) -> Result<(), StoreError> {
+    for (stmt, columns) in many {
+        for row in 0..columns.iter().map(Column::len).min().unwrap_or(0) {
+            let values: Vec<_> = columns.iter().filter_map(|column| column.value(row)).collect();
+            execute(connection, stmt, &values)?;
+        }
+    }
+    Ok(())
 }
 
 fn bind(prepared: &mut rusqlite::CachedStatement<'_>, values: &[Val<'_>]) -> Result<(), rusqlite::Error> {

@@ -10,7 +10,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls};
 
 use crate::error::StoreError;
-use crate::sql::{Cell, Row, Stmt, Val};
+use crate::sql::{Cell, Column, Many, Row, Stmt, Val};
 
 /// Longest time for one statement, and for getting a connection.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -150,6 +150,48 @@ pub async fn rows(client: &Object, stmt: &'static Stmt, values: &[Val<'_>]) -> R
 pub async fn execute(client: &Object, stmt: &'static Stmt, values: &[Val<'_>]) -> Result<u64, StoreError> {
     let prepared = in_time(stmt.name, client.prepare_cached(stmt.postgres)).await?;
     in_time(stmt.name, client.execute(&prepared, &parameters(values))).await
+}
+
+/// Runs a statement once, with an array for each column.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn execute_all(client: &Object, (stmt, columns): Many<'_>) -> Result<(), StoreError> {
+    let prepared = in_time(stmt.name, client.prepare_cached(stmt.postgres)).await?;
+    in_time(stmt.name, client.execute(&prepared, &arrays(columns))).await.map(|_| ())
+}
+
+/// The same with two statements: the second is sent right behind the first, which is run before it. Of two errors the first is
+/// the one that says something; inside a transaction the second follows from it.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn execute_both(client: &Object, first: Many<'_>, second: Many<'_>) -> Result<(), StoreError> {
+    let ((one, columns), (other, others)) = (first, second);
+    // Prepared before either is sent: what is sent in one go keeps its order.
+    let prepared = in_time(one.name, client.prepare_cached(one.postgres)).await?;
+    let prepared_other = in_time(other.name, client.prepare_cached(other.postgres)).await?;
+    let (arrays, other_arrays) = (arrays(columns), arrays(others));
+    let (done, other_done) = tokio::join!(
+        biased;
+        in_time(one.name, client.execute(&prepared, &arrays)),
+        in_time(other.name, client.execute(&prepared_other, &other_arrays)),
+    );
+    done.and(other_done).map(|_| ())
+}
+
+fn arrays<'a>(columns: &'a [Column<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    columns
+        .iter()
+        .map(|column| -> &(dyn ToSql + Sync) {
+            match column {
+                Column::Int(values) => values,
+                Column::OptInt(values) => values,
+                Column::Text(values) => values,
+                Column::OptText(values) => values,
+            }
+        })
+        .collect()
 }
 
 /// Prepares a statement without running it.

@@ -1,6 +1,7 @@
 //! Statements, values and rows: one small language over both drivers. With `lite.rs` and `postgres.rs` the only place
 //! that names them.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use rusqlite::types::ValueRef;
@@ -51,6 +52,49 @@ pub enum Val<'a> {
     OptText(Option<&'a str>),
     /// Bytes.
     Blob(&'a [u8]),
+}
+
+/// The values of one column going in, one for each of many rows.
+#[derive(Clone, Debug)]
+pub enum Column<'a> {
+    /// Integers.
+    Int(Vec<i64>),
+    /// The same, nullable.
+    OptInt(Vec<Option<i64>>),
+    /// Texts.
+    Text(Vec<Cow<'a, str>>),
+    /// The same, nullable.
+    OptText(Vec<Option<&'a str>>),
+}
+
+/// A statement for many rows, and their values.
+pub type Many<'a> = (&'static Stmt, &'a [Column<'a>]);
+
+impl Column<'_> {
+    /// How many rows it is for.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Int(values) => values.len(),
+            Self::OptInt(values) => values.len(),
+            Self::Text(values) => values.len(),
+            Self::OptText(values) => values.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of one row.
+    pub fn value(&self, row: usize) -> Option<Val<'_>> {
+        match self {
+            Self::Int(values) => values.get(row).map(|value| Val::Int(*value)),
+            Self::OptInt(values) => values.get(row).map(|value| Val::OptInt(*value)),
+            Self::Text(values) => values.get(row).map(|value| Val::Text(value)),
+            Self::OptText(values) => values.get(row).map(|value| Val::OptText(*value)),
+        }
+    }
 }
 
 /// A value coming out.

@@ -13,8 +13,10 @@ static INSERT: Stmt = Stmt::both(
 );
 static FIND: Stmt =
     Stmt::both("api_token.find", "SELECT id, merchant_id FROM api_token WHERE digest = $1 AND revoked_at IS NULL");
-static REVOKE: Stmt =
-    Stmt::both("api_token.revoke", "UPDATE api_token SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL");
+static REVOKE: Stmt = Stmt::both(
+    "api_token.revoke",
+    "UPDATE api_token SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL RETURNING digest",
+);
 static COUNT: Stmt = Stmt::both("api_token.count", "SELECT COUNT(*) AS count FROM api_token WHERE revoked_at IS NULL");
 
 /// The statements of this file.
@@ -54,12 +56,13 @@ pub async fn find(conn: &mut Conn, digest: &[u8]) -> Result<Option<Token>, Store
     Ok(Some(Token { id: row.parsed("id")?, merchant_id }))
 }
 
-/// Ends a token. False when there was none alive.
+/// Ends a token; its digest, or nothing when there was none alive.
 ///
 /// # Errors
 /// `StoreError` as the database answers.
-pub async fn revoke(conn: &mut Conn, id: TokenId, now: UnixMs) -> Result<bool, StoreError> {
-    Ok(conn.execute(&REVOKE, &[Val::Int(now.0), Val::Text(&id.to_string())]).await? == 1)
+pub async fn revoke(conn: &mut Conn, id: TokenId, now: UnixMs) -> Result<Option<Vec<u8>>, StoreError> {
+    let row = conn.row(&REVOKE, &[Val::Int(now.0), Val::Text(&id.to_string())]).await?;
+    row.map(|row| Ok(row.blob("digest")?.to_vec())).transpose()
 }
 
 /// How many tokens live.

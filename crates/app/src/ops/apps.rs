@@ -1,6 +1,7 @@
 //! Apps: a merchant's registered applications.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use keymint_domain::credential::State;
 use keymint_domain::id::{AppId, MerchantId};
@@ -216,6 +217,16 @@ pub async fn find(app: &App, actor: Actor, id: AppId) -> Result<Row, OpError> {
     row.filter(|row| actor.may_act_for(row.merchant_id)).ok_or(OpError::NotFound("app"))
 }
 
+/// An app, kept ready.
+///
+/// # Errors
+/// As `find`; `Busy` while it is changed again and again.
+pub async fn ready(app: &App, actor: Actor, id: AppId) -> Result<Arc<Row>, OpError> {
+    actor.require(Act::See)?;
+    let row = app.registry.apps.find(&id, || async move { find(app, Actor::System, id).await.map(Arc::new) }).await?;
+    if actor.may_act_for(row.merchant_id) { Ok(row) } else { Err(OpError::NotFound("app")) }
+}
+
 /// A merchant's apps above an id.
 ///
 /// # Errors
@@ -247,6 +258,7 @@ pub async fn edit(app: &App, actor: Actor, id: AppId, new: &NewApp) -> Result<Ro
         other => other?,
     }
     store_logo(&mut change, &row, &new.logo).await?;
+    change.affected().apps.push(id);
     let (subject, detail) =
         (id.to_string(), json!({ "name": row.name, "before": before.name, "logo": new.logo.as_str() }));
     let saying = Saying { action: "app.changed", subject: &subject, merchant: Some(row.merchant_id), detail };
@@ -284,6 +296,7 @@ pub async fn set_state(app: &App, actor: Actor, id: AppId, state: AppState) -> R
     row.is_enabled = state == AppState::Enabled;
     apps::set_enabled(change.conn(), id, row.is_enabled).await?;
     let affected = credentials::key_ids_of_app(change.conn(), id).await?;
+    change.affected().apps.push(id);
     let subject = id.to_string();
     let action = if row.is_enabled { "app.enabled" } else { "app.disabled" };
     let saying = Saying { action, subject: &subject, merchant: Some(row.merchant_id), detail: json!({}) };

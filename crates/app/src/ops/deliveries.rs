@@ -8,6 +8,7 @@ use keymint_domain::time::UnixMs;
 use keymint_domain::webhook::Webhooks;
 use keymint_store::db::Conn;
 use keymint_store::deliveries::{self, Attempt, Delivery, Event};
+use keymint_store::error::StoreError;
 use keymint_store::webhooks::{self, Endpoint, EndpointState};
 use serde_json::json;
 
@@ -16,6 +17,7 @@ use crate::ops::idempotency::{self, Repeat};
 use crate::ops::webhooks::{find as find_endpoint, rules};
 use crate::ops::{Actor, Change, OpError, Saying, apps, field};
 use crate::say;
+use crate::webhooks::Happening;
 
 /// Largest body of an event. Bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -38,7 +40,8 @@ pub struct NewEvent {
 /// Tells an app's endpoints what happened. For the operator alone.
 ///
 /// # Errors
-/// `NotFound`; `Field`; `Forbidden` for a merchant's actor; `Conflict` with `no_webhooks`.
+/// `NotFound`; `Field`; `Forbidden` for a merchant's actor; `Conflict` with `no_webhooks`; `Store`, also when another process
+/// may own the database by now.
 pub async fn publish(
     app: &App,
     actor: Actor,
@@ -47,18 +50,39 @@ pub async fn publish(
     repeat: Option<&Repeat>,
 ) -> Result<EventId, OpError> {
     actor.require(Act::Operate)?;
-    let row = apps::find(app, actor, app_id).await?;
+    if !app.is_serving() {
+        return Err(OpError::Store(StoreError::Unavailable("another process may own the database by now".to_owned())));
+    }
+    let row = apps::ready(app, actor, app_id).await?;
     let rules = rules(app, &row)?;
     check(rules, &new.name, &new.body)?;
+    let about = (app_id, new.mode, new.name.as_str(), new.body.as_str());
+    if repeat.is_some() {
+        return publish_once(app, actor, (rules, about), repeat).await;
+    }
+    let happening = happening(app, rules, about, &app.audience(app_id, new.mode).await?)?;
+    let event = happening.event();
+    app.webhooks.happen(happening).await?;
+    Ok(event)
+}
+
+/// The same for a call that may be repeated: in a transaction of its own, with what it is answered.
+async fn publish_once(
+    app: &App,
+    actor: Actor,
+    (rules, about): (&Webhooks, About<'_>),
+    repeat: Option<&Repeat>,
+) -> Result<EventId, OpError> {
     let mut tx = app.db.write().await?;
     if let Some(id) = idempotency::find(tx.conn(), actor, repeat).await? {
         tx.settle().await?;
         return id.parse().map_err(|_| OpError::NotFound("event"));
     }
-    let (event, told) = write(app, tx.conn(), rules, (app_id, new.mode, &new.name, &new.body)).await?;
+    let happening = happen(app, tx.conn(), rules, about).await?;
+    let event = happening.event();
     idempotency::remember(tx.conn(), app, actor, repeat, &event.to_string()).await?;
     tx.commit().await?;
-    app.webhooks.wake_for(told);
+    happening.written();
     Ok(event)
 }
 
@@ -72,57 +96,34 @@ fn check(rules: &Webhooks, name: &str, body: &str) -> Result<(), OpError> {
     Ok(())
 }
 
-/// Writes an event and a delivery for each endpoint that gets it, into the transaction of what happened. The caller wakes
-/// the carrier after the commit.
+/// To which app something happened, in which mode, what, and the body that is sent.
+pub type About<'a> = (AppId, Mode, &'a str, &'a str);
+
+/// Writes an event and a delivery for each endpoint that gets it, into the transaction of what happened. The caller says
+/// after the commit that they are written, and with that has them sent.
 ///
 /// # Errors
 /// `OpError::Store`, `OpError::Entropy`.
-pub async fn happen(
-    app: &App,
-    conn: &mut Conn,
-    rules: &Webhooks,
-    event: (AppId, Mode, &str, &str),
-) -> Result<EventId, OpError> {
-    Ok(write(app, conn, rules, event).await?.0)
+pub async fn happen(app: &App, conn: &mut Conn, rules: &Webhooks, about: About<'_>) -> Result<Happening, OpError> {
+    let (app_id, mode, ..) = about;
+    let happening = happening(app, rules, about, &webhooks::of_app(conn, app_id, mode).await?)?;
+    happening.write(conn).await?;
+    Ok(happening)
 }
 
-/// The event, and the endpoints that get it.
-async fn write(
-    app: &App,
-    conn: &mut Conn,
-    rules: &Webhooks,
-    (app_id, mode, name, body): (AppId, Mode, &str, &str),
-) -> Result<(EventId, Vec<EndpointId>), OpError> {
-    let endpoints = webhooks::of_app(conn, app_id, mode).await?;
+/// An event for those of an app's endpoints that get it.
+fn happening(app: &App, rules: &Webhooks, about: About<'_>, endpoints: &[Endpoint]) -> Result<Happening, OpError> {
+    let event = new_event(app, about)?;
     let enabled: Vec<_> = endpoints.iter().filter(|one| one.state == EndpointState::Enabled).collect();
     let asked: Vec<&[String]> = enabled.iter().map(|one| one.events.as_slice()).collect();
-    let chosen = rules.chosen(name, &asked).into_iter().filter_map(|place| enabled.get(place).copied());
-    let event = new_event(app, (app_id, mode, name, body))?;
-    deliveries::insert_event(conn, &event).await?;
-    let mut told = Vec::new();
-    for endpoint in chosen {
-        deliver(app, conn, rules, (&event, endpoint)).await?;
-        told.push(endpoint.id);
-    }
-    Ok((event.id, told))
+    let chosen = rules.chosen(&event.name, &asked).into_iter().filter_map(|place| enabled.get(place).copied());
+    Happening::new(app, rules, event, chosen)
 }
 
-fn new_event(app: &App, (app_id, mode, name, body): (AppId, Mode, &str, &str)) -> Result<Event, OpError> {
+fn new_event(app: &App, (app_id, mode, name, body): About<'_>) -> Result<Event, OpError> {
     let at = app.clock.now();
     let id = EventId::fresh(at, &*app.entropy)?;
     Ok(Event { id, app_id, mode, name: name.to_owned(), body: body.to_owned(), at })
-}
-
-async fn deliver(
-    app: &App,
-    conn: &mut Conn,
-    rules: &Webhooks,
-    (event, endpoint): (&Event, &Endpoint),
-) -> Result<DeliveryId, OpError> {
-    let id = DeliveryId::fresh(event.at, &*app.entropy)?;
-    let subject = if endpoint.is_ordered { rules.subject_of(&event.body) } else { None };
-    deliveries::insert(conn, id, event, (endpoint.id, endpoint.secret_version, subject.as_deref())).await?;
-    Ok(id)
 }
 
 /// Sets off a test event, as though it had happened: for the test endpoints that ask for it, and for whoever listens.
@@ -134,11 +135,12 @@ pub async fn trigger(app: &App, actor: Actor, id: AppId, (name, body): (&str, &s
     let rules = rules(app, &row)?;
     check(rules, name, body)?;
     let mut change = Change::begin(app, actor, Act::ManageApps).await?;
-    let (event, told) = write(app, change.conn(), rules, (id, Mode::Test, name, body)).await?;
+    let happening = happen(app, change.conn(), rules, (id, Mode::Test, name, body)).await?;
+    let event = happening.event();
     let (subject, detail) = (id.to_string(), json!({ "event": name, "id": event.to_string() }));
     let saying = Saying { action: "webhook.triggered", subject: &subject, merchant: Some(row.merchant_id), detail };
     change.commit(saying, Vec::new()).await?;
-    app.webhooks.wake_for(told);
+    happening.written();
     Ok(event)
 }
 
@@ -159,13 +161,14 @@ pub async fn send_test(
     let endpoint = webhooks::find(change.conn(), id).await?.ok_or(OpError::NotFound("endpoint"))?;
     require_enabled(&endpoint)?;
     let event = new_event(app, (endpoint.app_id, endpoint.mode, name, body))?;
-    deliveries::insert_event(change.conn(), &event).await?;
-    let delivery = deliver(app, change.conn(), rules, (&event, &endpoint)).await?;
+    let happening = Happening::new(app, rules, event, [&endpoint])?;
+    let delivery = *happening.deliveries().first().ok_or(OpError::NotFound("delivery"))?;
+    happening.write(change.conn()).await?;
     let detail = json!({ "event": name, "delivery": delivery.to_string() });
     let subject = id.to_string();
     let saying = Saying { action: "webhook.tested", subject: &subject, merchant: Some(row.merchant_id), detail };
     change.commit(saying, Vec::new()).await?;
-    app.webhooks.wake_for(vec![id]);
+    happening.written();
     Ok(delivery)
 }
 

@@ -46,6 +46,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::App;
+use crate::ready::{Affected, Unsteady};
 
 /// Whether a second factor was given in the session a short while ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +163,12 @@ pub enum OpError {
     Store(#[from] StoreError),
 }
 
+impl From<Unsteady> for OpError {
+    fn from(_: Unsteady) -> Self {
+        Self::Busy
+    }
+}
+
 /// A refusal that names a field.
 pub fn field<T>(field: &'static str, problem: impl Into<String>) -> Result<T, OpError> {
     Err(OpError::Field { field, problem: problem.into() })
@@ -173,6 +180,7 @@ pub struct Change<'a> {
     actor: Actor,
     tx: Tx,
     place: Place,
+    affected: Affected,
 }
 
 /// What a change says of itself in the audit log and the outbox.
@@ -204,12 +212,17 @@ impl<'a> Change<'a> {
             let problem = "another process may own the database by now".to_owned();
             return Err(OpError::Store(StoreError::Unavailable(problem)));
         }
-        Ok(Self { app, actor, tx, place })
+        Ok(Self { app, actor, tx, place, affected: Affected::default() })
     }
 
     /// The connection inside.
     pub fn conn(&mut self) -> &mut Conn {
         self.tx.conn()
+    }
+
+    /// What it concerns of all that is kept ready, beside credentials.
+    pub fn affected(&mut self) -> &mut Affected {
+        &mut self.affected
     }
 
     /// The number of the change.
@@ -227,16 +240,16 @@ impl<'a> Change<'a> {
         Ok(self.tx.settle().await?)
     }
 
-    /// Writes the audit entry and the event, takes the affected records out of the cache, and commits. Nothing has
-    /// happened unless this returns `Ok`.
+    /// Writes the audit entry and the event, takes what is affected out of memory, and commits. Nothing has happened unless
+    /// this returns `Ok`.
     ///
-    /// The affected key ids stay marked, so that nothing is kept of them, until the commit has ended. The commit runs as a
+    /// What is affected stays marked, so that nothing is kept of them, until the commit has ended. The commit runs as a
     /// task of its own: a caller that goes away (a client that hangs up) leaves the marks until then, and on PostgreSQL
     /// does not cut it off.
     ///
     /// # Errors
     /// `OpError::Store`, `OpError::Entropy`.
-    pub async fn commit(mut self, saying: Saying<'_>, affected: Vec<String>) -> Result<(), OpError> {
+    pub async fn commit(mut self, saying: Saying<'_>, key_ids: Vec<String>) -> Result<(), OpError> {
         let now = self.app.clock.now();
         let mut entry = AuditRow {
             seq: self.place.seq,
@@ -252,7 +265,7 @@ impl<'a> Change<'a> {
         entry.digest = audit_digest(&self.place.previous_digest, &entry);
         let event = EventId::fresh(now, &*self.app.entropy)?;
         ledger::record(self.tx.conn(), &entry, event).await?;
-        let marked = self.app.mark(affected);
+        let marked = self.app.mark(Affected { key_ids, ..self.affected });
         let committing = self.tx.commit();
         let finishing = self.app.runtime.spawn(async move {
             let done = committing.await;

@@ -13,14 +13,17 @@ use serde_json::json;
 use crate::App;
 use crate::ops::idempotency::{self, Repeat};
 use crate::ops::{Actor, Change, OpError, Saying, input};
+use crate::ready::TokenDigest;
 
 fn format() -> KeyFormat {
     KeyFormat::new("kmt_", Alphabet::Base62, 32, Checksum::Crc32)
 }
 
 /// SHA-256 is enough: a token has 190 random bits, nobody can guess it from its digest.
-fn digest_of(text: &str) -> Vec<u8> {
-    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec()
+fn digest_of(text: &str) -> TokenDigest {
+    let mut digest = TokenDigest::default();
+    digest.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+    digest
 }
 
 /// Makes a token: an operator's, or bound to a merchant. The text is `None` when the same call made it before: it was
@@ -49,7 +52,9 @@ pub async fn make(
     if let Some(merchant) = merchant {
         merchants::find(change.conn(), merchant).await?.ok_or(OpError::NotFound("merchant"))?;
     }
-    tokens::insert(change.conn(), &token, &digest_of(text.expose()), &name, now).await?;
+    let digest = digest_of(text.expose());
+    tokens::insert(change.conn(), &token, &digest, &name, now).await?;
+    change.affected().tokens.push(digest);
     let subject = token.id.to_string();
     let detail = json!({ "name": name });
     idempotency::remember(change.conn(), app, actor, repeat, &subject).await?;
@@ -64,24 +69,31 @@ pub async fn make(
 pub async fn revoke(app: &App, actor: Actor, id: TokenId) -> Result<(), OpError> {
     actor.require(Act::Operate)?;
     let mut change = Change::begin(app, actor, Act::Operate).await?;
-    if !tokens::revoke(change.conn(), id, app.clock.now()).await? {
-        return Err(OpError::NotFound("token"));
-    }
+    let digest = tokens::revoke(change.conn(), id, app.clock.now()).await?.ok_or(OpError::NotFound("token"))?;
+    change.affected().tokens.extend(TokenDigest::try_from(digest));
     let subject = id.to_string();
     let saying = Saying { action: "token.revoked", subject: &subject, merchant: None, detail: json!({}) };
     change.commit(saying, Vec::new()).await
 }
 
-/// Who a token stands for. What does not look like a token costs no query.
+/// Who a token stands for. What does not look like a token costs no query, nor does one that was asked for before.
 ///
 /// # Errors
-/// `OpError::Store`.
+/// `OpError::Store`; `Busy` while tokens of this digest come and go.
 pub async fn actor_of(app: &App, text: &str) -> Result<Option<Actor>, OpError> {
     if format().parse(text.as_bytes()).is_err() {
         return Ok(None);
     }
+    let digest = digest_of(text);
+    if app.is_serving() {
+        return app.registry.actors.find(&digest, || read_actor(app, &digest)).await;
+    }
+    read_actor(app, &digest).await
+}
+
+async fn read_actor(app: &App, digest: &TokenDigest) -> Result<Option<Actor>, OpError> {
     let mut conn: Conn = app.db.read().await?;
-    let token = tokens::find(&mut conn, &digest_of(text)).await?;
+    let token = tokens::find(&mut conn, digest).await?;
     Ok(token.map(|token| match token.merchant_id {
         Some(merchant) => Actor::Merchant(token.id, merchant),
         None => Actor::Operator(token.id),

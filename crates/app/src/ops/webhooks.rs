@@ -259,6 +259,7 @@ pub async fn make(
         return Err(OpError::Conflict { code: "too_many_endpoints", message });
     }
     webhooks::insert(change.conn(), &endpoint).await?;
+    change.affected().endpoint(&endpoint);
     if let Some(secret) = &secret {
         put_secret(app, &mut change, (endpoint.id, 1), secret, None).await?;
     }
@@ -378,6 +379,7 @@ pub async fn change(app: &App, actor: Actor, id: EndpointId, patch: EndpointPatc
     }
     let endpoint = checked(app, endpoint);
     webhooks::update(change.conn(), &endpoint).await?;
+    change.affected().endpoint(&endpoint);
     let detail = json!({ "host": host(&endpoint.url), "events": endpoint.events, "state": endpoint.state.as_str() });
     say(change, &row, &endpoint, ("webhook.changed", detail)).await?;
     app.webhooks.forget(id);
@@ -416,6 +418,7 @@ pub async fn roll_secret(
     put_secret(app, &mut change, (id, endpoint.secret_version), &secret, ends_at).await?;
     let endpoint = checked(app, endpoint);
     webhooks::update(change.conn(), &endpoint).await?;
+    change.affected().endpoint(&endpoint);
     let detail = json!({ "version": endpoint.secret_version, "overlap_seconds": overlap_seconds });
     say(change, &row, &endpoint, ("webhook.secret_rolled", detail)).await?;
     app.webhooks.forget(id);
@@ -432,6 +435,7 @@ pub async fn remove(app: &App, actor: Actor, id: EndpointId) -> Result<(), OpErr
     let endpoint = webhooks::find(change.conn(), id).await?.ok_or(OpError::NotFound("endpoint"))?;
     let endpoint = checked(app, Endpoint { state: EndpointState::Deleted, secret_version: 0, ..endpoint });
     webhooks::update(change.conn(), &endpoint).await?;
+    change.affected().endpoint(&endpoint);
     webhooks::forget_secrets(change.conn(), id).await?;
     deliveries::drop_waiting(change.conn(), id).await?;
     say(change, &row, &endpoint, ("webhook.deleted", json!({ "host": host(&endpoint.url) }))).await?;

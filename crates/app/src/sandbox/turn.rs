@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{SandboxError, facts};
 use crate::App;
 use crate::ops::deliveries;
+use crate::webhooks::Happening;
 
 /// Whose turn it is: an app of a product, in test mode.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +82,7 @@ pub struct Turn<'a> {
     clock: Option<TestClock>,
     real: UnixMs,
     now: UnixMs,
+    told: Vec<Happening>,
 }
 
 impl<'a> Turn<'a> {
@@ -92,7 +94,7 @@ impl<'a> Turn<'a> {
         let mut tx = app.db.write().await?;
         let clock = moves::clock(tx.conn(), owner.app_id).await?;
         let real = app.clock.now();
-        Ok(Self { app, owner, tx, clock, real, now: test_clock::now(clock, real) })
+        Ok(Self { app, owner, tx, clock, real, now: test_clock::now(clock, real), told: Vec::new() })
     }
 
     /// What the app's clock shows.
@@ -234,7 +236,7 @@ impl<'a> Turn<'a> {
         let rules = product.and_then(|product| product.dialect.webhooks.as_ref());
         if let Some(rules) = rules {
             let about = (self.owner.app_id, keymint_domain::mode::Mode::Test, name, body);
-            deliveries::happen(self.app, self.tx.conn(), rules, about).await?;
+            self.told.push(deliveries::happen(self.app, self.tx.conn(), rules, about).await?);
         }
         Ok(())
     }
@@ -272,7 +274,7 @@ impl<'a> Turn<'a> {
     /// `SandboxError::Store`: nothing has changed.
     pub async fn commit(self) -> Result<(), SandboxError> {
         self.tx.commit().await?;
-        self.app.webhooks.wake();
+        self.told.into_iter().for_each(Happening::written);
         self.app.mover.wake();
         Ok(())
     }

@@ -18,6 +18,15 @@ struct Lane {
     circuit: Circuit,
     /// Whether more may be due than had a place.
     has_more: bool,
+    /// Whether what is due is being read just now.
+    is_looked_at: bool,
+}
+
+impl Lane {
+    /// Whether there is nothing to remember.
+    fn is_idle(&self) -> bool {
+        self.under_way.is_empty() && self.circuit.is_fresh() && !self.has_more && !self.is_looked_at
+    }
 }
 
 #[derive(Default)]
@@ -95,15 +104,28 @@ impl Lanes {
         rests.filter_map(|lane| lane.circuit.until()).chain(inside.next_at).min()
     }
 
-    /// What may be started for an endpoint.
+    /// A place for a delivery that is not written yet, so that nobody else starts it once it is. None where others may have
+    /// been waiting for longer, where the endpoint does not answer, and while what is due is being read: whoever reads knows
+    /// of what has a place before, and of nothing that gets one meanwhile.
+    pub fn reserve(&self, endpoint: EndpointId, delivery: DeliveryId) -> bool {
+        let mut inside = self.inside();
+        let lane = inside.lanes.entry(endpoint).or_default();
+        let is_free = !lane.has_more && !lane.is_looked_at && !lane.circuit.is_open();
+        let has_place = is_free && lane.under_way.len() < LANE_MAX;
+        if has_place {
+            lane.under_way.insert(delivery);
+        }
+        has_place
+    }
+
+    /// What may be started for an endpoint. Where there is room, what is due is read next, and `begin` says what was found.
     pub fn room(&self, endpoint: EndpointId, now: UnixMs) -> Room {
         let mut inside = self.inside();
-        let Some(lane) = inside.lanes.get_mut(&endpoint) else {
-            return Room { places: LANE_MAX, under_way: HashSet::new(), is_trial: false };
-        };
+        let lane = inside.lanes.entry(endpoint).or_default();
         let places = lane.circuit.places(now, LANE_MAX).saturating_sub(lane.under_way.len());
         // Whoever gives a place back asks again; so does the end of the pause.
         lane.has_more = places == 0;
+        lane.is_looked_at = places > 0;
         Room { places, under_way: lane.under_way.clone(), is_trial: lane.circuit.is_open() }
     }
 
@@ -113,6 +135,10 @@ impl Lanes {
         let lane = inside.lanes.entry(endpoint).or_default();
         lane.under_way.extend(deliveries);
         lane.has_more |= has_more;
+        lane.is_looked_at = false;
+        if lane.is_idle() {
+            inside.lanes.remove(&endpoint);
+        }
     }
 
     /// What an endpoint said.
@@ -128,7 +154,7 @@ impl Lanes {
         let Some(lane) = inside.lanes.get_mut(&endpoint) else { return false };
         lane.under_way.remove(&delivery);
         let (has_more, is_open) = (lane.has_more, lane.circuit.is_open());
-        if lane.under_way.is_empty() && lane.circuit.is_fresh() && !has_more {
+        if lane.is_idle() {
             inside.lanes.remove(&endpoint);
         }
         if has_more && !is_open {
@@ -143,5 +169,65 @@ impl Lanes {
         if let Some(lane) = self.inside().lanes.get_mut(&endpoint) {
             lane.circuit = Circuit::default();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMs = UnixMs(1_800_000_000_000);
+
+    fn endpoint() -> EndpointId {
+        "whe_00000000000000000000000001".parse().expect("an id")
+    }
+
+    fn delivery(number: usize) -> DeliveryId {
+        format!("dlv_{number:026}").parse().expect("an id")
+    }
+
+    #[test]
+    fn a_lane_gives_as_many_places_before_a_write_as_it_has() {
+        let lanes = Lanes::default();
+        assert!((0..LANE_MAX).all(|number| lanes.reserve(endpoint(), delivery(number))));
+        assert!(!lanes.reserve(endpoint(), delivery(LANE_MAX)));
+        assert_eq!(lanes.room(endpoint(), NOW).places, 0);
+        // Somebody waits now: whoever comes next waits behind.
+        assert!(lanes.end(endpoint(), delivery(0)));
+        assert!(!lanes.reserve(endpoint(), delivery(LANE_MAX)));
+        assert_eq!(lanes.room(endpoint(), NOW).places, 1);
+        lanes.begin(endpoint(), std::iter::once(delivery(LANE_MAX)), false);
+        assert!(!lanes.end(endpoint(), delivery(1)), "nobody waits any more");
+        assert!(lanes.reserve(endpoint(), delivery(1)));
+    }
+
+    #[test]
+    fn nothing_gets_a_place_while_what_is_due_is_being_read() {
+        let lanes = Lanes::default();
+        assert!(lanes.reserve(endpoint(), delivery(1)));
+        let room = lanes.room(endpoint(), NOW);
+        assert_eq!((room.places, room.under_way), (LANE_MAX - 1, HashSet::from([delivery(1)])));
+        assert!(!lanes.reserve(endpoint(), delivery(2)), "it would be found, and be started twice");
+        lanes.begin(endpoint(), std::iter::empty(), false);
+        assert!(lanes.reserve(endpoint(), delivery(2)));
+        lanes.end(endpoint(), delivery(1));
+        lanes.end(endpoint(), delivery(2));
+        assert!(lanes.inside().lanes.is_empty(), "of an idle endpoint nothing is kept");
+        lanes.room(endpoint(), NOW);
+        lanes.begin(endpoint(), std::iter::empty(), false);
+        assert!(lanes.inside().lanes.is_empty());
+    }
+
+    #[test]
+    fn an_endpoint_that_does_not_answer_gets_nothing_at_once() {
+        let lanes = Lanes::default();
+        assert!(lanes.reserve(endpoint(), delivery(1)));
+        let failed = |times| (0..times).for_each(|_| lanes.note(endpoint(), Answer::Silence, NOW));
+        failed(keymint_domain::webhook::circuit::FAILURES_MAX - 1);
+        assert!(lanes.reserve(endpoint(), delivery(2)));
+        failed(1);
+        assert!(!lanes.reserve(endpoint(), delivery(3)));
+        lanes.note(endpoint(), Answer::Taken, NOW);
+        assert!(lanes.reserve(endpoint(), delivery(3)));
     }
 }

@@ -2,19 +2,22 @@
 //!
 //! Deliveries stand in the database with the moment of their next try, so nothing is lost when the process dies: what was
 //! under way is due again, with the same event id. One process owns the database, so what is under way is known here and
-//! nowhere else. Each endpoint has a lane of its own with few places (`lanes.rs`): one that hangs keeps its own lane full and
+//! nowhere else. What was just written is known too, and is sent without being looked for (`happening.rs`). Each endpoint has a lane of its own with few places (`lanes.rs`): one that hangs keeps its own lane full and
 //! no other's, and one that has not answered for a while is asked seldom (the domain's `webhook/circuit.rs`). A try is
-//! recorded with what comes of it in one transaction, together with others that have ended meanwhile (`record.rs`); the
+//! recorded with what comes of it in one transaction, together with others that have ended meanwhile (`batch.rs`); the
 //! signature is made anew for each, because the time may be in it.
 
-mod known;
+mod batch;
+mod happening;
 mod lanes;
 mod record;
+
+pub use happening::Happening;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use keymint_domain::id::{DeliveryId, EndpointId};
+use keymint_domain::id::{AppId, DeliveryId, EndpointId};
 use keymint_domain::mode::Mode;
 use keymint_domain::role::Act;
 use keymint_domain::seal::Verifier;
@@ -24,26 +27,29 @@ use keymint_domain::webhook::schedule::{Answer, Next};
 use keymint_domain::webhook::signature::Signed;
 use keymint_domain::webhook::target::Target;
 use keymint_domain::webhook::{SecretSource, Webhooks};
-use keymint_store::apps::{self, App as AppRow};
+use keymint_store::apps::App as AppRow;
 use keymint_store::credentials::{self, Slots, Stored};
 use keymint_store::db::Conn;
-use keymint_store::deliveries::{self, Attempt, Delivery, DeliveryState};
+use keymint_store::deliveries::{self, Attempt, Delivery, DeliveryState, Tried};
 use keymint_store::due;
+use keymint_store::error::StoreError;
 use keymint_store::webhooks::{self, Endpoint, EndpointSecret, EndpointState};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::App;
+use crate::ops::apps::ready as ready_app;
 use crate::ops::deliveries::KEPT_MS;
 use crate::ops::webhooks::{is_intact, record, refused, rules};
 use crate::ops::{Actor, Change, OpError, Saying, notices};
 use crate::outbound::Reply;
+use crate::ready::ReadyEndpoint;
 use crate::say;
 
-use known::{Known, Memory};
+use batch::{Batches, Waiting};
 use lanes::{Lanes, Look, Room};
-use record::{Done, Records};
+use record::Done;
 
 /// How often deliveries are looked for when nobody says that there is one.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -52,33 +58,45 @@ const LISTENERS_MAX: usize = 64;
 /// How often what is too old is deleted. Milliseconds.
 const PRUNE_EVERY_MS: i64 = 600_000;
 
-/// What is under way, what is remembered for it, and how to say that there is more.
+/// What is under way, and how to say that there is more.
 pub struct Carrier {
     wake: Arc<Notify>,
     lanes: Lanes,
-    memory: Memory,
-    records: Records,
+    happenings: Batches<Happening>,
+    records: Batches<Done>,
     /// Counts what was written, for whoever listens.
     written: watch::Sender<u64>,
     listeners: Arc<Semaphore>,
 }
 
-/// Tries that are over, for whoever writes them down.
-pub type Ended = mpsc::Receiver<record::Waiting>;
+/// What waits to be written down.
+pub struct Unwritten {
+    happenings: mpsc::Receiver<Waiting<Happening>>,
+    records: mpsc::Receiver<Waiting<Done>>,
+}
 
 impl Carrier {
     /// A carrier with nothing under way.
-    pub fn new() -> (Self, Ended) {
-        let (records, ended) = Records::new();
+    pub fn new() -> (Self, Unwritten) {
+        let (happenings, unwritten_happenings) = Batches::new();
+        let (records, unwritten_records) = Batches::new();
         let carrier = Self {
             wake: Arc::default(),
             lanes: Lanes::default(),
-            memory: Memory::default(),
+            happenings,
             records,
             written: watch::Sender::default(),
             listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
         };
-        (carrier, ended)
+        (carrier, Unwritten { happenings: unwritten_happenings, records: unwritten_records })
+    }
+
+    /// Writes down what happened, together with what else happens now, and sends it.
+    ///
+    /// # Errors
+    /// `StoreError` as the database answers.
+    pub async fn happen(&self, happening: Happening) -> Result<(), StoreError> {
+        self.happenings.write(happening).await
     }
 
     /// A transaction that wrote deliveries is committed.
@@ -88,10 +106,12 @@ impl Carrier {
         self.written.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// A transaction that wrote deliveries for these endpoints is committed.
+    /// A transaction that wrote deliveries is committed, and those for these endpoints are not on their way yet.
     pub fn wake_for(&self, endpoints: Vec<EndpointId>) {
-        self.lanes.ask(endpoints);
-        self.wake.notify_one();
+        if !endpoints.is_empty() {
+            self.lanes.ask(endpoints);
+            self.wake.notify_one();
+        }
         self.written.send_modify(|count| *count = count.wrapping_add(1));
     }
 
@@ -107,7 +127,6 @@ impl Carrier {
 
     /// A change of an endpoint is committed.
     pub fn forget(&self, endpoint: EndpointId) {
-        self.memory.forget(endpoint);
         self.lanes.forget(endpoint);
         self.wake();
     }
@@ -120,6 +139,27 @@ struct Place {
     delivery: DeliveryId,
 }
 
+impl Place {
+    /// A place for a delivery that is being written, where there is one.
+    fn reserve(app: &App, endpoint: EndpointId, delivery: DeliveryId) -> Option<Self> {
+        let has_place = app.webhooks.lanes.reserve(endpoint, delivery);
+        has_place.then(|| Self { app: app.clone(), endpoint, delivery })
+    }
+
+    /// Tries the delivery, in a task of its own.
+    fn start(self, delivery: Delivery) {
+        let runtime = self.app.runtime.clone();
+        runtime.spawn(async move {
+            if let Err(error) = self.app.attempt(&delivery).await {
+                tracing::error!(%error, delivery = %delivery.id, "a delivery could not be tried");
+                // It is due still: without a wait, this would go round and round.
+                tokio::time::sleep(LOOK_EVERY).await;
+                self.app.webhooks.wake();
+            }
+        });
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         if self.app.webhooks.lanes.end(self.endpoint, self.delivery) {
@@ -130,8 +170,9 @@ impl Drop for Place {
 
 impl App {
     /// Carries events for as long as the app lives.
-    pub(crate) fn carry_webhooks(&self, ended: Ended) {
-        tokio::spawn(record::run(self.db.clone(), ended));
+    pub(crate) fn carry_webhooks(&self, unwritten: Unwritten) {
+        tokio::spawn(batch::run(self.db.clone(), unwritten.happenings));
+        tokio::spawn(batch::run(self.db.clone(), unwritten.records));
         let (shared, wake) = (Arc::downgrade(&self.0), Arc::clone(&self.webhooks.wake));
         tokio::spawn(async move {
             let mut pruned_at: Option<UnixMs> = None;
@@ -199,9 +240,10 @@ impl App {
         }
         let limit = i64::try_from(places + under_way.len() + 1).unwrap_or(i64::MAX);
         let found = match is_trial {
-            true => due::oldest(conn, endpoint, (now, limit)).await?,
-            false => due::longest_waiting(conn, endpoint, (now, limit)).await?,
+            true => due::oldest(conn, endpoint, (now, limit)).await,
+            false => due::longest_waiting(conn, endpoint, (now, limit)).await,
         };
+        let found = found.inspect_err(|_| lanes.begin(endpoint, std::iter::empty(), true))?;
         let mut fresh: Vec<_> = found.into_iter().filter(|one| !under_way.contains(&one.id)).collect();
         let is_cut = fresh.len() > places;
         fresh.truncate(places);
@@ -210,25 +252,19 @@ impl App {
         lanes.begin(endpoint, fresh.iter().map(|one| one.id), has_more);
         for delivery in fresh {
             let place = Place { app: self.clone(), endpoint, delivery: delivery.id };
-            self.runtime.spawn(async move {
-                if let Err(error) = place.app.attempt(&delivery).await {
-                    tracing::error!(%error, delivery = %delivery.id, "a delivery could not be tried");
-                    // It is due still: without a wait, this would go round and round.
-                    tokio::time::sleep(LOOK_EVERY).await;
-                    place.app.webhooks.wake();
-                }
-            });
+            place.start(delivery);
         }
         Ok(())
     }
 
     /// Tries a delivery, and records the try.
     async fn attempt(&self, delivery: &Delivery) -> Result<(), OpError> {
-        let Some(known) = self.endpoint_of(delivery).await? else { return Ok(()) };
-        let (endpoint, row) = (&known.endpoint, &known.row);
+        let Some(ready) = self.endpoint_of(delivery).await? else { return Ok(()) };
+        let endpoint = &ready.endpoint;
+        let row = &*ready_app(self, Actor::System, endpoint.app_id).await?;
         let rules = rules(self, row)?;
         let at = self.clock.now();
-        let reply = match self.signed(&known, (rules, delivery, at)).await? {
+        let reply = match self.signed((&ready, row), (rules, delivery, at)).await? {
             Ok((target, headers)) => self.outbound.post(&target, (headers, delivery.body.clone()), rules.timeout).await,
             Err(problem) => Err(problem),
         };
@@ -256,49 +292,58 @@ impl App {
                 Ok(())
             }
             Next::GiveUp { disables: false } => self.record(delivery, attempt, (DeliveryState::Failed, None)).await,
-            Next::GiveUp { disables: true } => self.give_up(delivery, &attempt, (endpoint, row)).await,
+            Next::GiveUp { disables: true } => {
+                let tried = Tried { delivery: delivery.id, attempt, state: DeliveryState::Failed, next_at: None };
+                self.give_up(&tried, (endpoint, row)).await
+            }
         }
     }
 
-    /// The endpoint of a delivery and its app. Nothing where it may not be sent to; then what waits for it is held.
-    async fn endpoint_of(&self, delivery: &Delivery) -> Result<Option<Arc<Known>>, OpError> {
-        let since = match self.webhooks.memory.find(delivery.endpoint_id) {
-            Ok(known) => return Ok(Some(known)),
-            Err(since) => since,
-        };
-        if let Some(known) = self.read_endpoint(delivery.endpoint_id).await?
-            && known.endpoint.state == EndpointState::Enabled
-            && is_intact(self, &known.endpoint)
-        {
-            let known = Arc::new(known);
-            self.webhooks.memory.remember(&known, since);
-            return Ok(Some(known));
+    /// The endpoint of a delivery. Nothing where it may not be sent to; then what waits for it is held.
+    async fn endpoint_of(&self, delivery: &Delivery) -> Result<Option<Arc<ReadyEndpoint>>, OpError> {
+        let id = delivery.endpoint_id;
+        if let Some(found) = self.registry.endpoints.find(&id, || self.read_endpoint(id)).await? {
+            return Ok(Some(found));
         }
-        tracing::warn!(endpoint = %delivery.endpoint_id, "events are held: the endpoint is disabled, gone, or was edited");
+        tracing::warn!(endpoint = %id, "events are held: the endpoint is disabled, gone, or was edited");
         let mut tx = self.db.write().await?;
-        deliveries::hold(tx.conn(), delivery.endpoint_id).await?;
+        deliveries::hold(tx.conn(), id).await?;
         tx.commit().await?;
         Ok(None)
     }
 
-    async fn read_endpoint(&self, id: EndpointId) -> Result<Option<Known>, OpError> {
+    async fn read_endpoint(&self, id: EndpointId) -> Result<Option<Arc<ReadyEndpoint>>, OpError> {
         let mut conn = self.db.read().await?;
-        let Some(endpoint) = webhooks::find(&mut conn, id).await? else { return Ok(None) };
-        let Some(row) = apps::find(&mut conn, endpoint.app_id).await? else { return Ok(None) };
-        Ok(Some(Known { secrets: webhooks::secrets(&mut conn, id).await?, endpoint, row }))
+        let found = webhooks::find(&mut conn, id).await?;
+        let is_good = |one: &Endpoint| one.state == EndpointState::Enabled && is_intact(self, one);
+        let Some(endpoint) = found.filter(is_good) else { return Ok(None) };
+        let secrets = webhooks::secrets(&mut conn, id).await?;
+        Ok(Some(Arc::new(ReadyEndpoint { endpoint, secrets })))
+    }
+
+    /// The endpoints of an app and mode, oldest first.
+    ///
+    /// # Errors
+    /// `Store`; `Busy` while they are changed again and again.
+    pub(crate) async fn audience(&self, app_id: AppId, mode: Mode) -> Result<Arc<[Endpoint]>, OpError> {
+        let read = || async move {
+            let mut conn = self.db.read().await?;
+            Ok(webhooks::of_app(&mut conn, app_id, mode).await?.into())
+        };
+        self.registry.audiences.find(&(app_id, mode), read).await
     }
 
     /// Where a delivery goes and under which headers, or why it cannot be sent.
     async fn signed(
         &self,
-        known: &Known,
+        (ready, row): (&ReadyEndpoint, &AppRow),
         (rules, delivery, at): (&Webhooks, &Delivery, UnixMs),
     ) -> Result<Result<(Target, HeaderMap), String>, OpError> {
-        let target = match Target::parse(&known.endpoint.url, &rules.target, |address| self.outbound.allows(address)) {
+        let target = match Target::parse(&ready.endpoint.url, &rules.target, |address| self.outbound.allows(address)) {
             Ok(target) => target,
             Err(error) => return Ok(Err(refused(&error))),
         };
-        let secrets = self.signing_secrets(known, (rules, delivery, at)).await?;
+        let secrets = self.signing_secrets((ready, row), (rules, delivery, at)).await?;
         if secrets.is_empty() && (rules.secret != SecretSource::Chosen || delivery.secret_version > 0) {
             return Ok(Err(say!("webhook-no-secret").to_owned()));
         }
@@ -317,10 +362,10 @@ impl App {
     /// The secrets that sign a delivery now, newest first.
     async fn signing_secrets(
         &self,
-        known: &Known,
+        (ready, row): (&ReadyEndpoint, &AppRow),
         (rules, delivery, now): (&Webhooks, &Delivery, UnixMs),
     ) -> Result<Vec<SecretText>, OpError> {
-        let Known { endpoint, row, secrets } = known;
+        let ReadyEndpoint { endpoint, secrets } = ready;
         if rules.secret == SecretSource::Credential {
             let mut conn = self.db.read().await?;
             return Ok(self.newest_key_secret(&mut conn, (row, endpoint.mode), now).await?.into_iter().collect());
@@ -368,34 +413,29 @@ impl App {
         attempt: Attempt,
         next: (DeliveryState, Option<UnixMs>),
     ) -> Result<(), OpError> {
-        Ok(self
-            .webhooks
-            .records
-            .write(Done { endpoint: delivery.endpoint_id, delivery: delivery.id, attempt, next })
-            .await?)
+        let (endpoint, (state, next_at)) = (delivery.endpoint_id, next);
+        let tried = Tried { delivery: delivery.id, attempt, state, next_at };
+        Ok(self.webhooks.records.write(Done { endpoint, tried }).await?)
     }
 
     /// Records the last try, disables the endpoint, and writes to those who should know.
-    async fn give_up(
-        &self,
-        delivery: &Delivery,
-        attempt: &Attempt,
-        (endpoint, row): (&Endpoint, &AppRow),
-    ) -> Result<(), OpError> {
+    async fn give_up(&self, tried: &Tried, (endpoint, row): (&Endpoint, &AppRow)) -> Result<(), OpError> {
+        let Tried { delivery, attempt, .. } = tried;
         let mut change = Change::begin(self, Actor::System, Act::Operate).await?;
-        deliveries::record(change.conn(), delivery.id, attempt, (DeliveryState::Failed, None)).await?;
+        deliveries::record(change.conn(), &[tried]).await?;
         let now = webhooks::find(change.conn(), endpoint.id).await?.filter(|now| now == endpoint);
         let Some(mut now) = now else {
             // Somebody changed it since: what was tried was not what is there.
-            let detail = json!({ "delivery": delivery.id.to_string() });
+            let detail = json!({ "delivery": delivery.to_string() });
             return self.say_failed(change, (endpoint, row), ("webhook.event_given_up", detail)).await;
         };
         now.state = EndpointState::Failing;
         now.row_check = self.keyring.row_check(&now.check_bytes());
         webhooks::update(change.conn(), &now).await?;
+        change.affected().endpoint(&now);
         deliveries::hold(change.conn(), endpoint.id).await?;
         notices::webhook_failing(self, &mut change, (endpoint, row), attempt).await?;
-        let detail = json!({ "delivery": delivery.id.to_string(), "problem": attempt.problem });
+        let detail = json!({ "delivery": delivery.to_string(), "problem": attempt.problem });
         self.say_failed(change, (endpoint, row), ("webhook.disabled", detail)).await?;
         self.webhooks.forget(endpoint.id);
         self.post.wake();

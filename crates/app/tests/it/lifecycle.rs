@@ -9,6 +9,7 @@ use keymint_app::store_types::Activation;
 use keymint_domain::credential::State;
 use keymint_domain::mode::Mode;
 use keymint_domain::reason::DenyReason;
+use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
 use keymint_testkit::TestDb;
 
@@ -274,4 +275,24 @@ pub async fn what_can_be_used_is_listed_apart_from_what_has_ended_to_the_millise
     let stranger = Actor::Merchant("tok_00000000000000000000000000".parse().expect("an id"), other);
     assert_eq!(code(credentials::living(&house.app, stranger, app, Mode::Test).await), "not_found");
     assert_eq!(code(credentials::ended_below(&house.app, stranger, (app, Mode::Test), (newest, 9)).await), "not_found");
+}
+
+pub async fn a_token_stands_for_somebody_from_when_it_is_made_until_it_is_revoked(it: TestDb) {
+    let house = House::over(it).await;
+    let (merchant, _) = house.registered("keymint", "holder").await;
+    let make = async |bound| {
+        let made = tokens::make(&house.app, OPERATOR, bound, "one", None).await.expect("a token");
+        (made.0, made.1.expect("its text"))
+    };
+    let (own, other) = (make(Some(merchant)).await, make(None).await);
+    let asks = async |text: &SecretText| tokens::actor_of(&house.app, text.expose()).await.expect("it reads");
+    for _ in 0..2 {
+        assert_eq!(asks(&own.1).await, Some(Actor::Merchant(own.0, merchant)));
+        assert_eq!(asks(&other.1).await, Some(Actor::Operator(other.0)));
+    }
+    tokens::revoke(&house.app, OPERATOR, own.0).await.expect("revoked");
+    for _ in 0..2 {
+        assert_eq!(asks(&own.1).await, None);
+        assert_eq!(asks(&other.1).await, Some(Actor::Operator(other.0)), "the other one stays");
+    }
 }

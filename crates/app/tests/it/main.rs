@@ -46,7 +46,8 @@ keymint_testkit::on_both! {
         a_suspended_merchant_keeps_its_test_keys_and_no_live_one,
         what_is_narrowed_is_narrow_when_the_change_returns,
         what_is_absent_and_what_is_foreign_look_the_same,
-        what_can_be_used_is_listed_apart_from_what_has_ended_to_the_millisecond,;
+        what_can_be_used_is_listed_apart_from_what_has_ended_to_the_millisecond,
+        a_token_stands_for_somebody_from_when_it_is_made_until_it_is_revoked,;
     revocation:
         nothing_is_accepted_after_a_change_that_ends_it_returned,
         each_of_two_revocations_at_once_is_true_when_it_answers,
@@ -154,5 +155,7 @@ keymint_testkit::on_both! {
         what_waits_for_a_disabled_endpoint_is_held_and_sent_when_it_is_enabled_within_a_day,
         an_endpoint_that_was_edited_in_the_database_gets_nothing,
         an_address_that_may_not_be_called_any_more_is_not_called,
-        an_endpoint_that_does_not_answer_is_asked_seldom_and_loses_nothing,;
+        an_endpoint_that_does_not_answer_is_asked_seldom_and_loses_nothing,
+        an_event_goes_to_those_who_are_asked_for_as_it_happens,
+        of_many_events_at_once_each_is_written_and_sent_once_but_for_one_that_cannot_be,;
 }

@@ -110,5 +110,7 @@ keymint_testkit::on_both! {
         what_is_due_is_found_by_its_endpoint_the_longest_waiting_first,
         tries_are_kept_and_a_delivery_is_held_dropped_and_sent_again,
         what_is_too_old_goes_with_its_deliveries_and_their_tries,
-        one_with_a_subject_is_due_when_those_before_it_are_done_with,;
+        one_with_a_subject_is_due_when_those_before_it_are_done_with,
+        what_is_written_together_is_as_though_it_were_written_one_by_one,
+        one_that_cannot_be_written_takes_those_with_it_that_are_written_together,;
 }

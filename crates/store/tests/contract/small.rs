@@ -1,7 +1,7 @@
 //! Settings, remembered answers, tokens, and the objects of sandboxes.
 
 use keymint_domain::time::UnixMs;
-use keymint_store::db::Db;
+use keymint_store::db::{Conn, Db};
 use keymint_store::error::StoreError;
 use keymint_store::idempotency::{self, Remembered};
 use keymint_store::quotas::{self, QuotaCount};
@@ -101,9 +101,10 @@ pub async fn tokens_live_until_they_are_revoked(it: TestDb) {
     drop(tx);
     let mut tx = it.db.write().await.expect("it begins");
     assert_eq!(tokens::count(tx.conn()).await.expect("it counts"), 3);
-    assert!(tokens::revoke(tx.conn(), ids(1).token, NOW).await.expect("it is revoked"));
-    assert!(!tokens::revoke(tx.conn(), ids(1).token, NOW).await.expect("it was revoked before"));
-    assert!(!tokens::revoke(tx.conn(), ids(9).token, NOW).await.expect("there is none"));
+    let revoked = async |conn: &mut Conn, n: u64| tokens::revoke(conn, ids(n).token, NOW).await.expect("it is written");
+    assert_eq!(revoked(tx.conn(), 1).await, Some(vec![1; 32]));
+    assert_eq!(revoked(tx.conn(), 1).await, None, "it was revoked before");
+    assert_eq!(revoked(tx.conn(), 9).await, None, "there is none");
     assert_eq!(tokens::count(tx.conn()).await.expect("it counts"), 2);
     tx.commit().await.expect("it commits");
     let mut conn = it.db.read().await.expect("a connection");

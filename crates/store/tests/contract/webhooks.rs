@@ -5,8 +5,9 @@ use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
 use keymint_domain::webhook::signature::Kind;
 use keymint_store::db::{Conn, Db};
-use keymint_store::deliveries::{self, Attempt, DeliveryState, Event};
+use keymint_store::deliveries::{self, Attempt, DeliveryState, Event, Happened, NewDelivery, Tried};
 use keymint_store::due;
+use keymint_store::error::StoreError;
 use keymint_store::webhooks::{self, Endpoint, EndpointState};
 use keymint_testkit::{SeededEntropy, TestDb};
 
@@ -47,8 +48,8 @@ async fn put(conn: &mut Conn, endpoint: &Endpoint, (n, at): (u64, UnixMs)) -> De
         at,
     };
     let id = DeliveryId::fresh(at, &*entropy).expect("an id");
-    deliveries::insert_event(conn, &event).await.expect("it is stored");
-    deliveries::insert(conn, id, &event, (endpoint.id, 7, None)).await.expect("it is stored");
+    let one = NewDelivery { id, endpoint_id: endpoint.id, secret_version: 7, subject: None };
+    deliveries::insert(conn, &[&Happened { event, deliveries: vec![one] }]).await.expect("it is stored");
     id
 }
 
@@ -59,9 +60,20 @@ async fn put_in_turn(conn: &mut Conn, endpoint: &Endpoint, n: u64, (at, subject)
     let (name, body) = (HARD_TEXT.to_owned(), "{}".to_owned());
     let event = Event { id, app_id: endpoint.app_id, mode: endpoint.mode, name, body, at };
     let id = DeliveryId::fresh(at, &*entropy).expect("an id");
-    deliveries::insert_event(conn, &event).await.expect("it is stored");
-    deliveries::insert(conn, id, &event, (endpoint.id, 1, Some(subject))).await.expect("it is stored");
+    let subject = Some(subject.to_owned());
+    let one = NewDelivery { id, endpoint_id: endpoint.id, secret_version: 1, subject };
+    deliveries::insert(conn, &[&Happened { event, deliveries: vec![one] }]).await.expect("it is stored");
     id
+}
+
+async fn record(
+    conn: &mut Conn,
+    delivery: DeliveryId,
+    attempt: &Attempt,
+    (state, next_at): (DeliveryState, Option<UnixMs>),
+) {
+    let tried = Tried { delivery, attempt: attempt.clone(), state, next_at };
+    deliveries::record(conn, &[&tried]).await.expect("it is kept");
 }
 
 async fn due(conn: &mut Conn, endpoint: &Endpoint, now: UnixMs) -> Vec<DeliveryId> {
@@ -173,9 +185,9 @@ pub async fn tries_are_kept_and_a_delivery_is_held_dropped_and_sent_again(it: Te
         answer: text,
         ..bare.clone()
     };
-    deliveries::record(conn, id, &bare, (DeliveryState::Waiting, Some(after(3)))).await.expect("it is kept");
+    record(conn, id, &bare, (DeliveryState::Waiting, Some(after(3)))).await;
     assert_eq!((due(conn, &one, after(2)).await, due(conn, &one, after(3)).await), (Vec::new(), vec![id]));
-    deliveries::record(conn, id, &full, (DeliveryState::Failed, None)).await.expect("it is kept");
+    record(conn, id, &full, (DeliveryState::Failed, None)).await;
     assert_eq!(deliveries::attempts(conn, id).await.expect("it reads"), [bare, full]);
     let state = async |conn: &mut Conn| {
         let found = deliveries::find(conn, id).await.expect("it reads").expect("one");
@@ -203,7 +215,7 @@ pub async fn what_is_too_old_goes_with_its_deliveries_and_their_tries(it: TestDb
     let (old, young) = (put(conn, &one, (1, NOW)).await, put(conn, &one, (2, after(1))).await);
     let attempt = Attempt { number: 1, at: NOW, took_ms: 0, status: None, problem: None, answer: None };
     for id in [old, young] {
-        deliveries::record(conn, id, &attempt, (DeliveryState::Waiting, Some(after(9)))).await.expect("it is kept");
+        record(conn, id, &attempt, (DeliveryState::Waiting, Some(after(9)))).await;
     }
     deliveries::prune(conn, after(1)).await.expect("it is deleted");
     assert_eq!(deliveries::find(conn, old).await.expect("it reads"), None);
@@ -230,14 +242,100 @@ pub async fn one_with_a_subject_is_due_when_those_before_it_are_done_with(it: Te
     assert_eq!(due(conn, &one, after(2)).await, [first, of_other_subject, free]);
     assert_eq!(due(conn, &two, after(2)).await, [of_other_endpoint]);
     let attempt = Attempt { number: 1, at: NOW, took_ms: 0, status: None, problem: None, answer: None };
-    deliveries::record(conn, first, &attempt, (DeliveryState::Waiting, Some(after(9)))).await.expect("it is kept");
+    record(conn, first, &attempt, (DeliveryState::Waiting, Some(after(9)))).await;
     assert_eq!(due(conn, &one, after(2)).await, [of_other_subject, free], "it waits for another try, and they for it");
-    deliveries::record(conn, first, &Attempt { number: 2, ..attempt.clone() }, (DeliveryState::Failed, None))
-        .await
-        .expect("it is kept");
+    record(conn, first, &Attempt { number: 2, ..attempt.clone() }, (DeliveryState::Failed, None)).await;
     assert_eq!(due(conn, &one, after(2)).await, [second, of_other_subject, free]);
-    deliveries::record(conn, second, &attempt, (DeliveryState::Delivered, None)).await.expect("it is kept");
+    record(conn, second, &attempt, (DeliveryState::Delivered, None)).await;
     assert_eq!(due(conn, &one, after(2)).await, [third, of_other_subject, free]);
     let oldest = due::oldest(conn, one.id, (after(2), 1)).await.expect("it reads");
     assert_eq!(oldest.first().map(|one| (one.id, one.subject.clone())), Some((third, Some(HARD_TEXT.to_owned()))));
+}
+
+/// The n-th event of an app, for these endpoints.
+fn happened(entropy: &SeededEntropy, app: &Endpoint, n: usize, to: &[(&Endpoint, Option<&str>)]) -> Happened {
+    let number = i64::try_from(n).expect("few");
+    let (name, body) = (format!("{HARD_TEXT}{n}"), HARD_TEXT.repeat(n));
+    let id = EventId::fresh(NOW, entropy).expect("an id");
+    let new = |(endpoint, subject): &(&Endpoint, Option<&str>)| NewDelivery {
+        id: DeliveryId::fresh(NOW, entropy).expect("an id"),
+        endpoint_id: endpoint.id,
+        secret_version: number,
+        subject: subject.map(str::to_owned),
+    };
+    let event = Event { id, app_id: app.app_id, mode: app.mode, name, body, at: after(number) };
+    Happened { event, deliveries: to.iter().map(new).collect() }
+}
+
+pub async fn what_is_written_together_is_as_though_it_were_written_one_by_one(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    store_owner(&it.db, 2).await;
+    let (one, two) = (endpoint(1, Mode::Test), endpoint(2, Mode::Live));
+    stored(&it.db, &one).await;
+    stored(&it.db, &two).await;
+    let entropy = SeededEntropy::new(3000);
+    let happened = |app, n, to| happened(&entropy, app, n, to);
+    let all = [
+        happened(&one, 1, &[(&one, None), (&two, None)]),
+        happened(&two, 2, &[]),
+        happened(&one, 3, &[(&one, Some("pay_1"))]),
+        happened(&one, 4, &[(&one, Some("pay_1")), (&two, None)]),
+    ];
+    let mut tx = it.db.write().await.expect("a transaction");
+    let conn = tx.conn();
+    deliveries::insert(conn, &[]).await.expect("nothing is stored");
+    deliveries::insert(conn, &all.iter().collect::<Vec<_>>()).await.expect("they are stored");
+    for one in &all {
+        for new in &one.deliveries {
+            let found = deliveries::find(conn, new.id).await.expect("it reads").expect("one");
+            assert_eq!((&found.event, &found.body), (&one.event.name, &one.event.body));
+            assert_eq!((found.endpoint_id, found.secret_version), (new.endpoint_id, new.secret_version));
+            assert_eq!((&found.subject, found.created_at), (&new.subject, one.event.at));
+        }
+    }
+    let id = |event: usize, place: usize| all[event].deliveries[place].id;
+    // The second about one payment waits for the first, though they came together.
+    assert_eq!(due(conn, &one, after(9)).await, [id(0, 0), id(2, 0)]);
+    assert_eq!(due(conn, &two, after(9)).await, [id(0, 1), id(3, 1)]);
+    let attempt = |number, answer: Option<&str>| Attempt {
+        number,
+        at: NOW,
+        took_ms: number,
+        status: answer.map(|_| 200),
+        problem: None,
+        answer: answer.map(str::to_owned),
+    };
+    let tried = |delivery, attempt, state, next_at| Tried { delivery, attempt, state, next_at };
+    let tries = [
+        tried(id(0, 0), attempt(1, Some(HARD_TEXT)), DeliveryState::Delivered, None),
+        tried(id(0, 1), attempt(2, None), DeliveryState::Waiting, Some(after(20))),
+        tried(id(2, 0), attempt(3, None), DeliveryState::Failed, None),
+    ];
+    deliveries::record(conn, &[]).await.expect("nothing is kept");
+    deliveries::record(conn, &tries.iter().collect::<Vec<_>>()).await.expect("they are kept");
+    for one in &tries {
+        let found = deliveries::find(conn, one.delivery).await.expect("it reads").expect("one");
+        assert_eq!((found.state, found.tries, found.next_at), (one.state, one.attempt.number, one.next_at));
+        let kept = deliveries::attempts(conn, one.delivery).await.expect("it reads");
+        assert_eq!(kept.as_slice(), std::slice::from_ref(&one.attempt));
+    }
+    assert_eq!(due(conn, &one, after(9)).await, [id(3, 0)]);
+    assert_eq!(due(conn, &two, after(19)).await, [id(3, 1)], "the other waits for its next try");
+}
+
+pub async fn one_that_cannot_be_written_takes_those_with_it_that_are_written_together(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    let one = endpoint(1, Mode::Test);
+    stored(&it.db, &one).await;
+    let entropy = SeededEntropy::new(3000);
+    let (fresh, other) = (happened(&entropy, &one, 1, &[(&one, None)]), happened(&entropy, &one, 2, &[]));
+    let mut tx = it.db.write().await.expect("a transaction");
+    deliveries::insert(tx.conn(), &[&other]).await.expect("it is stored");
+    tx.commit().await.expect("committed");
+    let mut tx = it.db.write().await.expect("a transaction");
+    let twice = deliveries::insert(tx.conn(), &[&fresh, &other]).await;
+    assert!(matches!(twice, Err(StoreError::Unique { statement: "webhook_event.insert" })), "{twice:?}");
+    drop(tx);
+    let mut conn = it.db.read().await.expect("a connection");
+    assert_eq!(deliveries::find(&mut conn, fresh.deliveries[0].id).await.expect("it reads"), None);
 }
