@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
+use keymint_app::clock::Stopwatch;
 use keymint_app::config::RequestLogConfig;
 use keymint_app::entropy::SystemEntropy;
 use keymint_app::master_key::MasterKeyError;
@@ -55,7 +55,7 @@ async fn write(db: &Db, candidates: &[Arc<Candidate>]) -> f64 {
     let log = RequestLog::start(db.clone(), runtime, (&config, None), counters.clone()).expect("the log starts");
     let ids = RequestIds::new(&SystemEntropy::default()).expect("randomness");
     let product: Arc<str> = "kpay".into();
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let mut before: Option<JoinHandle<()>> = None;
     let mut keys = candidates.iter().cycle();
     for _ in 0..BLOCKS {
@@ -70,11 +70,11 @@ async fn write(db: &Db, candidates: &[Arc<Candidate>]) -> f64 {
         }
     }
     log.flush().await;
-    let elapsed = begun.elapsed();
+    let elapsed_us = begun.elapsed_us();
     let decisions = BLOCKS * BLOCK;
     let written = usize::try_from(counters.written.get()).expect("a count");
     assert_eq!((written, counters.lost.get()), (decisions, 0), "all of them and none lost");
-    decisions as f64 / elapsed.as_secs_f64()
+    decisions as f64 * 1e6 / f64::from(elapsed_us)
 }
 
 fn record(product: &Arc<str>, request_id: RequestId, candidate: &Arc<Candidate>) -> Record {

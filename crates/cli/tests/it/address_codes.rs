@@ -22,7 +22,7 @@ fn addresses_are_saved_with_a_code_by_phone_and_one_by_mail_and_nothing_typed_is
     let keys = format!("/apps/{app}/keys");
     let form = [("csrf", csrf.as_str()), ("once", "1"), ("mode", "live")];
     let challenge = hidden(&owner.post(&keys, &form).body, "challenge").to_owned();
-    let made = owner.post(&keys, &[&form[..], &[("challenge", &challenge), ("code", &totp(&secret, 0))]].concat());
+    let made = owner.post(&keys, &[&form[..], &[("challenge", &challenge), ("code", &totp(&secret, 1))]].concat());
     keep_cookie(&mut owner, &made);
     let key_id = cell(&made.body, "key-id").to_owned();
     let path = format!("/keys/{key_id}");

@@ -250,7 +250,7 @@ fn the_code_of_test_mode_sets_up_edits_and_deletes_in_test_mode_and_nothing_in_l
     };
     assert_eq!((remove(&live, &[("code", TEST_CODE)]), url_of(&live).as_str()), (200, "https://shop.example/first"));
     assert_eq!((remove(&id, &[]), remove(&id, &[("code", TEST_CODE)])), (200, 303));
-    let right = totp(&totp_secret, 0);
+    let right = totp(&totp_secret, 1);
     assert_eq!(edit(&live, &[("challenge", &challenge), ("code", &right)]).status, 303, "the person's own code");
     assert_eq!(url_of(&live), "https://shop.example/second");
 

@@ -88,7 +88,7 @@ fn what_happens_in_test_mode_is_seen_and_a_live_key_waits_for_all_of_it() {
     assert!(page.contains(&format!("href=\"/apps/{app}/go-live\"")) && page.contains("7 items"), "{page}");
     let form = [("csrf", csrf.as_str()), ("once", "1"), ("mode", "live")];
     let challenge = hidden(&owner.post(&keys, &form).body, "challenge").to_owned();
-    let proof = [("challenge", challenge.as_str()), ("code", &totp(&totp_secret, 0))];
+    let proof = [("challenge", challenge.as_str()), ("code", &totp(&totp_secret, 1))];
     let refused = owner.post(&keys, &[&form[..], &proof].concat());
     assert_eq!(refused.status, 422, "{}", refused.body);
     keep_cookie(&mut owner, &refused);
