@@ -206,7 +206,7 @@ impl Outbound {
     }
 }
 
-/// As much of a body as is kept; the rest is not waited for.
+/// As much of a body as is kept; the rest is not waited for. Without NUL, which PostgreSQL keeps in no text.
 async fn beginning(mut answer: reqwest::Response) -> Result<String, reqwest::Error> {
     let mut kept = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
@@ -216,7 +216,7 @@ async fn beginning(mut answer: reqwest::Response) -> Result<String, reqwest::Err
             break;
         }
     }
-    Ok(String::from_utf8_lossy(&kept).into_owned())
+    Ok(String::from_utf8_lossy(&kept).replace('\0', "\u{fffd}"))
 }
 
 /// Why a call failed, without what the library says of addresses and certificates beyond need.

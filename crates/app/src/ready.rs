@@ -190,6 +190,15 @@ impl App {
     }
 }
 
+impl Marked {
+    /// For a change of which nobody knows whether it will be seen: what it concerns is read from the store from now on, each
+    /// time, until the process ends.
+    pub fn keep(mut self) {
+        let affected = std::mem::take(&mut self.affected);
+        let _ = self.app.changes.send(affected.key_ids.into());
+    }
+}
+
 impl Drop for Marked {
     fn drop(&mut self) {
         let Self { app, affected } = self;

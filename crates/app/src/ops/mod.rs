@@ -39,6 +39,7 @@ use aws_lc_rs::digest;
 use keymint_domain::entropy::EntropyError;
 use keymint_domain::id::{AuditId, EventId, MerchantId, TokenId, UserId};
 use keymint_domain::role::{Act, Role};
+use keymint_store::db::EngineName;
 use keymint_store::db::{Conn, Tx};
 use keymint_store::error::StoreError;
 use keymint_store::ledger::{self, AuditRow, Place};
@@ -266,10 +267,14 @@ impl<'a> Change<'a> {
         let event = EventId::fresh(now, &*self.app.entropy)?;
         ledger::record(self.tx.conn(), &entry, event).await?;
         let marked = self.app.mark(Affected { key_ids, ..self.affected });
-        let committing = self.tx.commit();
+        let (engine, committing) = (self.app.db.engine(), self.tx.commit());
         let finishing = self.app.runtime.spawn(async move {
             let done = committing.await;
-            drop(marked);
+            match (&done, engine) {
+                // Cut off or too slow, it may still come to be seen: nobody knows.
+                (Err(_), EngineName::Postgres) => marked.keep(),
+                (Ok(()), _) | (Err(_), EngineName::Sqlite) => drop(marked),
+            }
             done
         });
         let cut_off = |_| Err(StoreError::Unavailable("the commit was cut off".to_owned()));

@@ -62,10 +62,14 @@ pub async fn run<T: Entry>(db: Db, mut waiting: mpsc::Receiver<Waiting<T>>) {
         let (now, later): (Vec<_>, Vec<_>) = batch.drain(..).partition(is_now);
         batch = later;
         let entries: Vec<_> = now.iter().map(|Waiting(entry, _)| entry).collect();
-        let is_written = write(&db, &entries).await.is_ok();
+        let written = write(&db, &entries).await;
         for Waiting(entry, told) in now {
-            // One that cannot be written keeps no other from it.
-            let result = if is_written { Ok(()) } else { write(&db, &[&entry]).await };
+            let result = match &written {
+                Ok(()) => Ok(()),
+                Err(StoreError::Unavailable(why)) => Err(StoreError::Unavailable(why.clone())),
+                // One that cannot be written keeps no other from it.
+                Err(_) => write(&db, &[&entry]).await,
+            };
             if result.is_ok() {
                 entry.done();
             }

@@ -68,6 +68,7 @@ impl Link {
     /// Begins a request. `write` writes its line and fields; what says how long the body is comes behind them.
     pub fn begin(mut self, method: Method, upload: Upload, write: impl FnOnce(&mut Vec<u8>)) -> Exchange {
         self.output.clear();
+        self.output.shrink_to(READ_BYTES);
         self.written = 0;
         self.has_sent = false;
         // Until the answer says so.
@@ -91,7 +92,7 @@ impl Link {
             None => self.output.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         }
         self.output.extend_from_slice(b"\r\n");
-        Exchange { link: self, method, body, sending, framing: Framing::Over, has_come: false }
+        Exchange { link: self, method, body, sending, framing: Framing::Over, has_come: false, broken: None }
     }
 
     /// The connection itself, with what has come over it already, once the upstream has switched to another protocol.
@@ -146,6 +147,8 @@ pub struct Exchange {
     framing: Framing,
     /// Whether anything of the answer has come.
     has_come: bool,
+    /// What the connection broke with while something was to go out.
+    broken: Option<Error>,
 }
 
 /// What of a body is yet to be asked for.
@@ -161,15 +164,13 @@ enum Sending {
 impl Exchange {
     /// The head of the answer. The request is sent beside it, because an answer may come before all of it has gone.
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Fault>> {
-        if let Poll::Ready(Err(fault)) = self.poll_send(cx) {
-            return Poll::Ready(Err(fault));
-        }
+        self.push(cx)?;
         loop {
             if let Some(head) = take_head(&mut self.link.input, &self.method)? {
                 (self.framing, self.link.is_kept) = (head.framing, head.is_kept);
                 return Poll::Ready(Ok(head));
             }
-            if !ready!(self.link.poll_read(cx))? {
+            if !ready!(self.poll_more(cx))? {
                 return Poll::Ready(Err(Error::from(ErrorKind::UnexpectedEof).into()));
             }
             self.has_come = true;
@@ -178,14 +179,12 @@ impl Exchange {
 
     /// The next piece of the answer's body; `None` at its end. What is left of the request is sent beside it.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
-        if let Poll::Ready(Err(fault)) = self.poll_send(cx) {
-            return Poll::Ready(Some(Err(fault)));
-        }
+        self.push(cx)?;
         loop {
             match self.framing.take(&mut self.link.input)? {
                 Taken::Piece(piece) => return Poll::Ready(Some(Ok(piece))),
                 Taken::End => return Poll::Ready(None),
-                Taken::Nothing if ready!(self.link.poll_read(cx))? => {}
+                Taken::Nothing if ready!(self.poll_more(cx))? => {}
                 Taken::Nothing if self.framing == Framing::UntilClose => self.framing = Framing::Over,
                 Taken::Nothing => return Poll::Ready(Some(Err(Error::from(ErrorKind::UnexpectedEof).into()))),
             }
@@ -224,14 +223,41 @@ impl Exchange {
     /// The connection, once the answer is there: for the next request if all of this one went and all of its answer came, or
     /// to be closed.
     pub fn into_link(mut self) -> Link {
-        let is_sent = matches!(self.sending, Sending::Over) && self.body.is_empty();
-        let is_over = is_sent && self.link.written == self.link.output.len() && self.framing == Framing::Over;
-        self.link.is_kept &= is_over;
+        self.link.is_kept &= self.is_sent() && self.broken.is_none() && self.framing == Framing::Over;
         self.link
     }
 
-    /// Sends as much as goes out now.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+    /// Whether all of the request has gone out.
+    pub fn is_sent(&self) -> bool {
+        let is_written = self.body.is_empty() && self.link.written == self.link.output.len();
+        is_written && matches!(self.sending, Sending::Over)
+    }
+
+    /// Sends what goes out now. Where the connection breaks under it, what has come by then is still read: an upstream may
+    /// answer before it has read everything, and close.
+    fn push(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        if self.broken.is_some() {
+            return Ok(());
+        }
+        match self.poll_send(cx) {
+            Poll::Ready(Err(Fault::Io(error))) => self.broken = Some(error),
+            Poll::Ready(Err(fault)) => return Err(fault),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        Ok(())
+    }
+
+    /// Reads more; whether there was any.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
+        // One that broke is heard of as readable, with what has come or its end.
+        match ready!(self.link.poll_read(cx)) {
+            Ok(true) => Poll::Ready(Ok(true)),
+            read => Poll::Ready(self.broken.take().map_or(read, Err).map_err(Fault::from)),
+        }
+    }
+
+    /// Sends all of it.
+    pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         loop {
             ready!(self.link.poll_write(cx, &mut self.body))?;
             let (body, is_chunked) = match &mut self.sending {
@@ -254,5 +280,58 @@ impl Exchange {
                 self.link.output.extend_from_slice(b"\r\n");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// What becomes of a request with a body of so many bytes, when the upstream reads the beginning and then does this.
+    async fn asked(
+        bytes: usize,
+        upstream: impl FnOnce(std::net::TcpStream) + Send + 'static,
+    ) -> (Result<Head, Fault>, Exchange) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let serving = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            stream.read_exact(&mut [0; 10]).expect("the beginning");
+            upstream(stream);
+        });
+        let link = Link::new(TcpStream::connect(address).await.expect("it listens"));
+        let upload = Upload::Whole(vec![b'x'; bytes].into());
+        let write = |output: &mut Vec<u8>| output.extend_from_slice(b"POST / HTTP/1.1\r\nhost: h\r\n");
+        let mut exchange = link.begin(Method::POST, upload, write);
+        let head = std::future::poll_fn(|cx| exchange.poll_head(cx)).await;
+        serving.join().expect("the upstream ends well");
+        (head, exchange)
+    }
+
+    #[tokio::test]
+    async fn an_answer_before_the_end_of_the_body_counts_though_the_upstream_has_closed() {
+        for _ in 0..20 {
+            let answer = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno";
+            // It closes with most of the body unread, and so by a reset.
+            let (head, mut exchange) =
+                asked(32 << 20, |mut stream| stream.write_all(answer).expect("it is sent")).await;
+            assert_eq!(head.expect("an answer").status.as_u16(), 413);
+            assert_eq!(exchange.whole().as_deref(), Some(&b"no"[..]));
+            assert!(!exchange.into_link().is_usable());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upstream_that_closes_without_an_answer_has_not_answered() {
+        let (head, exchange) = asked(1, drop).await;
+        let fault = head.expect_err("no answer");
+        assert!(!exchange.may_go_again(&fault, false), "a POST that was sent is not sent twice");
+        assert!(exchange.may_go_again(&fault, true));
+        let half = |mut stream: std::net::TcpStream| stream.write_all(b"HTTP/1.1 2").expect("it is sent");
+        let (head, exchange) = asked(1, half).await;
+        assert!(!exchange.may_go_again(&head.expect_err("half an answer"), true), "something of an answer had come");
     }
 }

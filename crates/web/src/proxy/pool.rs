@@ -8,6 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderValue, Method};
 use keymint_app::upstream::{Address, Host, Upstream};
@@ -20,6 +21,8 @@ use super::headers::Outgoing;
 use super::link::{Exchange, Link};
 use super::upload::Upload;
 
+/// How long the rest of a request may take that was answered already.
+const REST_DEADLINE: Duration = Duration::from_secs(10);
 /// How often one request is put on a connection.
 const SENDINGS_MAX: usize = 3;
 /// The connections of one thread to one upstream.
@@ -125,6 +128,12 @@ impl Pool {
                     }
                 },
             };
+            // Time may have run out while it connected: then nothing is sent.
+            if let std::task::Poll::Ready(end) =
+                std::future::poll_fn(|cx| std::task::Poll::Ready(flight.poll_end(cx))).await
+            {
+                return Err(reason(end));
+            }
             let mut exchange = link.begin(method.clone(), upload, |output| head.write(&lease.host(), output));
             let answered = std::future::poll_fn(|cx| match exchange.poll_head(cx) {
                 std::task::Poll::Ready(answered) => std::task::Poll::Ready(Ok(answered)),
@@ -238,9 +247,22 @@ impl Lease {
         self.pool.places.get(self.place).map_or(HeaderValue::from_static(""), |place| place.host.clone())
     }
 
-    /// Keeps the connection for the next request, if all of this one and its answer went over it.
-    pub fn keep(self, exchange: Exchange) {
-        let (link, place) = (exchange.into_link(), self.pool.places.get(self.place));
+    /// Keeps the connection for the next request, once all of this one and its answer went over it. An upstream may answer
+    /// before it has read everything: it gets the rest all the same, for a while.
+    pub fn keep(self, mut exchange: Exchange) {
+        if exchange.is_sent() || tokio::runtime::Handle::try_current().is_err() {
+            return self.put_back(exchange.into_link());
+        }
+        tokio::task::spawn_local(async move {
+            let sending = std::future::poll_fn(|cx| exchange.poll_send(cx));
+            if let Ok(Ok(())) = tokio::time::timeout(REST_DEADLINE, sending).await {
+                self.put_back(exchange.into_link());
+            }
+        });
+    }
+
+    fn put_back(&self, link: Link) {
+        let place = self.pool.places.get(self.place);
         if let Some(place) = place.filter(|_| link.is_usable()) {
             place.idle.borrow_mut().push(Idle { link, since: self.pool.age.get() });
         }

@@ -158,6 +158,9 @@ impl Streamed {
 
     /// The next piece; `None` at the end.
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        if self.progress.is_done() {
+            return Poll::Ready(None);
+        }
         if self.progress.is_abandoned.get() {
             return Poll::Ready(Some(Err(BrokenOff)));
         }
