@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keymint_domain::renewal::wait_after;
+use tokio::task::JoinSet;
 
 use super::Managed;
 use super::authority::OrderError;
@@ -27,7 +28,8 @@ impl Upkeep {
     /// Orders a certificate if one is due, and says how long nothing will be.
     pub async fn look(&mut self, app: &App, challenges: &Arc<Challenges>) -> Duration {
         if app.clock.now().seconds() >= self.next {
-            let renewed = self.managed.renew(app, challenges).await;
+            let (managed, house, challenges) = (Arc::clone(&self.managed), app.clone(), Arc::clone(challenges));
+            let renewed = apart(async move { managed.renew(&house, &challenges).await }).await;
             let now = app.clock.now().seconds();
             let due = renewed.as_ref().ok().map(|validity| validity.renewal_due(chance(app)));
             self.failures = if renewed.is_ok() { 0 } else { self.failures.saturating_add(1) };
@@ -83,6 +85,15 @@ impl Upkeep {
     }
 }
 
+/// Runs an order as a task of its own, which ends with us: one that panics has failed, and the others go on.
+async fn apart<T: Send + 'static>(
+    order: impl Future<Output = Result<T, OrderError>> + Send + 'static,
+) -> Result<T, OrderError> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(order);
+    tasks.join_next().await.expect("there is one")?
+}
+
 /// An error with all that lies below it.
 fn chain(error: &dyn std::error::Error) -> String {
     let below = std::iter::successors(error.source(), |error| error.source());
@@ -94,4 +105,18 @@ fn chance(app: &App) -> u16 {
     let mut bytes = [0; 2];
     let _ = app.entropy.fill(&mut bytes);
     u16::from_ne_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OrderError, apart};
+
+    #[tokio::test]
+    async fn an_order_that_panics_has_failed_and_says_so() {
+        let broken = apart(async { if true { panic!("a number that is too large") } else { Ok(()) } }).await;
+        let error = broken.expect_err("it has failed");
+        assert!(super::chain(&error).contains("a number that is too large"), "{error}");
+        assert!(matches!(apart(async { Err::<(), _>(OrderError::Deadline) }).await, Err(OrderError::Deadline)));
+        assert_eq!(apart(async { Ok(7) }).await.ok(), Some(7));
+    }
 }
