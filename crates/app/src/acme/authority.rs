@@ -19,7 +19,7 @@ use thiserror::Error;
 use super::challenges::{ChallengeError, Challenges, Running};
 use super::config::{AcmeConfig, ExternalAccountConfig};
 use super::keep::{self, KeepError};
-use super::short_digest;
+use super::{IssuedError, short_digest};
 use crate::App;
 use crate::master_key::exposed_mode;
 
@@ -102,9 +102,9 @@ pub enum OrderError {
     /// The account cannot be kept.
     #[error("the account cannot be kept in the data folder")]
     Keep(#[from] KeepError),
-    /// What was issued is no certificate.
-    #[error("what the authority issued cannot be read")]
-    NoCertificate,
+    /// What was issued cannot be shown.
+    #[error("what the authority issued cannot be used")]
+    Issued(#[from] IssuedError),
     /// It took too long.
     #[error("the order took too long")]
     Deadline,

@@ -22,13 +22,13 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use keymint_domain::renewal::Validity;
 use keymint_domain::secret::SecretText;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::ServerName;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use tokio::sync::{Notify, watch};
 
 use crate::App;
-use crate::certificate::validity_of;
+use crate::certificate::{Pair, PairError};
 use authority::{Authority, OrderError, Ordering};
 use challenges::Challenges;
 use config::AcmeConfig;
@@ -80,11 +80,42 @@ struct Kept {
     key: String,
 }
 
+/// Why a certificate that was issued is not shown.
+#[derive(Debug, Error)]
+pub enum IssuedError {
+    /// It and its key.
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    /// It is for others.
+    #[error("the certificate is not for {0}")]
+    NotFor(String),
+    /// It has ended, or has not begun, by this machine's clock.
+    #[error(
+        "the certificate is not valid now by this machine's clock, but from {not_before} to {not_after} (seconds since 1970)"
+    )]
+    NotNow {
+        /// The beginning.
+        not_before: i64,
+        /// The end.
+        not_after: i64,
+    },
+}
+
 impl Issued {
-    fn new(chain: String, key: SecretText) -> Option<Self> {
-        let first = CertificateDer::from_pem_slice(chain.as_bytes()).ok()?;
-        let validity = validity_of(&first)?;
-        Some(Self { chain, key, validity })
+    /// A chain and a key in PEM, if they can be shown for all of these hosts.
+    fn new(chain: String, key: SecretText, hosts: &[String]) -> Result<Self, IssuedError> {
+        let pair = Pair::parse(chain.as_bytes(), key.expose().as_bytes())?;
+        let is_for = |host: &str| ServerName::try_from(host).is_ok_and(|name| pair.is_for(&name));
+        match hosts.iter().find(|host| !is_for(host)) {
+            Some(other) => Err(IssuedError::NotFor(other.clone())),
+            None => Ok(Self { chain, key, validity: pair.validity }),
+        }
+    }
+
+    /// This one, if it is valid at a moment. Seconds since the epoch.
+    fn valid_at(self, moment: i64) -> Result<Self, IssuedError> {
+        let Validity { not_before, not_after } = self.validity;
+        if self.validity.has(moment) { Ok(self) } else { Err(IssuedError::NotNow { not_before, not_after }) }
     }
 }
 
@@ -190,16 +221,20 @@ impl Managed {
 
     /// What is kept of it. What cannot be read is as good as nothing: another one can be had.
     fn kept(&self, app: &App) -> Option<Issued> {
-        match keep::load(app, &self.record(), &self.file) {
-            Ok(text) => {
-                let Kept { chain, key } = serde_json::from_str(text?.expose()).ok()?;
-                Issued::new(chain, SecretText::new(key))
-            }
+        let text = match keep::load(app, &self.record(), &self.file) {
+            Ok(text) => text?,
             Err(error) => {
                 tracing::warn!(file = %self.file.display(), %error, "a certificate by ACME cannot be read: a new one is ordered");
-                None
+                return None;
             }
-        }
+        };
+        let Kept { chain, key } = serde_json::from_str(text.expose()).ok()?;
+        let issued = Issued::new(chain, SecretText::new(key), &self.hosts);
+        issued
+            .inspect_err(|error| {
+                tracing::warn!(file = %self.file.display(), %error, "a certificate by ACME cannot be used: a new one is ordered");
+            })
+            .ok()
     }
 
     fn keep(&self, app: &App, issued: &Issued) -> Result<(), KeepError> {
@@ -213,7 +248,7 @@ impl Managed {
         let ordering = Ordering { hosts: &self.hosts, challenges };
         let ordered = tokio::time::timeout(ORDER, self.authority.order(app, &ordering)).await;
         let (chain, key) = ordered.map_err(|_| OrderError::Deadline)??;
-        let issued = Issued::new(chain, key).ok_or(OrderError::NoCertificate)?;
+        let issued = Issued::new(chain, key, &self.hosts)?.valid_at(app.clock.now().seconds())?;
         if let Err(error) = self.keep(app, &issued) {
             tracing::error!(file = %self.file.display(), %error, "a certificate by ACME cannot be kept: the next start orders another one");
         }
@@ -227,4 +262,45 @@ impl Managed {
 fn short_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let list: Vec<u8> = parts.into_iter().flat_map(|part| part.bytes().chain([0])).collect();
     HEXLOWER.encode(digest(&SHA256, &list).as_ref().first_chunk::<8>().expect("a digest is longer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use keymint_domain::secret::SecretText;
+    use rcgen::generate_simple_self_signed;
+
+    use super::{Issued, IssuedError};
+    use crate::certificate::PairError;
+
+    #[test]
+    fn what_was_issued_is_taken_with_its_own_key_and_for_all_of_its_hosts_alone() {
+        let hosts = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let [ours, other] =
+            [0, 1].map(|_| generate_simple_self_signed(hosts(&["a.example", "b.example"])).expect("one"));
+        let issued = |chain: &str, key: &str, names: &[&str]| {
+            Issued::new(chain.to_owned(), SecretText::new(key.to_owned()), &hosts(names))
+        };
+        let (chain, key) = (ours.cert.pem(), ours.signing_key.serialize_pem());
+        let life = issued(&chain, &key, &["a.example", "b.example"]).expect("it is whole").validity;
+        for (moment, is_taken) in
+            [(life.not_before - 1, false), (life.not_before, true), (life.not_after, true), (life.not_after + 1, false)]
+        {
+            let whole = issued(&chain, &key, &["a.example"]).expect("it is whole");
+            assert_eq!(whole.valid_at(moment).is_ok(), is_taken, "{moment}");
+        }
+        assert!(issued(&chain, &key, &["a.example"]).is_ok(), "it may be for more");
+        for host in ["c.example", "example", "www.a.example", ""] {
+            let refused = issued(&chain, &key, &["a.example", host]);
+            assert!(matches!(refused, Err(IssuedError::NotFor(other)) if other == host), "{host}");
+        }
+        let refused = |chain: &str, key: &str| match issued(chain, key, &["a.example"]) {
+            Err(IssuedError::Pair(error)) => error,
+            taken => panic!("{taken:?}"),
+        };
+        assert!(matches!(refused(&chain, &other.signing_key.serialize_pem()), PairError::Mismatch));
+        assert!(matches!(refused(&chain, &chain), PairError::NoKey));
+        assert!(matches!(refused("", &key), PairError::NoCertificate));
+        let broken = chain.replacen("MII", "MIJ", 1);
+        assert!(broken != chain && matches!(refused(&broken, &key), PairError::NoCertificate));
+    }
 }
