@@ -105,6 +105,11 @@ pub enum OrderError {
     /// What was issued cannot be shown.
     #[error("what the authority issued cannot be used")]
     Issued(#[from] IssuedError),
+    /// It is due for renewal as soon as it is issued.
+    #[error(
+        "what the authority issued is to be renewed at once: its life is nearly over, or this machine's clock is wrong"
+    )]
+    DueAtOnce,
     /// It took too long.
     #[error("the order took too long")]
     Deadline,

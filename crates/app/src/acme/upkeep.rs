@@ -31,13 +31,12 @@ impl Upkeep {
             let (managed, house, challenges) = (Arc::clone(&self.managed), app.clone(), Arc::clone(challenges));
             let renewed = apart(async move { managed.renew(&house, &challenges).await }).await;
             let now = app.clock.now().seconds();
-            let due = renewed.as_ref().ok().map(|validity| validity.renewal_due(chance(app)));
-            self.failures = if renewed.is_ok() { 0 } else { self.failures.saturating_add(1) };
-            app.metrics.acme_ordered(self.managed.host(), renewed.is_ok());
+            let due = renewed.and_then(|validity| later_than(now, validity.renewal_due(chance(app))));
+            self.failures = if due.is_ok() { 0 } else { self.failures.saturating_add(1) };
+            app.metrics.acme_ordered(self.managed.host(), due.is_ok());
             app.metrics.acme_waits(self.managed.host(), self.failures);
-            // One that is due as soon as it is issued (a clock that is wrong, on one side or the other) is not ordered in a loop.
-            self.next = due.filter(|due| *due > now).unwrap_or(now + wait_after(self.failures.max(1), chance(app)));
-            match renewed {
+            self.next = *due.as_ref().unwrap_or(&(now + wait_after(self.failures, chance(app))));
+            match due {
                 Ok(_) => tracing::info!(hosts = self.managed.names(), "a certificate was issued by ACME"),
                 Err(error) => self.complain(&error, self.next - now),
             }
@@ -85,6 +84,12 @@ impl Upkeep {
     }
 }
 
+/// When the next is due; one that is due as soon as it is issued (a clock that is wrong, on one side or the other) is a
+/// failure, which is not ordered in a loop.
+fn later_than(now: i64, due: i64) -> Result<i64, OrderError> {
+    if due > now { Ok(due) } else { Err(OrderError::DueAtOnce) }
+}
+
 /// Runs an order as a task of its own, which ends with us: one that panics has failed, and the others go on.
 async fn apart<T: Send + 'static>(
     order: impl Future<Output = Result<T, OrderError>> + Send + 'static,
@@ -109,7 +114,7 @@ fn chance(app: &App) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::{OrderError, apart};
+    use super::{OrderError, apart, later_than};
 
     #[tokio::test]
     async fn an_order_that_panics_has_failed_and_says_so() {
@@ -118,5 +123,13 @@ mod tests {
         assert!(super::chain(&error).contains("a number that is too large"), "{error}");
         assert!(matches!(apart(async { Err::<(), _>(OrderError::Deadline) }).await, Err(OrderError::Deadline)));
         assert_eq!(apart(async { Ok(7) }).await.ok(), Some(7));
+    }
+
+    #[test]
+    fn a_certificate_that_is_due_as_soon_as_it_is_issued_is_a_failed_order() {
+        assert_eq!(later_than(100, 101).ok(), Some(101));
+        for due in [100, 99, i64::MIN] {
+            assert!(matches!(later_than(100, due), Err(OrderError::DueAtOnce)), "{due}");
+        }
     }
 }
