@@ -15,6 +15,7 @@ mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -32,7 +33,6 @@ use crate::certificate::{Pair, PairError};
 use authority::{Authority, OrderError, Ordering};
 use challenges::Challenges;
 use config::AcmeConfig;
-use keep::KeepError;
 use upkeep::Upkeep;
 
 pub use authority::AuthorityError;
@@ -60,6 +60,8 @@ pub struct Managed {
     /// Where it is kept.
     pub file: PathBuf,
     current: ArcSwapOption<Issued>,
+    /// Whether the last that was issued could not be written to its file.
+    is_unkept: AtomicBool,
 }
 
 /// A certificate that was issued, with its key.
@@ -110,6 +112,10 @@ impl Issued {
             Some(other) => Err(IssuedError::NotFor(other.clone())),
             None => Ok(Self { chain, key, validity: pair.validity }),
         }
+    }
+
+    fn is_older_than(&self, other: &Self) -> bool {
+        self.validity.not_before < other.validity.not_before
     }
 
     /// This one, if it is valid at a moment. Seconds since the epoch.
@@ -189,7 +195,7 @@ impl Managed {
         let mut hosts = config.hosts.clone();
         hosts.sort();
         let (authority, file) = (Authority::new(config, folder)?, Self::file(config, folder));
-        Ok(Self { authority, hosts, file, current: ArcSwapOption::empty() })
+        Ok(Self { authority, hosts, file, current: ArcSwapOption::empty(), is_unkept: AtomicBool::new(false) })
     }
 
     /// Where the certificate of a table is kept: named after its first host, so that people find it, and after all of them.
@@ -237,10 +243,38 @@ impl Managed {
             .ok()
     }
 
-    fn keep(&self, app: &App, issued: &Issued) -> Result<(), KeepError> {
+    fn keep(&self, app: &App, issued: &Issued) {
         let kept = Kept { chain: issued.chain.clone(), key: issued.key.expose().to_owned() };
         let text = SecretText::new(serde_json::to_string(&kept).expect("two texts are JSON"));
-        keep::save(app, &self.record(), &self.file, &text)
+        let saved = keep::save(app, &self.record(), &self.file, &text);
+        self.is_unkept.store(saved.is_err(), SeqCst);
+        if let Err(error) = saved {
+            tracing::error!(file = %self.file.display(), %error, "a certificate by ACME cannot be kept, which is tried again: a start before that orders another one");
+        }
+    }
+
+    /// Whether what was issued last is in its file, as far as we know.
+    fn is_kept(&self) -> bool {
+        !self.is_unkept.load(SeqCst)
+    }
+
+    /// Keeps what is shown, where that has failed; whether it is kept then.
+    fn keep_again(&self, app: &App) -> bool {
+        if let Some(current) = self.current().filter(|_| !self.is_kept()) {
+            self.keep(app, &current);
+        }
+        self.is_kept()
+    }
+
+    /// Shows what was kept, unless what is shown was issued after it.
+    fn show_again(&self, kept: Issued) -> bool {
+        let is_older = self.current().is_some_and(|current| kept.is_older_than(&current));
+        if is_older {
+            tracing::warn!(file = %self.file.display(), "the certificate in the file is older than the one that is shown, which stays");
+        } else {
+            self.current.store(Some(Arc::new(kept)));
+        }
+        !is_older
     }
 
     /// Orders a new one and shows it.
@@ -249,9 +283,7 @@ impl Managed {
         let ordered = tokio::time::timeout(ORDER, self.authority.order(app, &ordering)).await;
         let (chain, key) = ordered.map_err(|_| OrderError::Deadline)??;
         let issued = Issued::new(chain, key, &self.hosts)?.valid_at(app.clock.now().seconds())?;
-        if let Err(error) = self.keep(app, &issued) {
-            tracing::error!(file = %self.file.display(), %error, "a certificate by ACME cannot be kept: the next start orders another one");
-        }
+        self.keep(app, &issued);
         let validity = issued.validity;
         self.current.store(Some(Arc::new(issued)));
         Ok(validity)
@@ -269,8 +301,18 @@ mod tests {
     use keymint_domain::secret::SecretText;
     use rcgen::generate_simple_self_signed;
 
-    use super::{Issued, IssuedError};
+    use super::{Issued, IssuedError, Validity};
     use crate::certificate::PairError;
+
+    #[test]
+    fn what_is_kept_is_older_from_one_second_on() {
+        let from = |not_before| Issued {
+            chain: String::new(),
+            key: SecretText::new(String::new()),
+            validity: Validity { not_before, not_after: 1_000 },
+        };
+        assert_eq!([99, 100, 101].map(|kept| from(kept).is_older_than(&from(100))), [true, false, false]);
+    }
 
     #[test]
     fn what_was_issued_is_taken_with_its_own_key_and_for_all_of_its_hosts_alone() {

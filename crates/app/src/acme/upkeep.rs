@@ -41,19 +41,30 @@ impl Upkeep {
                 Err(error) => self.complain(&error, self.next - now),
             }
         }
-        let seconds = self.next.saturating_sub(app.clock.now().seconds()).max(1);
+        // What is shown and could not be kept, for want of room or of a right, may find its place now.
+        let next = if self.managed.keep_again(app) {
+            self.next
+        } else {
+            self.next.min(app.clock.now().seconds() + wait_after(1, 0))
+        };
+        let seconds = next.saturating_sub(app.clock.now().seconds()).max(1);
         Duration::from_secs(u64::try_from(seconds).unwrap_or(1))
     }
 
     /// What the operator does when told so: what was taken away from the folder is ordered anew, what was put there is shown,
     /// and what failed is tried at once.
     pub fn look_again(&mut self, app: &App) {
-        match self.managed.kept(app).map(Arc::new) {
-            Some(kept) if self.failures == 0 => {
-                self.next = kept.validity.renewal_due(chance(app));
-                self.managed.current.store(Some(kept));
+        match self.managed.kept(app) {
+            _ if self.failures > 0 => self.next = i64::MIN,
+            Some(kept) => {
+                let due = kept.validity.renewal_due(chance(app));
+                if self.managed.show_again(kept) {
+                    self.next = due;
+                }
             }
-            _ => self.next = i64::MIN,
+            // What could not be kept was not taken away.
+            None if self.managed.is_kept() => self.next = i64::MIN,
+            None => {}
         }
     }
 
