@@ -131,7 +131,8 @@ impl Acme {
         Self { folder, certificates: Vec::new(), challenges: Arc::default(), wake: Arc::default() }
     }
 
-    /// Looks after the certificate of a listener's table. Listeners that say the same have one certificate.
+    /// Looks after the certificate of a listener's table. Those with the same directory and hosts have one
+    /// certificate, from the account of the first.
     ///
     /// # Errors
     /// `AuthorityError` says which setting cannot be used.
@@ -198,12 +199,14 @@ impl Managed {
         Ok(Self { authority, hosts, file, current: ArcSwapOption::empty(), is_unkept: AtomicBool::new(false) })
     }
 
-    /// Where the certificate of a table is kept: named after its first host, so that people find it, and after all of them.
+    /// Where the certificate of a table is kept: named after its first host, so that people find it, and after
+    /// all of them. Another contact or account takes none away.
     fn file(config: &AcmeConfig, folder: &Path) -> PathBuf {
         let mut hosts: Vec<_> = config.hosts.iter().map(String::as_str).collect();
         hosts.sort_unstable();
         let first = hosts.first().and_then(|host| host.get(..host.len().min(NAMED_MAX))).unwrap_or_default();
-        Authority::folder(config, folder).join(format!("{first}-{}.sealed", short_digest(hosts)))
+        let below = folder.join(short_digest([&*config.directory]));
+        below.join(format!("{first}-{}.sealed", short_digest(hosts)))
     }
 
     /// The certificate that is shown now, if there is one.
@@ -301,8 +304,34 @@ mod tests {
     use keymint_domain::secret::SecretText;
     use rcgen::generate_simple_self_signed;
 
-    use super::{Issued, IssuedError, Validity};
+    use super::config::{AcmeConfig, ExternalAccountConfig};
+    use super::{Issued, IssuedError, Managed, Path, Validity};
     use crate::certificate::PairError;
+
+    #[test]
+    fn a_certificate_is_kept_for_its_directory_and_hosts_whoever_asked_for_it() {
+        let file = |change: fn(&mut AcmeConfig)| {
+            let mut config = AcmeConfig {
+                directory: "https://ca.example/".to_owned(),
+                contact: Vec::new(),
+                hosts: vec!["b.example".to_owned(), "a.example".to_owned()],
+                terms_of_service_agreed: true,
+                ca_file: None,
+                external_account: None,
+            };
+            change(&mut config);
+            Managed::file(&config, Path::new("/acme"))
+        };
+        let first = file(|_| {});
+        assert_eq!(file(|config| config.contact.push("mailto:ops@example.com".to_owned())), first);
+        let external = |config: &mut AcmeConfig| {
+            config.external_account = Some(ExternalAccountConfig { key_id: "1".to_owned(), key_file: "key".into() });
+        };
+        assert_eq!(file(external), first);
+        assert_eq!(file(|config| config.hosts.reverse()), first);
+        assert_ne!(file(|config| config.directory.push('a')), first);
+        assert_ne!(file(|config| config.hosts.truncate(1)), first);
+    }
 
     #[test]
     fn what_is_kept_is_older_from_one_second_on() {
