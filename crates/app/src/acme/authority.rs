@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use data_encoding::BASE64URL_NOPAD;
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
 use instant_acme::{
     Account, AuthorizationStatus, BodyWrapper, BytesResponse, ChallengeType, Error as AcmeError, ExternalAccountKey,
     HttpClient, Identifier, NewAccount, NewOrder, Order, OrderStatus, Problem, RetryPolicy,
@@ -17,7 +19,7 @@ use thiserror::Error;
 use super::challenges::{ChallengeError, Challenges, Running};
 use super::config::{AcmeConfig, ExternalAccountConfig};
 use super::keep::{self, KeepError};
-use super::short_digest;
+use super::{IssuedError, short_digest};
 use crate::App;
 use crate::master_key::exposed_mode;
 
@@ -28,6 +30,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// How long the authority may take to look at our challenges, and then to issue.
 const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(90));
+/// Longest wait that an authority may ask for. Seconds: as long as an order may take.
+const RETRY_AFTER_MAX: u64 = 300;
 /// What an authority says of an account that it does not have (RFC 8555 section 6.7).
 const ACCOUNT_UNKNOWN: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
@@ -98,12 +102,20 @@ pub enum OrderError {
     /// The account cannot be kept.
     #[error("the account cannot be kept in the data folder")]
     Keep(#[from] KeepError),
-    /// What was issued is no certificate.
-    #[error("what the authority issued cannot be read")]
-    NoCertificate,
+    /// What was issued cannot be shown.
+    #[error("what the authority issued cannot be used")]
+    Issued(#[from] IssuedError),
+    /// It is due for renewal as soon as it is issued.
+    #[error(
+        "what the authority issued is to be renewed at once: its life is nearly over, or this machine's clock is wrong"
+    )]
+    DueAtOnce,
     /// It took too long.
     #[error("the order took too long")]
     Deadline,
+    /// It broke off, by a mistake of ours or of a library's.
+    #[error("the order broke off")]
+    Broken(#[from] tokio::task::JoinError),
 }
 
 /// What an order is about, and where its challenges are shown.
@@ -308,12 +320,45 @@ impl HttpClient for Http {
                 }
                 body.extend_from_slice(&chunk);
             }
-            let (parts, _) = http::Response::<reqwest::Body>::from(answer).into_parts();
+            let (mut parts, _) = http::Response::<reqwest::Body>::from(answer).into_parts();
+            drop_wild_wait(&mut parts.headers);
             Ok(BytesResponse { parts, body: Box::new(body.freeze()) })
         })
     }
 }
 
+/// Takes away a wait that is no number of seconds that we would wait: the library adds whatever it is to the clock, which
+/// panics where the sum has no place.
+fn drop_wild_wait(headers: &mut HeaderMap) {
+    let seconds = headers.get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse::<u64>().ok());
+    if seconds.is_none_or(|seconds| seconds > RETRY_AFTER_MAX) {
+        headers.remove(RETRY_AFTER);
+    }
+}
+
 fn other(error: reqwest::Error) -> AcmeError {
     AcmeError::Other(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use http::header::{HeaderValue, RETRY_AFTER};
+
+    use super::drop_wild_wait;
+
+    #[test]
+    fn an_authority_may_ask_for_a_wait_of_five_minutes_and_for_nothing_else() {
+        let left = |wait: &'static str| {
+            let mut headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(wait))]);
+            drop_wild_wait(&mut headers);
+            headers.remove(RETRY_AFTER)
+        };
+        for good in ["0", "3", " 300 "] {
+            assert_eq!(left(good).expect("it stays"), good);
+        }
+        for bad in ["301", "18446744073709551615", "18446744073709551616", "-1", "", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+            assert_eq!(left(bad), None, "{bad}");
+        }
+    }
 }

@@ -4,19 +4,13 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, Digest, SHA256};
 use keymint_app::acme::Issued;
-use keymint_app::certificate::validity_of;
+use keymint_app::certificate::{Pair, PairError};
 use keymint_app::listen::PairConfig;
 use keymint_app::master_key::exposed_mode;
-use keymint_domain::renewal::Validity;
 use keymint_domain::secret::SecretBytes;
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
 use thiserror::Error;
 
 /// Largest file that is read: a long chain has some 10 KB. Bytes.
@@ -67,15 +61,13 @@ pub struct Content {
     key: SecretBytes,
 }
 
-/// A certificate with its key, ready to be shown.
+/// A pair that is shown, and where it came from.
 #[derive(Debug)]
-pub struct Pair {
-    /// What the library signs with.
-    pub certified: Arc<CertifiedKey>,
+pub struct Shown {
+    /// The pair.
+    pub pair: Pair,
     /// The file with the certificate.
     pub file: PathBuf,
-    /// From when to when it is valid.
-    pub validity: Validity,
 }
 
 fn open(path: &Path) -> Result<File, TlsError> {
@@ -115,22 +107,14 @@ impl Content {
     ///
     /// # Errors
     /// `NoCertificate`, `NoKey`, `Mismatch`.
-    pub fn understand(&self, provider: &CryptoProvider) -> Result<Pair, TlsError> {
-        let PairConfig { certificate: file, key: key_file } = &self.config;
-        let no_certificate = || TlsError::NoCertificate(file.clone());
-        let chain = CertificateDer::pem_slice_iter(&self.certificate).collect::<Result<Vec<_>, _>>();
-        let chain = chain.map_err(|_| no_certificate())?;
-        let first = chain.first().ok_or_else(no_certificate)?;
-        let validity = validity_of(first).ok_or_else(no_certificate)?;
-        let key = PrivateKeyDer::from_pem_slice(self.key.expose()).map_err(|_| TlsError::NoKey(key_file.clone()))?;
-        let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                TlsError::Mismatch { certificate: file.clone(), key: key_file.clone() }
-            }
-            rustls::Error::InvalidCertificate(_) => no_certificate(),
-            _ => TlsError::NoKey(key_file.clone()),
+    pub fn understand(&self) -> Result<Shown, TlsError> {
+        let PairConfig { certificate: file, key } = &self.config;
+        let pair = Pair::parse(&self.certificate, self.key.expose()).map_err(|error| match error {
+            PairError::NoCertificate => TlsError::NoCertificate(file.clone()),
+            PairError::NoKey => TlsError::NoKey(key.clone()),
+            PairError::Mismatch => TlsError::Mismatch { certificate: file.clone(), key: key.clone() },
         })?;
-        Ok(Pair { certified: Arc::new(certified), file: file.clone(), validity })
+        Ok(Shown { pair, file: file.clone() })
     }
 }
 

@@ -20,10 +20,9 @@ use keymint_app::acme::challenges::Challenges;
 use keymint_app::acme::{Acme, Managed};
 use keymint_app::listen::{PairConfig, TlsConfig};
 use rustls::ServerConfig;
-use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
-use rustls::server::{Acceptor, ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -31,7 +30,7 @@ use tokio::sync::watch;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use files::{Content, Pair};
+use files::{Content, Shown};
 
 pub use files::TlsError;
 
@@ -66,7 +65,7 @@ enum Source {
 struct Shelf {
     listener: &'static str,
     source: Source,
-    pairs: ArcSwap<Vec<Pair>>,
+    pairs: ArcSwap<Vec<Shown>>,
     /// What was seen of the source when it was last looked at: a digest, or what was wrong with it.
     seen: Mutex<String>,
 }
@@ -81,15 +80,8 @@ impl ResolvesServerCert for Shelf {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let pairs = self.pairs.load();
         let asked = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
-        let named = asked.and_then(|name| pairs.iter().find(|pair| pair.is_for(&name)));
-        named.or_else(|| pairs.first()).map(|pair| Arc::clone(&pair.certified))
-    }
-}
-
-impl Pair {
-    fn is_for(&self, name: &ServerName<'_>) -> bool {
-        let certificate = self.certified.cert.first().map(ParsedCertificate::try_from);
-        certificate.and_then(Result::ok).is_some_and(|certificate| verify_server_name(&certificate, name).is_ok())
+        let named = asked.and_then(|name| pairs.iter().find(|shown| shown.pair.is_for(&name)));
+        named.or_else(|| pairs.first()).map(|shown| Arc::clone(&shown.pair.certified))
     }
 }
 
@@ -106,12 +98,11 @@ impl Shelf {
 
     /// Puts the pairs in place, and says of each when it ends.
     fn put(&self, contents: &[Content], app: &App) -> Result<(), TlsError> {
-        let provider = aws_lc_rs::default_provider();
-        let pairs = contents.iter().map(|content| content.understand(&provider)).collect::<Result<Vec<_>, _>>()?;
+        let pairs = contents.iter().map(Content::understand).collect::<Result<Vec<_>, _>>()?;
         let now = app.clock.now().seconds();
-        for Pair { file, validity, .. } in &pairs {
-            app.metrics.certificate_ends(self.listener, &file.display().to_string(), validity.not_after);
-            if !validity.has(now) {
+        for Shown { pair, file } in &pairs {
+            app.metrics.certificate_ends(self.listener, &file.display().to_string(), pair.validity.not_after);
+            if !pair.validity.has(now) {
                 warn_of(self.listener, file);
             }
         }
