@@ -15,6 +15,7 @@ use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
 use keymint_store::apps::App as AppRow;
 use keymint_store::credentials::{self, Seen, Slots, Stored};
+use keymint_store::db::Conn;
 use keymint_store::error::StoreError;
 use keymint_store::merchants::Activation;
 use serde_json::json;
@@ -206,6 +207,16 @@ fn make(app: &App, product: &Product, owner: &AppRow, mode: Mode, now: UnixMs) -
         app_id: owner.id,
     };
     credential::issue(&blank, &app.keyring, now, &*app.entropy)
+}
+
+/// The newest live credential that the owner of an app's slots ever had, whatever became of it.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn newest_live(conn: &mut Conn, product: &Product, owner: &AppRow) -> Result<Option<Stored>, OpError> {
+    let id = product.dialect.owner.id(owner.merchant_id, owner.id);
+    let slots = Slots { owner: &id, product: &product.name, mode: Mode::Live };
+    Ok(credentials::newest(conn, owner.merchant_id, slots).await?)
 }
 
 async fn made_before(change: &mut Change<'_>, key_id: &str, now: UnixMs) -> Result<Made, OpError> {

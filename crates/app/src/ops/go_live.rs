@@ -16,6 +16,7 @@ use keymint_store::webhooks::{self, EndpointState};
 use serde_json::json;
 
 use crate::App;
+use crate::ops::credentials::newest_live;
 use crate::ops::marks::{self, Mark};
 use crate::ops::{Actor, Change, OpError, Saying, apps};
 use crate::products::Product;
@@ -58,7 +59,8 @@ impl Line {
 /// The checklists of an app.
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
-    /// Whether a person makes no live key while something required of test mode is open.
+    /// Whether a person makes no live key while something required of test mode is open: where the dialect says so, and
+    /// there never was a live key. Whoever is live may have another one in the place of one that leaked.
     pub blocks_live_keys: bool,
     /// The items; none where the vendor has no checklist.
     pub lines: Vec<Line>,
@@ -144,7 +146,8 @@ async fn read(app: &App, conn: &mut Conn, row: &AppRow) -> Result<Lists, OpError
         };
         lines.push(Line { item: item.clone(), standing });
     }
-    Ok(Lists { blocks_live_keys: rules.blocks_live_keys, lines })
+    let was_live = newest_live(conn, product, row).await?.is_some();
+    Ok(Lists { blocks_live_keys: rules.blocks_live_keys && !was_live, lines })
 }
 
 /// What an endpoint shows.

@@ -5,6 +5,7 @@ mod address_codes;
 mod apps;
 mod audit;
 mod exposures;
+mod go_live;
 mod house;
 mod idempotency;
 mod letters;
@@ -71,6 +72,8 @@ keymint_testkit::on_both! {
         codes_for_addresses_are_good_for_one_list_of_one_key_in_one_session_once,
         addresses_need_no_codes_in_test_mode_or_where_the_vendor_asks_none,
         who_has_no_phone_gets_no_codes,;
+    go_live:
+        whoever_was_live_makes_another_live_key_without_the_list_and_nobody_else_does,;
     exposures:
         an_exposed_key_is_flagged_once_and_those_who_can_roll_it_hear_of_it,;
     letters:
