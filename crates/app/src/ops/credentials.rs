@@ -152,7 +152,8 @@ pub fn end(mode: Mode) -> Act {
     }
 }
 
-/// Issues a credential for an app.
+/// Issues a credential for an app. Where the dialect asks people for two codes to save the addresses of a live one, theirs
+/// begins with the list of the one before.
 ///
 /// # Errors
 /// `NotFound`; `Field`; `Conflict` with `activation_required` (live, merchant not approved), `app_disabled`,
@@ -183,6 +184,12 @@ pub async fn issue(
     }
     check_owner(&mut change, &owner, new.mode).await?;
     go_live::require(app, change.conn(), actor, &owner, new.mode).await?;
+    // Otherwise a key that is revoked and made anew would be a list changed without its codes.
+    if address_codes::are_asked(product.dialect.addresses_proof, actor, new.mode)
+        && let Some(before) = newest_live(change.conn(), product, &owner).await?
+    {
+        issued.credential.restrictions.allowed_ips = intact(app, before)?.credential.restrictions.allowed_ips;
+    }
     let domains = domains::of(app, change.conn(), app_id).await?;
     issued.credential.restrictions.domains = domains_for(new.mode, &domains);
     issued.credential.restrictions.providers = providers::of(app, change.conn(), app_id).await?;
@@ -277,8 +284,15 @@ async fn store_changed(change: &mut Change<'_>, app: &App, credential: &Credenti
     Ok(credentials::update(change.conn(), credential, &check).await?)
 }
 
-/// A credential that the actor may act on, read inside the change. A row that was edited from outside is not carried
-/// on: that would give it a good check.
+/// A row that was edited from outside is not carried on: that would give it a good check.
+fn intact(app: &App, stored: Stored) -> Result<Stored, OpError> {
+    if !app.keyring.row_is_intact(&stored.credential.check_bytes(), &stored.row_check) {
+        return Err(OpError::Store(StoreError::Corrupt { table: "credential", column: "row_check" }));
+    }
+    Ok(stored)
+}
+
+/// A credential that the actor may act on, read inside the change.
 async fn own(
     change: &mut Change<'_>,
     app: &App,
@@ -289,10 +303,7 @@ async fn own(
     let stored = stored.filter(|stored| actor.may_act_for(stored.credential.merchant_id));
     let stored = stored.ok_or(OpError::NotFound("credential"))?;
     actor.require(act(stored.credential.mode))?;
-    if !app.keyring.row_is_intact(&stored.credential.check_bytes(), &stored.row_check) {
-        return Err(OpError::Store(StoreError::Corrupt { table: "credential", column: "row_check" }));
-    }
-    Ok(stored)
+    intact(app, stored)
 }
 
 /// A credential.
