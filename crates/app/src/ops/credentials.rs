@@ -176,6 +176,8 @@ pub async fn issue(
     issued.credential.name = name;
     issued.credential.expires_at = new.expires_at;
     issued.credential.restrictions = restrictions;
+    // Read before the ledger's lock, which holds up every other change; told after what is looked at under it.
+    let list = go_live::require(app, actor, &owner, new.mode).await;
     let mut change = Change::begin(app, actor, manage(new.mode)).await?;
     if let Some(key_id) = idempotency::find(change.conn(), actor, repeat).await? {
         let made = made_before(&mut change, &key_id, now).await?;
@@ -183,7 +185,7 @@ pub async fn issue(
         return Ok(made);
     }
     check_owner(&mut change, &owner, new.mode).await?;
-    go_live::require(app, change.conn(), actor, &owner, new.mode).await?;
+    list?;
     // Otherwise a key that is revoked and made anew would be a list changed without its codes.
     if address_codes::are_asked(product.dialect.addresses_proof, actor, new.mode)
         && let Some(before) = newest_live(change.conn(), product, &owner).await?

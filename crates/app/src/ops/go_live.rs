@@ -100,13 +100,14 @@ pub async fn of_app(app: &App, actor: Actor, id: AppId) -> Result<Lists, OpError
 ///
 /// # Errors
 /// `Conflict` with `go_live_incomplete`.
-pub async fn require(app: &App, conn: &mut Conn, actor: Actor, row: &AppRow, mode: Mode) -> Result<(), OpError> {
+pub async fn require(app: &App, actor: Actor, row: &AppRow, mode: Mode) -> Result<(), OpError> {
     let is_person = matches!(actor, Actor::Member(..));
     let blocks = rules(app, &row.product).is_some_and(|(_, rules)| rules.blocks_live_keys);
     if !is_person || mode == Mode::Test || !blocks {
         return Ok(());
     }
-    let missing = read(app, conn, row).await?.missing();
+    let mut conn = app.db.read().await?;
+    let missing = read(app, &mut conn, row).await?.missing();
     if missing == 0 {
         return Ok(());
     }
