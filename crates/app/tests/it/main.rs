@@ -5,6 +5,7 @@ mod address_codes;
 mod apps;
 mod audit;
 mod exposures;
+mod gateways;
 mod go_live;
 mod house;
 mod idempotency;
@@ -73,6 +74,8 @@ keymint_testkit::on_both! {
         addresses_need_no_codes_in_test_mode_or_where_the_vendor_asks_none,
         a_live_key_in_the_place_of_another_keeps_its_addresses,
         who_has_no_phone_gets_no_codes,;
+    gateways:
+        whoever_may_not_see_the_gateways_changes_none_of_them,;
     go_live:
         whoever_was_live_makes_another_live_key_without_the_list_and_nobody_else_does,;
     exposures:
