@@ -69,6 +69,13 @@ static NEWEST_ACTIVE: Stmt = Stmt::both(
                AND (c.expires_at IS NULL OR c.expires_at > $4) ORDER BY c.id DESC LIMIT 1"
     ),
 );
+// By way of the merchant's apps: no index names an owner's credentials that have ended.
+static NEWEST: Stmt = Stmt::both(
+    "credential.newest",
+    stored!(
+        "WHERE a.merchant_id = $1 AND c.slot_owner = $2 AND c.product = $3 AND c.mode = $4 ORDER BY c.id DESC LIMIT 1"
+    ),
+);
 static ACTIVE_SLOTS: Stmt = Stmt::both(
     "credential.active_slots",
     "SELECT slot FROM credential
@@ -103,7 +110,7 @@ static USED: Stmt = Stmt::both(
 );
 
 /// The statements of this file.
-pub static ALL: [&Stmt; 15] = [
+pub static ALL: [&Stmt; 16] = [
     &INSERT,
     &EXPOSE,
     &LIVING,
@@ -118,6 +125,7 @@ pub static ALL: [&Stmt; 15] = [
     &KEYS_OF_MERCHANT,
     &ANY_USED,
     &NEWEST_ACTIVE,
+    &NEWEST,
     &USED,
 ];
 
@@ -319,6 +327,17 @@ pub async fn living(conn: &mut Conn, app: AppId, mode: Mode, now: UnixMs) -> Res
 pub async fn newest_active(conn: &mut Conn, slots: Slots<'_>, now: UnixMs) -> Result<Option<Stored>, StoreError> {
     let values = [Val::Text(slots.owner), Val::Text(slots.product), Val::Text(slots.mode.as_str()), Val::Int(now.0)];
     conn.row(&NEWEST_ACTIVE, &values).await?.as_ref().map(decode).transpose()
+}
+
+/// The newest one that an owner, who is this merchant or an app of it, ever had, whatever became of it.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn newest(conn: &mut Conn, merchant: MerchantId, slots: Slots<'_>) -> Result<Option<Stored>, StoreError> {
+    let merchant = merchant.to_string();
+    let values =
+        [Val::Text(&merchant), Val::Text(slots.owner), Val::Text(slots.product), Val::Text(slots.mode.as_str())];
+    conn.row(&NEWEST, &values).await?.as_ref().map(decode).transpose()
 }
 
 /// Those that have ended, below an id, the newest first.

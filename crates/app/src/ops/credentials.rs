@@ -15,6 +15,7 @@ use keymint_domain::secret::SecretText;
 use keymint_domain::time::UnixMs;
 use keymint_store::apps::App as AppRow;
 use keymint_store::credentials::{self, Seen, Slots, Stored};
+use keymint_store::db::Conn;
 use keymint_store::error::StoreError;
 use keymint_store::merchants::Activation;
 use serde_json::json;
@@ -151,7 +152,8 @@ pub fn end(mode: Mode) -> Act {
     }
 }
 
-/// Issues a credential for an app.
+/// Issues a credential for an app. Where the dialect asks people for two codes to save the addresses of a live one, theirs
+/// begins with the list of the one before.
 ///
 /// # Errors
 /// `NotFound`; `Field`; `Conflict` with `activation_required` (live, merchant not approved), `app_disabled`,
@@ -174,6 +176,8 @@ pub async fn issue(
     issued.credential.name = name;
     issued.credential.expires_at = new.expires_at;
     issued.credential.restrictions = restrictions;
+    // Read before the ledger's lock, which holds up every other change; told after what is looked at under it.
+    let list = go_live::require(app, actor, &owner, new.mode).await;
     let mut change = Change::begin(app, actor, manage(new.mode)).await?;
     if let Some(key_id) = idempotency::find(change.conn(), actor, repeat).await? {
         let made = made_before(&mut change, &key_id, now).await?;
@@ -181,7 +185,13 @@ pub async fn issue(
         return Ok(made);
     }
     check_owner(&mut change, &owner, new.mode).await?;
-    go_live::require(app, change.conn(), actor, &owner, new.mode).await?;
+    list?;
+    // Otherwise a key that is revoked and made anew would be a list changed without its codes.
+    if address_codes::are_asked(product.dialect.addresses_proof, actor, new.mode)
+        && let Some(before) = newest_live(change.conn(), product, &owner).await?
+    {
+        issued.credential.restrictions.allowed_ips = intact(app, before)?.credential.restrictions.allowed_ips;
+    }
     let domains = domains::of(app, change.conn(), app_id).await?;
     issued.credential.restrictions.domains = domains_for(new.mode, &domains);
     issued.credential.restrictions.providers = providers::of(app, change.conn(), app_id).await?;
@@ -206,6 +216,16 @@ fn make(app: &App, product: &Product, owner: &AppRow, mode: Mode, now: UnixMs) -
         app_id: owner.id,
     };
     credential::issue(&blank, &app.keyring, now, &*app.entropy)
+}
+
+/// The newest live credential that the owner of an app's slots ever had, whatever became of it.
+///
+/// # Errors
+/// `OpError::Store`.
+pub async fn newest_live(conn: &mut Conn, product: &Product, owner: &AppRow) -> Result<Option<Stored>, OpError> {
+    let id = product.dialect.owner.id(owner.merchant_id, owner.id);
+    let slots = Slots { owner: &id, product: &product.name, mode: Mode::Live };
+    Ok(credentials::newest(conn, owner.merchant_id, slots).await?)
 }
 
 async fn made_before(change: &mut Change<'_>, key_id: &str, now: UnixMs) -> Result<Made, OpError> {
@@ -266,8 +286,15 @@ async fn store_changed(change: &mut Change<'_>, app: &App, credential: &Credenti
     Ok(credentials::update(change.conn(), credential, &check).await?)
 }
 
-/// A credential that the actor may act on, read inside the change. A row that was edited from outside is not carried
-/// on: that would give it a good check.
+/// A row that was edited from outside is not carried on: that would give it a good check.
+fn intact(app: &App, stored: Stored) -> Result<Stored, OpError> {
+    if !app.keyring.row_is_intact(&stored.credential.check_bytes(), &stored.row_check) {
+        return Err(OpError::Store(StoreError::Corrupt { table: "credential", column: "row_check" }));
+    }
+    Ok(stored)
+}
+
+/// A credential that the actor may act on, read inside the change.
 async fn own(
     change: &mut Change<'_>,
     app: &App,
@@ -278,10 +305,7 @@ async fn own(
     let stored = stored.filter(|stored| actor.may_act_for(stored.credential.merchant_id));
     let stored = stored.ok_or(OpError::NotFound("credential"))?;
     actor.require(act(stored.credential.mode))?;
-    if !app.keyring.row_is_intact(&stored.credential.check_bytes(), &stored.row_check) {
-        return Err(OpError::Store(StoreError::Corrupt { table: "credential", column: "row_check" }));
-    }
-    Ok(stored)
+    intact(app, stored)
 }
 
 /// A credential.

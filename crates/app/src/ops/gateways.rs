@@ -81,8 +81,9 @@ pub async fn list(app: &App, actor: Actor, id: AppId) -> Result<Vec<Line>, OpErr
 /// Makes the secret of a gateway, in the place of the one before: what that one signs is refused from now on.
 ///
 /// # Errors
-/// `NotFound`; `Forbidden`; `Conflict` with `no_gateway` where the vendor hears from no gateway of that name.
+/// `NotFound`; `Forbidden`, also for who may not see the gateways, before anything has changed; `Conflict` with `no_gateway` where the vendor hears from no gateway of that name.
 pub async fn make_secret(app: &App, actor: Actor, id: AppId, name: &str) -> Result<SecretText, OpError> {
+    actor.require(Act::SeeRequests)?;
     let row = apps::find(app, actor, id).await?;
     let gateway = find(app, &row, name)?;
     let secret = SecretText::new(format!("{PREFIX}{}", draw_text(&*app.entropy, b"0123456789abcdef", DIGITS)?));
@@ -98,6 +99,7 @@ pub async fn make_secret(app: &App, actor: Actor, id: AppId, name: &str) -> Resu
 /// # Errors
 /// As `make_secret`.
 pub async fn mark(app: &App, actor: Actor, id: AppId, (name, mark): (&str, Mark)) -> Result<Vec<Line>, OpError> {
+    actor.require(Act::SeeRequests)?;
     let row = apps::find(app, actor, id).await?;
     let gateway = find(app, &row, name)?;
     let mut change = Change::begin(app, actor, Act::ManageApps).await?;

@@ -16,6 +16,7 @@ use keymint_store::webhooks::{self, EndpointState};
 use serde_json::json;
 
 use crate::App;
+use crate::ops::credentials::newest_live;
 use crate::ops::marks::{self, Mark};
 use crate::ops::{Actor, Change, OpError, Saying, apps};
 use crate::products::Product;
@@ -42,7 +43,7 @@ pub enum Standing {
 /// An item, and how it stands.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// The item.
+    /// The item; where test mode has an upstream, nothing shows what only a sandbox could.
     pub item: Item,
     /// How it stands.
     pub standing: Standing,
@@ -58,7 +59,8 @@ impl Line {
 /// The checklists of an app.
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
-    /// Whether a person makes no live key while something required of test mode is open.
+    /// Whether a person makes no live key while something required of test mode is open: where the dialect says so, and
+    /// there never was a live key. Whoever is live may have another one in the place of one that leaked.
     pub blocks_live_keys: bool,
     /// The items; none where the vendor has no checklist.
     pub lines: Vec<Line>,
@@ -76,6 +78,13 @@ fn rules<'a>(app: &'a App, product: &str) -> Option<(&'a Product, &'a GoLive)> {
     Some((&**product, product.dialect.go_live.as_ref()?))
 }
 
+/// What shows that an item is done. A sandbox's states are seen where test mode has one: behind an upstream nothing of it is
+/// kept here, and a person says so. Events come either way: the operator's services publish them, people send test events.
+fn shown_by<'a>(product: &Product, item: &'a Item) -> Option<&'a Fact> {
+    let is_seen = |fact: &&Fact| product.upstream_test.is_none() || !matches!(fact, Fact::Reached { .. });
+    item.seen_by.as_ref().filter(is_seen)
+}
+
 /// The checklists of an app.
 ///
 /// # Errors
@@ -91,13 +100,14 @@ pub async fn of_app(app: &App, actor: Actor, id: AppId) -> Result<Lists, OpError
 ///
 /// # Errors
 /// `Conflict` with `go_live_incomplete`.
-pub async fn require(app: &App, conn: &mut Conn, actor: Actor, row: &AppRow, mode: Mode) -> Result<(), OpError> {
+pub async fn require(app: &App, actor: Actor, row: &AppRow, mode: Mode) -> Result<(), OpError> {
     let is_person = matches!(actor, Actor::Member(..));
     let blocks = rules(app, &row.product).is_some_and(|(_, rules)| rules.blocks_live_keys);
     if !is_person || mode == Mode::Test || !blocks {
         return Ok(());
     }
-    let missing = read(app, conn, row).await?.missing();
+    let mut conn = app.db.read().await?;
+    let missing = read(app, &mut conn, row).await?.missing();
     if missing == 0 {
         return Ok(());
     }
@@ -112,8 +122,9 @@ pub async fn require(app: &App, conn: &mut Conn, actor: Actor, row: &AppRow, mod
 /// itself.
 pub async fn tick(app: &App, actor: Actor, id: AppId, name: &str, mark: Mark) -> Result<Lists, OpError> {
     let row = apps::find(app, actor, id).await?;
-    let item = rules(app, &row.product).and_then(|(_, rules)| rules.find(name)).ok_or(OpError::NotFound("item"))?;
-    if item.seen_by.is_some() {
+    let found = rules(app, &row.product).and_then(|(product, rules)| Some((product, rules.find(name)?)));
+    let (product, item) = found.ok_or(OpError::NotFound("item"))?;
+    if shown_by(product, item).is_some() {
         return Err(OpError::Conflict { code: "item_is_seen", message: say!("refusal-item-is-seen").to_owned() });
     }
     let mut change = Change::begin(app, actor, Act::ManageApps).await?;
@@ -134,6 +145,7 @@ async fn read(app: &App, conn: &mut Conn, row: &AppRow) -> Result<Lists, OpError
     let seen = Seen::of(app, conn, (row, product)).await?;
     let mut lines = Vec::with_capacity(rules.items.len());
     for item in &rules.items {
+        let item = Item { seen_by: shown_by(product, item).cloned(), ..item.clone() };
         let standing = match &item.seen_by {
             Some(fact) if seen.shows(conn, fact).await? => Standing::Seen,
             Some(_) => Standing::Open,
@@ -142,9 +154,10 @@ async fn read(app: &App, conn: &mut Conn, row: &AppRow) -> Result<Lists, OpError
                 None => Standing::Open,
             },
         };
-        lines.push(Line { item: item.clone(), standing });
+        lines.push(Line { item, standing });
     }
-    Ok(Lists { blocks_live_keys: rules.blocks_live_keys, lines })
+    let was_live = newest_live(conn, product, row).await?.is_some();
+    Ok(Lists { blocks_live_keys: rules.blocks_live_keys && !was_live, lines })
 }
 
 /// What an endpoint shows.

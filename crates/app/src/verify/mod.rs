@@ -112,14 +112,13 @@ impl App {
     /// The mode of a request's claim, where nothing of the claim depends on the body: such a request can be decided
     /// about before its body is there.
     pub fn mode_without_body(&self, product: &Product, view: &RequestView<'_>) -> Option<Mode> {
-        let dialect = &*product.dialect;
-        // Where the body may decide, it is read first: a content type, the provider that it names, a card.
-        if dialect.judges_body(view) {
-            return None;
-        }
         let claim = scheme::find_claim(&self.context(product, view, Transport::default()))
             .ok()
             .filter(|claim| claim.exchange.is_none())?;
+        // Where the body may decide, it is read first: a content type, the provider that it names, a card.
+        if product.dialect.judges_body(view, claim.mode) {
+            return None;
+        }
         match claim.proof {
             Proof::Secret(_) | Proof::Token(_) | Proof::PublicKey => Some(claim.mode),
             Proof::Signed { .. } | Proof::Message { .. } => None,

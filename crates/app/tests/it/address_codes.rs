@@ -1,10 +1,11 @@
 //! The two codes that save the addresses of a live key: both, for this list, in this session, once and in time.
 
 use keymint_app::ops::address_codes::{self, AddressCodes, Given};
-use keymint_app::ops::credentials::{self, Patch};
+use keymint_app::ops::credentials::{self, NewCredential, Patch};
 use keymint_app::ops::people::Person;
 use keymint_app::ops::{Actor, OpError, Proof, audit};
 use keymint_app::store_types::Activation;
+use keymint_domain::credential::RevokeReason;
 use keymint_domain::id::MerchantId;
 use keymint_domain::mode::Mode;
 use keymint_domain::role::Role;
@@ -133,6 +134,38 @@ pub async fn addresses_need_no_codes_in_test_mode_or_where_the_vendor_asks_none(
     let test = credentials::issue(&house.app, owner, app, &plain(Mode::Test), None).await.expect("a key");
     let test = test.view.credential.key_id;
     credentials::patch(&house.app, owner, &test, &patch(&LIST)).await.expect("test mode asks for nothing");
+}
+
+pub async fn a_live_key_in_the_place_of_another_keeps_its_addresses(it: TestDb) {
+    let house = House::over(it).await;
+    let ((merchant, owner), (_, other)) = (
+        owner_of(&person(&house, "again").await, Proof::Fresh),
+        owner_of(&person(&house, "first").await, Proof::Fresh),
+    );
+    let wide = NewCredential { allowed_ips: vec!["0.0.0.0/0".to_owned()], ..plain(Mode::Live) };
+    let anew = async |actor, key: &str, new: &NewCredential| {
+        house.clock.pass_ms(1);
+        let before = credentials::revoke(&house.app, owner, key, RevokeReason::Compromised, None).await;
+        let app = before.expect("revoked").view.credential.app_id;
+        let made = credentials::issue(&house.app, actor, app, new, None).await.expect("a key").view.credential;
+        (addresses(&house, &made.key_id).await, made.key_id, app)
+    };
+    let save = async |key: &str| credentials::patch(&house.app, Actor::System, key, &patch(&LIST)).await.map(drop);
+    let first = live_key(&house, (merchant, owner), "razorpay").await;
+    assert!(addresses(&house, &first).await.is_empty(), "the first has none");
+    save(&first).await.expect("saved");
+    let (list, second, app) = anew(owner, &first, &plain(Mode::Live)).await;
+    assert_eq!(list, LIST, "as it was saved with codes");
+    let (list, third, _) = anew(owner, &second, &wide).await;
+    assert_eq!(list, LIST, "and no other one");
+    let test = credentials::issue(&house.app, owner, app, &plain(Mode::Test), None).await.expect("a key");
+    assert!(addresses(&house, &test.view.credential.key_id).await.is_empty(), "test mode asks for no codes");
+    let theirs = live_key(&house, (other.merchant().expect("one"), other), "razorpay").await;
+    assert!(addresses(&house, &theirs).await.is_empty(), "another merchant's first");
+    let native = live_key(&house, (merchant, owner), "keymint").await;
+    save(&native).await.expect("saved");
+    assert!(anew(owner, &native, &plain(Mode::Live)).await.0.is_empty(), "its vendor asks for no codes");
+    assert!(anew(Actor::System, &third, &plain(Mode::Live)).await.0.is_empty(), "a token needs none");
 }
 
 pub async fn who_has_no_phone_gets_no_codes(it: TestDb) {

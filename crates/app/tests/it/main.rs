@@ -5,6 +5,8 @@ mod address_codes;
 mod apps;
 mod audit;
 mod exposures;
+mod gateways;
+mod go_live;
 mod house;
 mod idempotency;
 mod letters;
@@ -70,7 +72,12 @@ keymint_testkit::on_both! {
         the_addresses_of_a_live_key_are_saved_with_both_codes_and_by_nobody_without,
         codes_for_addresses_are_good_for_one_list_of_one_key_in_one_session_once,
         addresses_need_no_codes_in_test_mode_or_where_the_vendor_asks_none,
+        a_live_key_in_the_place_of_another_keeps_its_addresses,
         who_has_no_phone_gets_no_codes,;
+    gateways:
+        whoever_may_not_see_the_gateways_changes_none_of_them,;
+    go_live:
+        whoever_was_live_makes_another_live_key_without_the_list_and_nobody_else_does,;
     exposures:
         an_exposed_key_is_flagged_once_and_those_who_can_roll_it_hear_of_it,;
     letters:

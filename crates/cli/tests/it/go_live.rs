@@ -1,7 +1,7 @@
 //! The vendor's checklists: what Keymint sees by itself, what a person ticks, and that a live key waits for them.
 
 use keymint_testkit::receiver::{Answer, Receiver};
-use keymint_testkit::{Dev, Reply, eventually};
+use keymint_testkit::{Dev, Reply, Upstream, eventually};
 use serde_json::{Value, json};
 
 use crate::console::{Browser, app_of};
@@ -137,6 +137,33 @@ fn what_keymint_sees_nobody_ticks_and_scripts_make_live_keys_as_ever() {
     assert_eq!(dev.api_as(&token, "PUT", &format!("{list}/reconciliation"), &body).status, 404);
     let audit = dev.api("GET", "/audit-entries", &Value::Null).body;
     assert!(audit.contains("app.go_live_ticked"), "{audit}");
+}
+
+#[test]
+fn behind_an_upstream_people_say_what_only_a_sandbox_could_show() {
+    let upstream = Upstream::plain();
+    let table = format!("[product.upstream_test]\naddresses = [\"{}\"]\n", upstream.url());
+    let dev = Dev::serve_products(env!("CARGO_BIN_EXE_keymint"), &[("kwikpaisa", table)]);
+    let app = dev.app(&dev.merchant("upstream"), "kwikpaisa", "upstream");
+    let reached = ["order-created", "order-failed", "order-expired", "payout-success", "payout-failed"];
+    let seen = ["test-key", "signature", "webhook-delivered", "webhook-duplicate", "webhook-retry"];
+    assert_eq!(read(&dev, &app)["missing"], json!(BY_HAND.len() + reached.len() + seen.len()));
+    for name in reached.iter().chain(&BY_HAND) {
+        assert_eq!(tick(&dev, &app, name, true).status, 200, "{name}");
+    }
+    for name in seen {
+        let refused = tick(&dev, &app, name, true);
+        assert_eq!((refused.status, refused.text("/code").as_str()), (409, "item_is_seen"), "{name}: Keymint sees it");
+    }
+    assert_eq!(read(&dev, &app)["missing"], json!(seen.len()));
+    let items = read(&dev, &app)["items"].clone();
+    let is_seen = |name: &str| {
+        let item = items.as_array().expect("items").iter().find(|item| item["name"] == name).expect("it is there");
+        (item["seen"].as_bool(), item["done"].as_bool())
+    };
+    assert_eq!((is_seen("order-created"), is_seen("test-key")), ((Some(false), Some(true)), (Some(true), Some(false))));
+    assert_eq!(tick(&dev, &app, "order-created", false).status, 200);
+    assert_eq!(read(&dev, &app)["missing"], json!(seen.len() + 1), "it was taken back");
 }
 
 #[test]

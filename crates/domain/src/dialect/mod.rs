@@ -313,11 +313,11 @@ impl Dialect {
         }
     }
 
-    /// Whether what is decided about a call may depend on its body.
-    pub fn judges_body(&self, view: &RequestView<'_>) -> bool {
+    /// Whether what is decided about a call of a mode may depend on its body. Test cards are looked for in live mode alone.
+    pub fn judges_body(&self, view: &RequestView<'_>, mode: Mode) -> bool {
         self.content_type.is_some()
             || self.providers.as_ref().is_some_and(|rules| rules.covers(view))
-            || self.test_cards.as_ref().is_some_and(|cards| cards.covers(view))
+            || (mode == Mode::Live && self.test_cards.as_ref().is_some_and(|cards| cards.covers(view)))
     }
 
     /// What the vendor calls a mode.

@@ -39,8 +39,8 @@ pub struct ItemView {
 /// The checklists of an app.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GoLiveView {
-    /// Whether people at the console make no live key while a required item of test mode is open. It does not hold for
-    /// tokens of this API.
+    /// Whether people at the console make no live key while a required item of test mode is open: never where
+    /// there has been a live key, nor for tokens of this API.
     blocks_live_keys: bool,
     /// How many items keep them from it.
     missing: usize,
