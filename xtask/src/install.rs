@@ -16,6 +16,10 @@ pub struct Package {
 
 pub const POSTGRESQL: Package = Package { name: "postgresql", is_there: || postgres::binaries().is_ok() };
 pub const PHP: Package = Package { name: "php-cli", is_there: || shell::is_installed("php") };
+pub const PHP_CURL: Package = Package {
+    name: "php-curl",
+    is_there: || shell::succeeds(shell::command("php").args(["-r", "exit(extension_loaded('curl') ? 0 : 1);"])),
+};
 pub const PYTHON_VENV: Package = Package { name: "python3-venv", is_there: || python().is_some() };
 pub const CHROMIUM: Package = Package { name: "chromium", is_there: || Path::new("/usr/bin/chromium").is_file() };
 pub const CXX: Package = Package { name: "g++", is_there: || shell::is_installed("c++") };

@@ -23,7 +23,8 @@ pub fn check(steps: &mut Steps) {
 pub fn test(steps: &mut Steps) {
     let tools = steps.run("cargo-nextest", install::nextest);
     let machine = steps.run("Debian packages", || {
-        let clients = [install::PHP, install::PYTHON_VENV, install::CHROMIUM, install::OPENSSL, install::CURL];
+        let clients =
+            [install::PHP, install::PHP_CURL, install::PYTHON_VENV, install::CHROMIUM, install::OPENSSL, install::CURL];
         let proxies = [install::NGINX, install::HAPROXY, install::CADDY, install::APACHE, install::LUA_SOCKET];
         install::debian(&clients)?;
         install::debian(&proxies)?;

@@ -88,7 +88,7 @@ impl Pool {
 
     /// Closes connections that stood idle for too long, for as long as the thread lives.
     pub async fn age(self: Rc<Self>) {
-        let half = std::time::Duration::from_millis(self.upstream.config.keep_alive_ms.div_ceil(2));
+        let half = Duration::from_millis(self.upstream.config.keep_alive_ms.div_ceil(2));
         let mut interval = tokio::time::interval(half);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
