@@ -35,6 +35,15 @@ pub struct Options {
     /// Seconds of load on each side of a round
     #[arg(long, default_value_t = 2)]
     seconds: u64,
+    /// Only these: `P7` (and P8), `hop`, `P9`, `flat`
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+impl Options {
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only.eq_ignore_ascii_case(name))
+    }
 }
 
 /// A way to the upstream.
@@ -116,12 +125,20 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             behind: vec![&upstream.server, &authoriser.server],
         },
     ];
-    let costs = measure(&sides, &requests, options)?;
-    let lost = keymint.counter("keymint_request_log_lost_total")?;
-    let mut figures = figures(&costs, lost);
-    figures.extend(latency([upstream.address, plain_at, keymint.gateway], &text, options)?);
-    figures.extend(crate::rivals::measure(&folder, (options.rounds, options.seconds))?);
-    figures.extend(crate::flat::measure(&folder, &upstream, (options.rounds, options.seconds))?);
+    let (mut costs, mut figures) = (Vec::new(), Vec::new());
+    if options.wants("P7") || options.wants("P8") {
+        costs = measure(&sides, &requests, options)?;
+        figures.extend(ratios(&costs, keymint.counter("keymint_request_log_lost_total")?));
+    }
+    if options.wants("hop") {
+        figures.extend(latency([upstream.address, plain_at, keymint.gateway], &text, options)?);
+    }
+    if options.wants("P9") {
+        figures.extend(crate::rivals::measure(&folder, (options.rounds, options.seconds))?);
+    }
+    if options.wants("flat") {
+        figures.extend(crate::flat::measure(&folder, &upstream, (options.rounds, options.seconds))?);
+    }
     println!("\n{title}\n");
     for (side, costs) in sides.iter().zip(&costs) {
         let of = |pick: fn(&Cost) -> f64| median(costs.iter().map(pick).collect());
@@ -152,7 +169,7 @@ fn measure(sides: &[Side<'_>], requests: &Requests, options: &Options) -> Result
     Ok(costs)
 }
 
-fn figures(costs: &[Vec<Cost>], lost: f64) -> Vec<Figure> {
+fn ratios(costs: &[Vec<Cost>], lost: f64) -> Vec<Figure> {
     let [plain, keymint, haproxy, asking] = costs else { return Vec::new() };
     let ratio = |over: &[Cost], under: &[Cost], pick: fn(&Cost) -> f64| {
         median(over.iter().zip(under).map(|(over, under)| pick(over) / pick(under)).collect())

@@ -58,7 +58,7 @@ fn better_auth(home: &Path) -> Result<Rival> {
     let mut command = Command::new("node");
     command.arg(folder().join("better_auth.mjs")).env("BETTER_AUTH_DATABASE", home.join("better-auth.db"));
     command.env("NODE_ENV", "production").stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut server = Server::new(command.spawn().context("node could not be started")?);
+    let mut server = Server::restless(command.spawn().context("node could not be started")?);
     let output = server.child().stdout.take().context("better-auth's output")?;
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line)?;
@@ -84,7 +84,7 @@ fn drf(home: &Path) -> Result<Rival> {
     let mut gunicorn = command("gunicorn");
     gunicorn.args(["--workers", "2", "--keep-alive", "60", "--worker-class", "gthread", "--threads", "8"]);
     gunicorn.args(["--bind", &address.to_string(), "drf:application"]).stderr(Stdio::null());
-    let server = crate::gateway::started(Server::new(gunicorn.spawn()?), address, "gunicorn")?;
+    let server = crate::gateway::started(Server::restless(gunicorn.spawn()?), address, "gunicorn")?;
     Ok(Rival { server, address, key })
 }
 

@@ -207,7 +207,11 @@ impl From<ValueRef<'_>> for Cell {
             ValueRef::Null => Self::Null,
             ValueRef::Integer(value) => Self::Int(value),
             ValueRef::Real(_) => Self::Null,
-            ValueRef::Text(bytes) => Self::Text(String::from_utf8_lossy(bytes).into_owned()),
+            // What is well formed, as all that we wrote is, is looked at many bytes at a time.
+            ValueRef::Text(bytes) => Self::Text(match std::str::from_utf8(bytes) {
+                Ok(text) => text.to_owned(),
+                Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+            }),
             ValueRef::Blob(bytes) => Self::Blob(bytes.to_vec()),
         }
     }
