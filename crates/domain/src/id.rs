@@ -43,8 +43,12 @@ fn decode(text: &str) -> Option<u128> {
 fn fresh(now: UnixMs, entropy: &dyn Entropy) -> Result<u128, EntropyError> {
     let mut random = [0_u8; 16];
     entropy.fill(&mut random)?;
-    let time = u128::try_from(now.0).unwrap_or(0) & 0xffff_ffff_ffff;
-    Ok((time << 80) | (u128::from_be_bytes(random) >> 48))
+    Ok(time_bits(now) | (u128::from_be_bytes(random) >> 48))
+}
+
+/// The moment, where it stands in an id.
+fn time_bits(moment: UnixMs) -> u128 {
+    (u128::try_from(moment.0).unwrap_or(0) & 0xffff_ffff_ffff) << 80
 }
 
 macro_rules! id_kind {
@@ -63,6 +67,11 @@ macro_rules! id_kind {
             /// `EntropyError` when the source of randomness fails.
             pub fn fresh(now: UnixMs, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
                 Ok(Self(fresh(now, entropy)?))
+            }
+
+            /// The first id of a moment: those that were made before it are less, as texts too.
+            pub fn first_of(moment: UnixMs) -> Self {
+                Self(time_bits(moment))
             }
 
             /// The 128 bits behind the text.
@@ -116,8 +125,7 @@ impl RequestId {
     /// The id of a request by a number that its maker never repeats. Request ids are names, not secrets, so the gateway
     /// counts instead of drawing random bytes for each.
     pub fn numbered(now: UnixMs, number: u128) -> Self {
-        let time = u128::try_from(now.0).unwrap_or(0) & 0xffff_ffff_ffff;
-        Self((time << 80) | (number & 0xffff_ffff_ffff_ffff_ffff))
+        Self(time_bits(now) | (number & 0xffff_ffff_ffff_ffff_ffff))
     }
 
     /// The text as bytes, for a header of every answer.

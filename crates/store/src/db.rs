@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::lite::{self, Lite, LiteTx, Reader};
 use crate::migrate;
 use crate::postgres::{self, Ownership, Postgres};
-use crate::sql::{Column, Many, Row, Stmt, Val};
+use crate::sql::{Many, Row, Stmt, Val};
 
 /// An open database that this process owns.
 #[derive(Clone)]
@@ -113,6 +113,22 @@ impl Db {
         }
     }
 
+    /// Runs two statements for many rows as `Conn::execute_both` does, in a transaction of their own: durable when what this
+    /// returns is `Ok`. PostgreSQL needs no more than the one statement for that.
+    ///
+    /// # Errors
+    /// As `Tx::commit`: on PostgreSQL a lost connection leaves it unknown.
+    pub async fn execute_both(&self, first: Many<'_>, second: Many<'_>) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Lite(_) => {
+                let mut tx = self.write().await?;
+                tx.conn().execute_both(first, second).await?;
+                tx.commit().await
+            }
+            Engine::Pg(pg) => postgres::execute_both(&pg.connection().await?, first, second).await,
+        }
+    }
+
     /// A transaction. Nothing of it is visible or durable before `commit`; dropped, it never was.
     ///
     /// # Errors
@@ -174,37 +190,16 @@ impl Conn {
     }
 
     /// Runs two statements, one after the other, each for many rows: each column has a value for every row. On SQLite a
-    /// statement runs once for each row; on PostgreSQL once for all, so its text there takes arrays, and the second is on its way
-    /// before the first has been answered.
+    /// statement runs once for each row; on PostgreSQL they are one, the text of the first, which takes an array for each column of
+    /// both.
     ///
     /// # Errors
-    /// As `rows`; some rows may have been written then.
-    pub async fn execute_all(&mut self, first: Many<'_>, second: Many<'_>) -> Result<(), StoreError> {
-        let many: Vec<_> =
-            [first, second].into_iter().filter(|(_, columns)| !columns.iter().any(Column::is_empty)).collect();
-        match (&mut self.0, many.as_slice()) {
-            (Inner::Reader(reader), many) => lite::execute_all(reader.connection()?, many),
-            (Inner::Writer(tx), many) => lite::execute_all(tx.connection()?, many),
-            (Inner::Pg(client), [first, second]) => postgres::execute_both(client, *first, *second).await,
-            (Inner::Pg(client), many) => {
-                for one in many {
-                    postgres::execute_all(client, *one).await?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Has what follows in this transaction go by indexes. PostgreSQL plans a prepared statement a few times and keeps the plan:
-    /// one from when a table was nearly empty reads all of it, for as long as nobody has counted its rows anew, which may take
-    /// a minute, and thousands of rows. SQLite needs no telling: it does not know how many rows there are.
-    ///
-    /// # Errors
-    /// As `rows`.
-    pub async fn go_by_indexes(&mut self) -> Result<(), StoreError> {
+    /// As `rows`; on SQLite some rows may have been written then.
+    pub async fn execute_both(&mut self, first: Many<'_>, second: Many<'_>) -> Result<(), StoreError> {
         match &mut self.0 {
-            Inner::Reader(_) | Inner::Writer(_) => Ok(()),
-            Inner::Pg(client) => postgres::batch(client, "SET LOCAL enable_seqscan = off").await,
+            Inner::Reader(reader) => lite::execute_all(reader.connection()?, &[first, second]),
+            Inner::Writer(tx) => lite::execute_all(tx.connection()?, &[first, second]),
+            Inner::Pg(client) => postgres::execute_both(client, first, second).await,
         }
     }
 

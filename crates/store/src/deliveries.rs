@@ -5,35 +5,36 @@ use keymint_domain::id::{AppId, DeliveryId, EndpointId, EventId};
 use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
 
-use crate::db::Conn;
+use crate::db::{Conn, Db};
 use crate::error::StoreError;
 use crate::sql::{Column, Row, Stmt, Val};
 
-// Of many rows at once, PostgreSQL takes an array for each column; SQLite has no arrays and needs none, being in the process.
+// Of many rows at once, PostgreSQL takes an array for each column, and two statements as one, which is answered once and needs no
+// transaction around it; SQLite has no arrays and needs none, being in the process.
 static INSERT_EVENTS: Stmt = Stmt::split(
     "webhook_event.insert",
     "INSERT INTO webhook_event (id, app_id, mode, name, body, at) VALUES ($1, $2, $3, $4, $5, $6)",
-    "INSERT INTO webhook_event (id, app_id, mode, name, body, at)
-     SELECT n.id, n.app_id, n.mode, n.name, n.body, n.at
-     FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::BIGINT[])
-       AS n (id, app_id, mode, name, body, at)",
+    "WITH event AS (
+       INSERT INTO webhook_event (id, app_id, mode, name, body, at)
+       SELECT n.id, n.app_id, n.mode, n.name, n.body, n.at
+       FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::BIGINT[])
+         AS n (id, app_id, mode, name, body, at))
+     INSERT INTO webhook_delivery (id, event_id, endpoint_id, secret_version, state, tries, tries_before,
+       created_at, next_at)
+     SELECT n.id, n.event_id, n.endpoint_id, n.secret_version, 'waiting', 0, 0, n.at, n.at
+     FROM UNNEST($7::TEXT[], $8::TEXT[], $9::TEXT[], $10::BIGINT[], $11::BIGINT[])
+       AS n (id, event_id, endpoint_id, secret_version, at)",
 );
 static EVENTS_SINCE: Stmt = Stmt::both(
     "webhook_event.since",
     "SELECT id, app_id, mode, name, body, at FROM webhook_event
      WHERE app_id = $1 AND mode = $2 AND (at, id) > ($3, $4) ORDER BY at, id LIMIT $5",
 );
-// As above.
-static INSERT: Stmt = Stmt::split(
+static INSERT: Stmt = Stmt::both(
     "webhook_delivery.insert",
     "INSERT INTO webhook_delivery (id, event_id, endpoint_id, secret_version, state, tries, tries_before,
        created_at, next_at)
      VALUES ($1, $2, $3, $4, 'waiting', 0, 0, $5, $5)",
-    "INSERT INTO webhook_delivery (id, event_id, endpoint_id, secret_version, state, tries, tries_before,
-       created_at, next_at)
-     SELECT n.id, n.event_id, n.endpoint_id, n.secret_version, 'waiting', 0, 0, n.at, n.at
-     FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[])
-       AS n (id, event_id, endpoint_id, secret_version, at)",
 );
 static INSERT_IN_TURN: Stmt = Stmt::both(
     "webhook_delivery.insert_in_turn",
@@ -42,23 +43,23 @@ static INSERT_IN_TURN: Stmt = Stmt::both(
      VALUES ($1, $2, $3, $4, 'waiting', 0, 0, $5, $5, $6, (
        SELECT COALESCE(MAX(turn), 0) + 1 FROM webhook_delivery WHERE endpoint_id = $3 AND subject = $6))",
 );
-// As above.
+// As above. The ids of deliveries stand there twice so that PostgreSQL may look them up before it joins.
 static ATTEMPT: Stmt = Stmt::split(
     "webhook_attempt.insert",
     "INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer)
      VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    "INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer)
-     SELECT n.delivery_id, n.number, n.at, n.took_ms, n.status, n.problem, n.answer
-     FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[], $7::TEXT[])
-       AS n (delivery_id, number, at, took_ms, status, problem, answer)",
+    "WITH attempt AS (
+       INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer)
+       SELECT n.delivery_id, n.number, n.at, n.took_ms, n.status, n.problem, n.answer
+       FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[], $7::TEXT[])
+         AS n (delivery_id, number, at, took_ms, status, problem, answer))
+     UPDATE webhook_delivery SET state = n.state, tries = n.tries, next_at = n.next_at
+     FROM UNNEST($8::TEXT[], $9::BIGINT[], $10::BIGINT[], $11::TEXT[]) AS n (state, tries, next_at, id)
+     WHERE webhook_delivery.id = n.id AND webhook_delivery.id = ANY ($11) AND webhook_delivery.state <> 'dropped'",
 );
-// As above. The ids stand there twice so that PostgreSQL may look them up before it joins.
-static MOVE: Stmt = Stmt::split(
+static MOVE: Stmt = Stmt::both(
     "webhook_delivery.move",
     "UPDATE webhook_delivery SET state = $1, tries = $2, next_at = $3 WHERE id = $4 AND state <> 'dropped'",
-    "UPDATE webhook_delivery SET state = n.state, tries = n.tries, next_at = n.next_at
-     FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::TEXT[]) AS n (state, tries, next_at, id)
-     WHERE webhook_delivery.id = n.id AND webhook_delivery.id = ANY ($4) AND webhook_delivery.state <> 'dropped'",
 );
 static RESEND: Stmt = Stmt::both(
     "webhook_delivery.resend",
@@ -100,16 +101,10 @@ static ATTEMPTS: Stmt = Stmt::both(
     "webhook_attempt.of_delivery",
     "SELECT number, at, took_ms, status, problem, answer FROM webhook_attempt WHERE delivery_id = $1 ORDER BY number",
 );
-static PRUNE_ATTEMPTS: Stmt = Stmt::both(
-    "webhook_attempt.prune",
-    "DELETE FROM webhook_attempt WHERE delivery_id IN (
-       SELECT d.id FROM webhook_delivery d JOIN webhook_event e ON e.id = d.event_id WHERE e.at < $1)",
-);
-static PRUNE_DELIVERIES: Stmt = Stmt::both(
-    "webhook_delivery.prune",
-    "DELETE FROM webhook_delivery WHERE event_id IN (SELECT id FROM webhook_event WHERE at < $1)",
-);
-static PRUNE_EVENTS: Stmt = Stmt::both("webhook_event.prune", "DELETE FROM webhook_event WHERE at < $1");
+// An id begins with its moment, and a delivery's is that of its event.
+static PRUNE_ATTEMPTS: Stmt = Stmt::both("webhook_attempt.prune", "DELETE FROM webhook_attempt WHERE delivery_id < $1");
+static PRUNE_DELIVERIES: Stmt = Stmt::both("webhook_delivery.prune", "DELETE FROM webhook_delivery WHERE id < $1");
+static PRUNE_EVENTS: Stmt = Stmt::both("webhook_event.prune", "DELETE FROM webhook_event WHERE id < $1");
 
 /// The statements of this file.
 pub static ALL: [&Stmt; 17] = [
@@ -296,10 +291,9 @@ pub struct Tried {
 /// # Errors
 /// `StoreError` as the database answers.
 pub async fn insert(conn: &mut Conn, happened: &[&Happened]) -> Result<(), StoreError> {
-    let all = happened.iter().flat_map(|one| one.deliveries.iter().map(|delivery| (&one.event, delivery)));
-    let (free, in_turn): (Vec<_>, Vec<_>) = all.partition(|(_, delivery)| delivery.subject.is_none());
+    let (free, in_turn) = by_turn(happened);
     let (events, deliveries) = (event_columns(happened), delivery_columns(&free));
-    conn.execute_all((&INSERT_EVENTS, &events), (&INSERT, &deliveries)).await?;
+    conn.execute_both((&INSERT_EVENTS, &events), (&INSERT, &deliveries)).await?;
     for (event, delivery) in in_turn {
         let texts = [delivery.id.to_string(), event.id.to_string(), delivery.endpoint_id.to_string()];
         let [id, event_id, endpoint] = texts.each_ref().map(|text| Val::Text(text));
@@ -308,6 +302,30 @@ pub async fn insert(conn: &mut Conn, happened: &[&Happened]) -> Result<(), Store
         conn.execute(&INSERT_IN_TURN, &values).await?;
     }
     Ok(())
+}
+
+/// The same in a transaction of its own: when what this returns is `Ok`, it survives a crash.
+///
+/// # Errors
+/// `StoreError` as the database answers; on PostgreSQL a lost connection leaves it unknown whether they are stored.
+pub async fn insert_alone(db: &Db, happened: &[&Happened]) -> Result<(), StoreError> {
+    let (free, in_turn) = by_turn(happened);
+    if in_turn.is_empty() {
+        let (events, deliveries) = (event_columns(happened), delivery_columns(&free));
+        return db.execute_both((&INSERT_EVENTS, &events), (&INSERT, &deliveries)).await;
+    }
+    let mut tx = db.write().await?;
+    insert(tx.conn(), happened).await?;
+    tx.commit().await
+}
+
+/// A delivery and its event.
+type OfEvent<'a> = (&'a Event, &'a NewDelivery);
+
+/// Those that wait for nobody, and those that may have to.
+fn by_turn<'a>(happened: &[&'a Happened]) -> (Vec<OfEvent<'a>>, Vec<OfEvent<'a>>) {
+    let all = happened.iter().flat_map(|one| one.deliveries.iter().map(|delivery| (&one.event, delivery)));
+    all.partition(|(_, delivery)| delivery.subject.is_none())
 }
 
 fn event_columns<'a>(happened: &[&'a Happened]) -> [Column<'a>; 6] {
@@ -322,7 +340,7 @@ fn event_columns<'a>(happened: &[&'a Happened]) -> [Column<'a>; 6] {
     ]
 }
 
-fn delivery_columns<'a>(all: &[(&'a Event, &'a NewDelivery)]) -> [Column<'a>; 5] {
+fn delivery_columns<'a>(all: &[OfEvent<'a>]) -> [Column<'a>; 5] {
     [
         Column::Text(all.iter().map(|(_, delivery)| delivery.id.to_string().into()).collect()),
         Column::Text(all.iter().map(|(event, _)| event.id.to_string().into()).collect()),
@@ -337,6 +355,20 @@ fn delivery_columns<'a>(all: &[(&'a Event, &'a NewDelivery)]) -> [Column<'a>; 5]
 /// # Errors
 /// `StoreError` as the database answers.
 pub async fn record(conn: &mut Conn, tries: &[&Tried]) -> Result<(), StoreError> {
+    let (kept, moved) = tried_columns(tries);
+    conn.execute_both((&ATTEMPT, &kept), (&MOVE, &moved)).await
+}
+
+/// The same in a transaction of its own: when what this returns is `Ok`, it survives a crash.
+///
+/// # Errors
+/// As `insert_alone`.
+pub async fn record_alone(db: &Db, tries: &[&Tried]) -> Result<(), StoreError> {
+    let (kept, moved) = tried_columns(tries);
+    db.execute_both((&ATTEMPT, &kept), (&MOVE, &moved)).await
+}
+
+fn tried_columns<'a>(tries: &[&'a Tried]) -> ([Column<'a>; 7], [Column<'a>; 4]) {
     let ids = || Column::Text(tries.iter().map(|one| one.delivery.to_string().into()).collect());
     let numbers = || Column::Int(tries.iter().map(|one| one.attempt.number).collect());
     let attempts = || tries.iter().map(|one| &one.attempt);
@@ -355,8 +387,7 @@ pub async fn record(conn: &mut Conn, tries: &[&Tried]) -> Result<(), StoreError>
         Column::OptInt(tries.iter().map(|one| one.next_at.map(|at| at.0)).collect()),
         ids(),
     ];
-    conn.go_by_indexes().await?;
-    conn.execute_all((&ATTEMPT, &kept), (&MOVE, &moved)).await
+    (kept, moved)
 }
 
 /// Makes a delivery due again. False where its endpoint is gone.
@@ -451,8 +482,9 @@ pub async fn attempts(conn: &mut Conn, id: DeliveryId) -> Result<Vec<Attempt>, S
 /// # Errors
 /// `StoreError` as the database answers.
 pub async fn prune(conn: &mut Conn, before: UnixMs) -> Result<(), StoreError> {
-    for stmt in [&PRUNE_ATTEMPTS, &PRUNE_DELIVERIES, &PRUNE_EVENTS] {
-        conn.execute(stmt, &[Val::Int(before.0)]).await?;
+    let (event, delivery) = (EventId::first_of(before).to_string(), DeliveryId::first_of(before).to_string());
+    for (stmt, first) in [(&PRUNE_ATTEMPTS, &delivery), (&PRUNE_DELIVERIES, &delivery), (&PRUNE_EVENTS, &event)] {
+        conn.execute(stmt, &[Val::Text(first)]).await?;
     }
     Ok(())
 }

@@ -41,8 +41,19 @@ static OLDEST: Stmt = Stmt::both(
          AND b.next_at IS NOT NULL AND (b.turn, b.id) < (d.turn, d.id)))
      ORDER BY d.id LIMIT $3",
 );
-static NEXT: Stmt =
-    Stmt::both("webhook_delivery.next", "SELECT MIN(next_at) AS next_at FROM webhook_delivery WHERE next_at > $1");
+// As above.
+static NEXT: Stmt = Stmt::both(
+    "webhook_delivery.next",
+    "WITH RECURSIVE lane (endpoint_id) AS (
+       SELECT MIN(endpoint_id) FROM webhook_delivery WHERE next_at IS NOT NULL
+       UNION ALL
+       SELECT (SELECT MIN(d.endpoint_id) FROM webhook_delivery d
+               WHERE d.next_at IS NOT NULL AND d.endpoint_id > lane.endpoint_id)
+       FROM lane WHERE lane.endpoint_id IS NOT NULL)
+     SELECT MIN((SELECT MIN(d.next_at) FROM webhook_delivery d
+                 WHERE d.endpoint_id = lane.endpoint_id AND d.next_at > $1)) AS next_at
+     FROM lane WHERE endpoint_id IS NOT NULL",
+);
 
 /// The statements of this file.
 pub static ALL: [&Stmt; 4] = [&ENDPOINTS, &LONGEST_WAITING, &OLDEST, &NEXT];

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use keymint_domain::id::EndpointId;
-use keymint_store::db::{Conn, Db};
+use keymint_store::db::Db;
 use keymint_store::error::StoreError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,11 +18,11 @@ pub trait Entry: Send + Sync + Sized + 'static {
     /// One of those that name the same endpoint is in a transaction at a time.
     fn apart(&self) -> Option<EndpointId>;
 
-    /// Writes them.
+    /// Writes them, in one transaction.
     ///
     /// # Errors
     /// `StoreError` as the database answers.
-    fn write_all(conn: &mut Conn, all: &[&Self]) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn write_all(db: &Db, all: &[&Self]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// It is on disk.
     fn done(self);
@@ -62,13 +62,13 @@ pub async fn run<T: Entry>(db: Db, mut waiting: mpsc::Receiver<Waiting<T>>) {
         let (now, later): (Vec<_>, Vec<_>) = batch.drain(..).partition(is_now);
         batch = later;
         let entries: Vec<_> = now.iter().map(|Waiting(entry, _)| entry).collect();
-        let written = write(&db, &entries).await;
+        let written = T::write_all(&db, &entries).await;
         for Waiting(entry, told) in now {
             let result = match &written {
                 Ok(()) => Ok(()),
                 Err(StoreError::Unavailable(why)) => Err(StoreError::Unavailable(why.clone())),
                 // One that cannot be written keeps no other from it.
-                Err(_) => write(&db, &[&entry]).await,
+                Err(_) => T::write_all(&db, &[&entry]).await,
             };
             if result.is_ok() {
                 entry.done();
@@ -82,10 +82,4 @@ pub async fn run<T: Entry>(db: Db, mut waiting: mpsc::Receiver<Waiting<T>>) {
             batch.push(more);
         }
     }
-}
-
-async fn write<T: Entry>(db: &Db, entries: &[&T]) -> Result<(), StoreError> {
-    let mut tx = db.write().await?;
-    T::write_all(tx.conn(), entries).await?;
-    tx.commit().await
 }

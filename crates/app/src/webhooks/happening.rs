@@ -3,7 +3,7 @@
 
 use keymint_domain::id::{DeliveryId, EndpointId, EventId};
 use keymint_domain::webhook::Webhooks;
-use keymint_store::db::Conn;
+use keymint_store::db::{Conn, Db};
 use keymint_store::deliveries::{self, Delivery, DeliveryState, Event, Happened, NewDelivery};
 use keymint_store::error::StoreError;
 use keymint_store::webhooks::Endpoint;
@@ -99,9 +99,9 @@ impl Entry for Happening {
         None
     }
 
-    async fn write_all(conn: &mut Conn, all: &[&Self]) -> Result<(), StoreError> {
+    async fn write_all(db: &Db, all: &[&Self]) -> Result<(), StoreError> {
         let all: Vec<_> = all.iter().map(|one| &one.happened).collect();
-        deliveries::insert(conn, &all).await
+        deliveries::insert_alone(db, &all).await
     }
 
     fn done(self) {

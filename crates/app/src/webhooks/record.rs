@@ -1,7 +1,7 @@
 //! Tries on their way to the store.
 
 use keymint_domain::id::EndpointId;
-use keymint_store::db::Conn;
+use keymint_store::db::Db;
 use keymint_store::deliveries::{self, Tried};
 use keymint_store::error::StoreError;
 
@@ -22,9 +22,9 @@ impl Entry for Done {
         Some(self.endpoint)
     }
 
-    async fn write_all(conn: &mut Conn, all: &[&Self]) -> Result<(), StoreError> {
+    async fn write_all(db: &Db, all: &[&Self]) -> Result<(), StoreError> {
         let tries: Vec<_> = all.iter().map(|done| &done.tried).collect();
-        deliveries::record(conn, &tries).await
+        deliveries::record_alone(db, &tries).await
     }
 
     fn done(self) {}

@@ -3,12 +3,10 @@
 use keymint_domain::time::UnixMs;
 use keymint_store::db::Db;
 use keymint_store::sandbox::{self, Facts, Kind, SandboxObject};
-use keymint_store::sql::{Stmt, Val};
-use keymint_store::statements;
 use keymint_store::transactions::{self, Query, Transaction};
 use keymint_testkit::TestDb;
 
-use crate::sample::{HARD_TEXT, ids};
+use crate::sample::{HARD_TEXT, ids, plan};
 
 fn facts(status: &str) -> Facts {
     Facts {
@@ -148,11 +146,7 @@ async fn lists_of_transactions_read_their_index_and_sort_nothing() {
         ("sandbox_move.waking", "INDEX sandbox_move_wakes (wakes_at<?)", 2),
         ("sandbox_move.due", "INDEX sandbox_move_due (app_id=? AND due_at<?)", 3),
     ] {
-        let statement = statements().find(|statement| statement.name == name).expect("it is listed");
-        let text = format!("EXPLAIN QUERY PLAN {}", statement.sqlite).leak();
-        let explain: &'static Stmt = Box::leak(Box::new(Stmt::both("plan.explain", text)));
-        let rows = conn.rows(explain, &vec![Val::Int(0); n_values]).await.expect("it explains");
-        let plan: Vec<_> = rows.iter().map(|row| row.text("detail").expect("text").to_owned()).collect();
+        let plan = plan(&mut conn, name, n_values).await;
         assert!(plan.iter().any(|step| step.contains(wanted)), "{name}: {plan:?}");
         // The counts are of few kinds and states.
         assert!(

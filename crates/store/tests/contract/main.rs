@@ -112,5 +112,6 @@ keymint_testkit::on_both! {
         what_is_too_old_goes_with_its_deliveries_and_their_tries,
         one_with_a_subject_is_due_when_those_before_it_are_done_with,
         what_is_written_together_is_as_though_it_were_written_one_by_one,
-        one_that_cannot_be_written_takes_those_with_it_that_are_written_together,;
+        one_that_cannot_be_written_takes_those_with_it_that_are_written_together,
+        what_was_written_before_the_tables_were_lean_stands_in_them,;
 }

@@ -8,9 +8,11 @@ use keymint_domain::seal::StoredSecret;
 use keymint_domain::time::UnixMs;
 use keymint_store::apps::{self, App};
 use keymint_store::credentials;
-use keymint_store::db::Db;
+use keymint_store::db::{Conn, Db};
 use keymint_store::ledger::AuditRow;
 use keymint_store::merchants::{self, Activation, Merchant};
+use keymint_store::sql::{Stmt, Val};
+use keymint_store::statements;
 use keymint_testkit::SeededEntropy;
 
 /// A moment after which nothing in these tests has happened.
@@ -132,4 +134,13 @@ pub async fn store_credential(db: &Db, credential: &Credential, slot: i64) {
 /// How a value looks in every detail: rows have no equality of their own.
 pub fn shown(value: &impl std::fmt::Debug) -> String {
     format!("{value:?}")
+}
+
+/// How SQLite goes about a statement of ours, step by step.
+pub async fn plan(conn: &mut Conn, name: &str, n_values: usize) -> Vec<String> {
+    let statement = statements().find(|statement| statement.name == name).expect("it is listed");
+    let text = format!("EXPLAIN QUERY PLAN {}", statement.sqlite).leak();
+    let explain: &'static Stmt = Box::leak(Box::new(Stmt::both("plan.explain", text)));
+    let rows = conn.rows(explain, &vec![Val::Int(0); n_values]).await.expect("it explains");
+    rows.iter().map(|row| row.text("detail").expect("text").to_owned()).collect()
 }

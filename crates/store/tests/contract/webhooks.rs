@@ -4,14 +4,14 @@ use keymint_domain::id::{DeliveryId, EndpointId, EventId};
 use keymint_domain::mode::Mode;
 use keymint_domain::time::UnixMs;
 use keymint_domain::webhook::signature::Kind;
-use keymint_store::db::{Conn, Db};
+use keymint_store::db::{Conn, Db, EngineName};
 use keymint_store::deliveries::{self, Attempt, DeliveryState, Event, Happened, NewDelivery, Tried};
 use keymint_store::due;
 use keymint_store::error::StoreError;
 use keymint_store::webhooks::{self, Endpoint, EndpointState};
 use keymint_testkit::{SeededEntropy, TestDb};
 
-use crate::sample::{HARD_TEXT, NOW, ids, store_owner};
+use crate::sample::{HARD_TEXT, NOW, ids, plan, store_owner};
 
 fn endpoint(owner: u64, mode: Mode) -> Endpoint {
     let entropy = SeededEntropy::new(owner);
@@ -338,4 +338,90 @@ pub async fn one_that_cannot_be_written_takes_those_with_it_that_are_written_tog
     drop(tx);
     let mut conn = it.db.read().await.expect("a connection");
     assert_eq!(deliveries::find(&mut conn, fresh.deliveries[0].id).await.expect("it reads"), None);
+}
+
+/// The tables before they were lean, with what stands in them now.
+const BEFORE: &str = "
+    DELETE FROM schema_migration WHERE version = 23;
+    CREATE INDEX webhook_event_at ON webhook_event (at);
+    ALTER TABLE webhook_delivery RENAME TO lean_delivery;
+    ALTER TABLE webhook_attempt RENAME TO lean_attempt;
+    DROP INDEX webhook_delivery_lane; DROP INDEX webhook_delivery_endpoint; DROP INDEX webhook_delivery_subject;
+    CREATE TABLE webhook_delivery (id TEXT NOT NULL PRIMARY KEY, event_id TEXT NOT NULL REFERENCES webhook_event (id),
+      endpoint_id TEXT NOT NULL REFERENCES webhook_endpoint (id), secret_version INTEGER NOT NULL, state TEXT NOT NULL,
+      tries INTEGER NOT NULL, tries_before INTEGER NOT NULL, created_at INTEGER NOT NULL, next_at INTEGER, subject TEXT,
+      turn INTEGER);
+    CREATE TABLE webhook_attempt (delivery_id TEXT NOT NULL REFERENCES webhook_delivery (id), number INTEGER NOT NULL,
+      at INTEGER NOT NULL, took_ms INTEGER NOT NULL, status INTEGER, problem TEXT, answer TEXT,
+      PRIMARY KEY (delivery_id, number));
+    INSERT INTO webhook_delivery (id, event_id, endpoint_id, secret_version, state, tries, tries_before, created_at,
+        next_at, subject, turn)
+      SELECT id, event_id, endpoint_id, secret_version, state, tries, tries_before, created_at, next_at, subject, turn
+      FROM lean_delivery;
+    INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer)
+      SELECT delivery_id, number, at, took_ms, status, problem, answer FROM lean_attempt;
+    DROP TABLE lean_attempt; DROP TABLE lean_delivery;
+    CREATE INDEX webhook_delivery_next ON webhook_delivery (next_at, endpoint_id) WHERE next_at IS NOT NULL;
+    CREATE INDEX webhook_delivery_lane ON webhook_delivery (endpoint_id, next_at) WHERE next_at IS NOT NULL;
+    CREATE INDEX webhook_delivery_endpoint ON webhook_delivery (endpoint_id, id);
+    CREATE INDEX webhook_delivery_event ON webhook_delivery (event_id);
+    CREATE INDEX webhook_delivery_subject ON webhook_delivery (endpoint_id, subject, turn) WHERE subject IS NOT NULL;
+";
+
+pub async fn what_was_written_before_the_tables_were_lean_stands_in_them(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    let one = endpoint(1, Mode::Test);
+    stored(&it.db, &one).await;
+    let mut tx = it.db.write().await.expect("a transaction");
+    let conn = tx.conn();
+    let free = put(conn, &one, (1, NOW)).await;
+    let first = put_in_turn(conn, &one, 2, (after(1), HARD_TEXT)).await;
+    let second = put_in_turn(conn, &one, 3, (after(1), HARD_TEXT)).await;
+    let problem = Some(HARD_TEXT.to_owned());
+    let attempt = Attempt { number: 1, at: NOW, took_ms: 2, status: Some(500), problem, answer: None };
+    record(conn, free, &attempt, (DeliveryState::Waiting, Some(after(3)))).await;
+    let all = async |conn: &mut Conn| {
+        let mut found = Vec::new();
+        for id in [free, first, second] {
+            found.push(deliveries::find(conn, id).await.expect("it reads").expect("one"));
+        }
+        let since = (UnixMs(0), String::new());
+        let events = deliveries::events_since(conn, (one.app_id, one.mode), &since, 10).await.expect("it reads");
+        (found, events, deliveries::attempts(conn, free).await.expect("it reads"))
+    };
+    let before = all(conn).await;
+    let script = match it.db.engine() {
+        EngineName::Sqlite => BEFORE.to_owned(),
+        EngineName::Postgres => BEFORE.replace("INTEGER", "BIGINT").replace(" TEXT", " TEXT COLLATE \"C\""),
+    };
+    tx.conn().script(&script).await.expect("the engine takes it");
+    tx.commit().await.expect("it commits");
+    let TestDb { db, place } = it;
+    drop(db);
+    let db = place.open_when_free().await.expect("it migrates");
+    let mut tx = db.write().await.expect("a transaction");
+    let conn = tx.conn();
+    assert_eq!(all(conn).await, before);
+    assert_eq!(due(conn, &one, after(3)).await, [first, free], "the second waits for the first");
+    assert_eq!(due::next(conn, after(1)).await.expect("it reads"), Some(after(3)));
+}
+
+#[tokio::test]
+async fn what_is_due_and_what_is_too_old_is_found_along_an_index() {
+    let it = TestDb::sqlite().await;
+    let mut conn = it.db.read().await.expect("a connection");
+    for (name, wanted, n_values) in [
+        ("webhook_delivery.due_endpoints", "INDEX webhook_delivery_lane (endpoint_id>?)", 1),
+        ("webhook_delivery.next", "INDEX webhook_delivery_lane (endpoint_id=? AND next_at>?)", 1),
+        ("webhook_delivery.due", "INDEX webhook_delivery_lane (endpoint_id=? AND next_at<?)", 3),
+        ("webhook_delivery.of_endpoint", "INDEX webhook_delivery_endpoint (endpoint_id=? AND id<?)", 3),
+        ("webhook_event.since", "INDEX webhook_event_app (app_id=? AND mode=? AND ", 5),
+        ("webhook_event.prune", "INDEX sqlite_autoindex_webhook_event_1 (id<?)", 1),
+        ("webhook_delivery.prune", "INDEX sqlite_autoindex_webhook_delivery_1 (id<?)", 1),
+        ("webhook_attempt.prune", "INDEX sqlite_autoindex_webhook_attempt_1 (delivery_id<?)", 1),
+    ] {
+        let plan = plan(&mut conn, name, n_values).await;
+        assert!(plan.iter().any(|step| step.contains(wanted)), "{name}: {plan:?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN webhook_")), "{name}: {plan:?}");
+    }
 }
