@@ -16,6 +16,8 @@ pub enum Answer {
     Status(u16),
     /// Answers with a status and a header line.
     With(u16, &'static str),
+    /// Answers with a status and a body.
+    Saying(u16, &'static str),
     /// Answers with a status after a while.
     Late(Duration, u16),
     /// Says nothing until the receiver is released, then answers with a status.
@@ -139,22 +141,24 @@ fn serve(stream: &TcpStream, shared: &(Mutex<Inside>, Condvar)) {
             shared.1.notify_all();
             next.unwrap_or(Answer::Status(200))
         };
-        let (status, header) = match answer {
-            Answer::Status(status) => (status, ""),
-            Answer::With(status, header) => (status, header),
+        let (status, header, body) = match answer {
+            Answer::Status(status) => (status, "", "ok"),
+            Answer::With(status, header) => (status, header, "ok"),
+            Answer::Saying(status, body) => (status, "", body),
             Answer::Late(wait, status) => {
                 std::thread::sleep(wait);
-                (status, "")
+                (status, "", "ok")
             }
             Answer::Hold(status) => {
                 let inside = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
                 let waited = shared.1.wait_timeout_while(inside, PATIENCE * 3, |inside| !inside.is_released);
                 drop(waited);
-                (status, "")
+                (status, "", "ok")
             }
         };
         let line_end = if header.is_empty() { "" } else { "\r\n" };
-        let reply = format!("HTTP/1.1 {status} Told\r\n{header}{line_end}content-length: 2\r\n\r\nok");
+        let length = body.len();
+        let reply = format!("HTTP/1.1 {status} Told\r\n{header}{line_end}content-length: {length}\r\n\r\n{body}");
         if (&*stream).write_all(reply.as_bytes()).is_err() {
             return;
         }

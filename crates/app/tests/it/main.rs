@@ -164,5 +164,6 @@ keymint_testkit::on_both! {
         an_address_that_may_not_be_called_any_more_is_not_called,
         an_endpoint_that_does_not_answer_is_asked_seldom_and_loses_nothing,
         an_event_goes_to_those_who_are_asked_for_as_it_happens,
-        of_many_events_at_once_each_is_written_and_sent_once_but_for_one_that_cannot_be,;
+        of_many_events_at_once_each_is_written_and_sent_once_but_for_one_that_cannot_be,
+        an_answer_that_no_database_keeps_is_recorded_all_the_same,;
 }

@@ -343,3 +343,16 @@ pub async fn of_many_events_at_once_each_is_written_and_sent_once_but_for_one_th
     };
     assert_eq!(usize::try_from(tries).expect("few"), kept);
 }
+
+pub async fn an_answer_that_no_database_keeps_is_recorded_all_the_same(it: TestDb) {
+    let (house, receiver) = (House::planned(it, &plan()).await, Receiver::start());
+    let (_, app) = house.registered("keymint", "one").await;
+    let hook = endpoint(&house, app, &receiver.url(), None).await;
+    receiver.answers([], Answer::Saying(200, "a\0b"));
+    let sent = happen(&house, app, hook, "payment.captured").await;
+    let done = tried(&house, sent.id, 1).await;
+    assert_eq!((done.state, done.next_at), (DeliveryState::Delivered, None));
+    let (_, _, attempts) = deliveries::find(&house.app, OPERATOR, sent.id).await.expect("it reads");
+    assert_eq!(attempts.first().and_then(|attempt| attempt.answer.as_deref()), Some("a\u{fffd}b"));
+    assert_eq!(receiver.all().len(), 1);
+}
