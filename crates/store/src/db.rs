@@ -125,7 +125,15 @@ impl Db {
                 tx.conn().execute_both(first, second).await?;
                 tx.commit().await
             }
-            Engine::Pg(pg) => postgres::execute_both(&pg.connection().await?, first, second).await,
+            Engine::Pg(pg) => {
+                let open = Unended(Some(pg.connection().await?));
+                let done = postgres::execute_both(open.client()?, first, second).await;
+                // After any other error the server has said how it ended.
+                if !matches!(done, Err(StoreError::Unavailable(_))) {
+                    open.ended();
+                }
+                done
+            }
         }
     }
 
@@ -139,8 +147,10 @@ impl Db {
             Engine::Pg(pg) => {
                 // A transaction already before it begins: a caller who vanishes now leaves a socket, not a connection
                 // in the pool with a transaction open.
-                let mut tx = Tx { conn: Some(Conn(Inner::Pg(pg.connection().await?))) };
-                tx.conn().script("BEGIN").await?;
+                let tx = Tx { conn: Some(Conn(Inner::Pg(pg.connection().await?))) };
+                if let Some(Conn(Inner::Pg(client))) = &tx.conn {
+                    postgres::batch(client, "BEGIN").await?;
+                }
                 Ok(tx)
             }
         }
@@ -216,7 +226,8 @@ impl Conn {
         }
     }
 
-    /// Runs a script of several statements without parameters.
+    /// Runs a script of several statements without parameters, for as long as it takes: a migration may have a large table to
+    /// go through.
     ///
     /// # Errors
     /// As `rows`.
@@ -225,7 +236,7 @@ impl Conn {
         match &mut self.0 {
             Inner::Reader(reader) => reader.connection()?.execute_batch(text).map_err(fail),
             Inner::Writer(tx) => tx.connection()?.execute_batch(text).map_err(fail),
-            Inner::Pg(client) => postgres::batch(client, text).await,
+            Inner::Pg(client) => postgres::script(client, text).await,
         }
     }
 }
@@ -288,11 +299,19 @@ enum Ending<J> {
 struct Unended(Option<Object>);
 
 impl Unended {
-    async fn end(mut self, how: &'static str) -> Result<(), StoreError> {
-        let client = self.0.as_ref().ok_or_else(|| StoreError::Unavailable("not a transaction".to_owned()))?;
-        postgres::batch(client, how).await?;
-        self.0 = None;
+    fn client(&self) -> Result<&Object, StoreError> {
+        self.0.as_ref().ok_or_else(|| StoreError::Unavailable("not a transaction".to_owned()))
+    }
+
+    async fn end(self, how: &'static str) -> Result<(), StoreError> {
+        postgres::batch(self.client()?, how).await?;
+        self.ended();
         Ok(())
+    }
+
+    /// The transaction is over: the connection goes back to the pool.
+    fn ended(mut self) {
+        self.0 = None;
     }
 }
 

@@ -63,7 +63,10 @@ impl Postgres {
             url.parse().map_err(|_| StoreError::Unavailable("the PostgreSQL address cannot be read".to_owned()))?;
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let told = Hook::async_fn(|client: &mut ClientWrapper, _: &Metrics| {
-            Box::pin(async move { client.batch_execute(SETTINGS).await.map_err(HookError::Backend) })
+            Box::pin(async move {
+                let told = tokio::time::timeout(DEADLINE, client.batch_execute(SETTINGS)).await;
+                told.map_err(|_| HookError::message("the settings took too long"))?.map_err(HookError::Backend)
+            })
         });
         let pool = Pool::builder(manager)
             .post_create(told)
@@ -121,6 +124,14 @@ async fn in_time<T>(
 /// `StoreError` as the database answers.
 pub async fn batch(client: &Object, text: &str) -> Result<(), StoreError> {
     in_time("batch", client.batch_execute(text)).await
+}
+
+/// The same, however long it takes.
+///
+/// # Errors
+/// `StoreError` as the database answers.
+pub async fn script(client: &Object, text: &str) -> Result<(), StoreError> {
+    client.batch_execute(text).await.map_err(|error| driver_error("script", &error))
 }
 
 fn parameters<'a>(values: &'a [Val<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {

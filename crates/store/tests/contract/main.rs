@@ -113,5 +113,7 @@ keymint_testkit::on_both! {
         one_with_a_subject_is_due_when_those_before_it_are_done_with,
         what_is_written_together_is_as_though_it_were_written_one_by_one,
         one_that_cannot_be_written_takes_those_with_it_that_are_written_together,
+        what_is_written_alone_is_there_as_a_whole_or_not_at_all,
+        what_is_written_alone_and_cut_off_leaves_all_or_nothing,
         what_was_written_before_the_tables_were_lean_stands_in_them,;
 }

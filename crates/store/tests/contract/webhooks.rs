@@ -9,7 +9,7 @@ use keymint_store::deliveries::{self, Attempt, DeliveryState, Event, Happened, N
 use keymint_store::due;
 use keymint_store::error::StoreError;
 use keymint_store::webhooks::{self, Endpoint, EndpointState};
-use keymint_testkit::{SeededEntropy, TestDb};
+use keymint_testkit::{SeededEntropy, TestDb, cut_off_after};
 
 use crate::sample::{HARD_TEXT, NOW, ids, plan, store_owner};
 
@@ -340,12 +340,97 @@ pub async fn one_that_cannot_be_written_takes_those_with_it_that_are_written_tog
     assert_eq!(deliveries::find(&mut conn, fresh.deliveries[0].id).await.expect("it reads"), None);
 }
 
+pub async fn what_is_written_alone_is_there_as_a_whole_or_not_at_all(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    store_owner(&it.db, 2).await;
+    let (one, two) = (endpoint(1, Mode::Test), endpoint(2, Mode::Live));
+    stored(&it.db, &one).await;
+    stored(&it.db, &two).await;
+    let entropy = SeededEntropy::new(3000);
+    let happened = |n, to: &[(&Endpoint, Option<&str>)]| happened(&entropy, &one, n, to);
+    let of = async |new: &Happened| {
+        let mut conn = it.db.read().await.expect("a connection");
+        let id = new.deliveries.first().expect("one").id;
+        deliveries::find(&mut conn, id).await.expect("it reads").map(|found| found.tries)
+    };
+    let free = happened(1, &[(&one, None)]);
+    let mixed = [happened(2, &[(&one, None), (&two, Some("pay_1"))]), happened(3, &[(&two, Some("pay_1"))])];
+    deliveries::insert_alone(&it.db, &[&free]).await.expect("they are stored");
+    deliveries::insert_alone(&it.db, &[&mixed[0], &mixed[1]]).await.expect("they are stored");
+    let mut conn = it.db.read().await.expect("a connection");
+    assert_eq!(due(&mut conn, &one, after(9)).await.len(), 2);
+    assert_eq!(due(&mut conn, &two, after(9)).await, [mixed[0].deliveries[1].id], "the second waits for the first");
+    drop(conn);
+    // Beside one that is there already, none of a batch is written: free or not.
+    for (n, subject) in [(4, None), (5, Some("pay_1"))] {
+        let fresh = happened(n, &[(&two, subject)]);
+        let refused = deliveries::insert_alone(&it.db, &[&fresh, &free]).await;
+        assert!(matches!(refused, Err(StoreError::Unique { .. })), "{refused:?}");
+        assert_eq!(of(&fresh).await, None);
+        deliveries::insert_alone(&it.db, &[&fresh]).await.expect("by itself it is stored");
+        assert_eq!(of(&fresh).await, Some(0));
+    }
+    let tried = |new: &Happened, number| Tried {
+        delivery: new.deliveries[0].id,
+        attempt: Attempt { number, at: NOW, took_ms: 0, status: None, problem: None, answer: None },
+        state: DeliveryState::Delivered,
+        next_at: None,
+    };
+    deliveries::record_alone(&it.db, &[&tried(&free, 1)]).await.expect("it is kept");
+    let refused = deliveries::record_alone(&it.db, &[&tried(&mixed[0], 1), &tried(&free, 1)]).await;
+    assert!(matches!(refused, Err(StoreError::Unique { .. })), "{refused:?}");
+    assert_eq!((of(&mixed[0]).await, of(&free).await), (Some(0), Some(1)));
+    deliveries::record_alone(&it.db, &[&tried(&mixed[0], 1), &tried(&free, 2)]).await.expect("they are kept");
+    assert_eq!((of(&mixed[0]).await, of(&free).await), (Some(1), Some(2)));
+}
+
+/// A caller may vanish at any step, and no connection that still owes an answer goes to the next one.
+pub async fn what_is_written_alone_and_cut_off_leaves_all_or_nothing(it: TestDb) {
+    store_owner(&it.db, 1).await;
+    let one = endpoint(1, Mode::Test);
+    stored(&it.db, &one).await;
+    let entropy = SeededEntropy::new(3000);
+    let mut written = 0;
+    for steps in 0..12 {
+        let all = [happened(&entropy, &one, 1, &[(&one, None)]), happened(&entropy, &one, 2, &[(&one, None)])];
+        let done = cut_off_after(steps, deliveries::insert_alone(&it.db, &[&all[0], &all[1]])).await;
+        let is_acknowledged = done.map(|done| done.expect("it is stored")).is_some();
+        let mut tx = it.db.write().await.expect("it begins");
+        // PostgreSQL may be at it still.
+        let found = async |conn: &mut Conn| {
+            let mut count = 0;
+            for one in &all {
+                let found = deliveries::find(conn, one.deliveries[0].id).await.expect("it reads");
+                count += usize::from(found.is_some());
+            }
+            count
+        };
+        let count = found(tx.conn()).await;
+        assert!(count == 0 || count == 2 || found(tx.conn()).await == 2, "{count} after {steps} steps");
+        assert!(!is_acknowledged || count == 2, "after {steps} steps");
+        written += usize::from(is_acknowledged);
+    }
+    assert!((1..12).contains(&written), "{written} of 12: they were not cut off in different places");
+}
+
+async fn all_events(conn: &mut Conn, of: &Endpoint) -> Vec<Event> {
+    let since = (UnixMs(0), String::new());
+    deliveries::events_since(conn, (of.app_id, of.mode), &since, 10).await.expect("it reads")
+}
+
 /// The tables before they were lean, with what stands in them now.
 const BEFORE: &str = "
     DELETE FROM schema_migration WHERE version = 23;
-    CREATE INDEX webhook_event_at ON webhook_event (at);
+    DROP INDEX webhook_event_app;
+    ALTER TABLE webhook_event RENAME TO lean_event;
     ALTER TABLE webhook_delivery RENAME TO lean_delivery;
     ALTER TABLE webhook_attempt RENAME TO lean_attempt;
+    CREATE TABLE webhook_event (id TEXT NOT NULL PRIMARY KEY, app_id TEXT NOT NULL REFERENCES app (id),
+      mode TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, at INTEGER NOT NULL);
+    INSERT INTO webhook_event (id, app_id, mode, name, body, at) SELECT id, app_id, mode, name, body, at FROM lean_event;
+    DROP TABLE lean_event;
+    CREATE INDEX webhook_event_at ON webhook_event (at);
+    CREATE INDEX webhook_event_app ON webhook_event (app_id, mode, at, id);
     DROP INDEX webhook_delivery_lane; DROP INDEX webhook_delivery_endpoint; DROP INDEX webhook_delivery_subject;
     CREATE TABLE webhook_delivery (id TEXT NOT NULL PRIMARY KEY, event_id TEXT NOT NULL REFERENCES webhook_event (id),
       endpoint_id TEXT NOT NULL REFERENCES webhook_endpoint (id), secret_version INTEGER NOT NULL, state TEXT NOT NULL,
@@ -385,9 +470,7 @@ pub async fn what_was_written_before_the_tables_were_lean_stands_in_them(it: Tes
         for id in [free, first, second] {
             found.push(deliveries::find(conn, id).await.expect("it reads").expect("one"));
         }
-        let since = (UnixMs(0), String::new());
-        let events = deliveries::events_since(conn, (one.app_id, one.mode), &since, 10).await.expect("it reads");
-        (found, events, deliveries::attempts(conn, free).await.expect("it reads"))
+        (found, all_events(conn, &one).await, deliveries::attempts(conn, free).await.expect("it reads"))
     };
     let before = all(conn).await;
     let script = match it.db.engine() {
@@ -404,6 +487,9 @@ pub async fn what_was_written_before_the_tables_were_lean_stands_in_them(it: Tes
     assert_eq!(all(conn).await, before);
     assert_eq!(due(conn, &one, after(3)).await, [first, free], "the second waits for the first");
     assert_eq!(due::next(conn, after(1)).await.expect("it reads"), Some(after(3)));
+    deliveries::prune(conn, after(1)).await.expect("it is deleted");
+    assert_eq!(due(conn, &one, after(3)).await, [first]);
+    assert_eq!(all_events(conn, &one).await, before.1.get(1..).expect("three"));
 }
 
 #[tokio::test]
