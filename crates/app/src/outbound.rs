@@ -11,9 +11,10 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::{Resolver, TokioResolver};
 use ipnet::IpNet;
+use keymint_domain::time::UnixMs;
 use keymint_domain::webhook::target::{Target, is_public};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -21,6 +22,8 @@ use crate::say;
 
 /// What of an answer is kept. Bytes.
 const KEPT_BYTES_MAX: usize = 1_024;
+/// As much of a head is kept. Bytes.
+const FIELDS_BYTES_MAX: usize = 2_048;
 /// Longest wait for a connection. A call's own deadline is around it.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Connections kept open to one receiver, and how long. As many as four busy lanes have under way: a merchant's endpoints are
@@ -151,8 +154,10 @@ pub struct Outbound {
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// What `Retry-After` asks for, where it is a number of seconds. Milliseconds.
+    /// What `Retry-After` asks for, in either of its forms (RFC 9110 section 10.2.3). Milliseconds.
     pub retry_after_ms: Option<i64>,
+    /// Its header fields, a line for each, but for cookies.
+    pub head: String,
     /// The beginning of the body, as far as it is text.
     pub text: String,
 }
@@ -182,7 +187,7 @@ impl Outbound {
         self.guard.allows(address)
     }
 
-    /// Sends a body, and waits for the whole answer at most so long.
+    /// Sends a body, and waits for the whole answer at most so long. `now` is when.
     ///
     /// # Errors
     /// Why there is no answer, for the people whose endpoint it is.
@@ -190,7 +195,7 @@ impl Outbound {
         &self,
         target: &Target,
         (headers, body): (HeaderMap, String),
-        timeout: Duration,
+        (timeout, now): (Duration, UnixMs),
     ) -> Result<Reply, String> {
         // An address in the URL itself asks no resolver.
         if let Some(address) = target.address() {
@@ -199,10 +204,35 @@ impl Outbound {
         let call = self.client.post(target.as_str()).headers(headers).body(body).timeout(timeout);
         let answer = call.send().await.map_err(|error| told(&error, timeout))?;
         let status = answer.status().as_u16();
-        let seconds =
-            answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<i64>().ok());
+        let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after_ms = asked.and_then(|asked| retry_after_ms(asked.trim(), now));
+        let mut head = String::new();
+        for (name, value) in answer.headers().iter().filter(|(name, _)| **name != SET_COOKIE) {
+            write_field(&mut head, name, value);
+        }
         let text = beginning(answer).await.map_err(|error| told(&error, timeout))?;
-        Ok(Reply { status, retry_after_ms: seconds.map(|seconds| seconds.saturating_mul(1000)), text })
+        Ok(Reply { status, retry_after_ms, head, text })
+    }
+}
+
+/// What `Retry-After` asks for: a number of seconds, or a date. Milliseconds.
+fn retry_after_ms(asked: &str, now: UnixMs) -> Option<i64> {
+    if let Ok(seconds) = asked.parse::<i64>() {
+        return Some(seconds.saturating_mul(1000));
+    }
+    // The one form of dates that is sent (RFC 9110 section 5.6.7).
+    let date = jiff::fmt::rfc2822::parse(asked).ok().filter(|_| asked.ends_with(" GMT"))?;
+    Some(date.timestamp().as_millisecond().saturating_sub(now.0))
+}
+
+/// Writes a header field and the end of its line, as far as `FIELDS_BYTES_MAX` leaves room.
+pub fn write_field(head: &mut String, name: &HeaderName, value: &HeaderValue) {
+    let value = String::from_utf8_lossy(value.as_bytes());
+    if head.len() + name.as_str().len() + value.len() < FIELDS_BYTES_MAX {
+        head.push_str(name.as_str());
+        head.push_str(": ");
+        head.push_str(&value);
+        head.push('\n');
     }
 }
 

@@ -684,6 +684,9 @@ delivery-took = Took
 delivery-milliseconds = { $count } ms
 delivery-what = What came of it
 delivery-taken = taken
+delivery-heads = Header fields
+delivery-request = Of the request
+delivery-answer = Of the answer
 delivery-sent = What is sent
 
 ## Logs

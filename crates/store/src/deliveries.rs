@@ -46,16 +46,17 @@ static INSERT_IN_TURN: Stmt = Stmt::both(
 // As above. The ids of deliveries stand there twice so that PostgreSQL may look them up before it joins.
 static ATTEMPT: Stmt = Stmt::split(
     "webhook_attempt.insert",
-    "INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    "INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer, request, answer_head)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     "WITH attempt AS (
-       INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer)
-       SELECT n.delivery_id, n.number, n.at, n.took_ms, n.status, n.problem, n.answer
-       FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[], $7::TEXT[])
-         AS n (delivery_id, number, at, took_ms, status, problem, answer))
+       INSERT INTO webhook_attempt (delivery_id, number, at, took_ms, status, problem, answer, request, answer_head)
+       SELECT n.delivery_id, n.number, n.at, n.took_ms, n.status, n.problem, n.answer, n.request, n.answer_head
+       FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[], $7::TEXT[],
+                   $8::TEXT[], $9::TEXT[])
+         AS n (delivery_id, number, at, took_ms, status, problem, answer, request, answer_head))
      UPDATE webhook_delivery SET state = n.state, tries = n.tries, next_at = n.next_at
-     FROM UNNEST($8::TEXT[], $9::BIGINT[], $10::BIGINT[], $11::TEXT[]) AS n (state, tries, next_at, id)
-     WHERE webhook_delivery.id = n.id AND webhook_delivery.id = ANY ($11) AND webhook_delivery.state <> 'dropped'",
+     FROM UNNEST($10::TEXT[], $11::BIGINT[], $12::BIGINT[], $13::TEXT[]) AS n (state, tries, next_at, id)
+     WHERE webhook_delivery.id = n.id AND webhook_delivery.id = ANY ($13) AND webhook_delivery.state <> 'dropped'",
 );
 static MOVE: Stmt = Stmt::both(
     "webhook_delivery.move",
@@ -99,7 +100,7 @@ static OF_ENDPOINT: Stmt = Stmt::both(
 );
 static ATTEMPTS: Stmt = Stmt::both(
     "webhook_attempt.of_delivery",
-    "SELECT number, at, took_ms, status, problem, answer FROM webhook_attempt WHERE delivery_id = $1 ORDER BY number",
+    "SELECT number, at, took_ms, status, problem, answer, request, answer_head FROM webhook_attempt WHERE delivery_id = $1 ORDER BY number",
 );
 // An id begins with its moment, and a delivery's is that of its event.
 static PRUNE_ATTEMPTS: Stmt = Stmt::both("webhook_attempt.prune", "DELETE FROM webhook_attempt WHERE delivery_id < $1");
@@ -221,6 +222,10 @@ pub struct Attempt {
     pub problem: Option<String>,
     /// The beginning of what came back.
     pub answer: Option<String>,
+    /// What went out before the body: `POST` and the URL, then a line for each header field. Nothing where nothing was sent.
+    pub request: Option<String>,
+    /// What came back before the body: a line for each header field.
+    pub answer_head: Option<String>,
 }
 
 /// An app's events of a mode behind a moment and an id, in their order. No id stands before all others.
@@ -368,7 +373,7 @@ pub async fn record_alone(db: &Db, tries: &[&Tried]) -> Result<(), StoreError> {
     db.execute_both((&ATTEMPT, &kept), (&MOVE, &moved)).await
 }
 
-fn tried_columns<'a>(tries: &[&'a Tried]) -> ([Column<'a>; 7], [Column<'a>; 4]) {
+fn tried_columns<'a>(tries: &[&'a Tried]) -> ([Column<'a>; 9], [Column<'a>; 4]) {
     let ids = || Column::Text(tries.iter().map(|one| one.delivery.to_string().into()).collect());
     let numbers = || Column::Int(tries.iter().map(|one| one.attempt.number).collect());
     let attempts = || tries.iter().map(|one| &one.attempt);
@@ -380,6 +385,8 @@ fn tried_columns<'a>(tries: &[&'a Tried]) -> ([Column<'a>; 7], [Column<'a>; 4]) 
         Column::OptInt(attempts().map(|attempt| attempt.status).collect()),
         Column::OptText(attempts().map(|attempt| attempt.problem.as_deref()).collect()),
         Column::OptText(attempts().map(|attempt| attempt.answer.as_deref()).collect()),
+        Column::OptText(attempts().map(|attempt| attempt.request.as_deref()).collect()),
+        Column::OptText(attempts().map(|attempt| attempt.answer_head.as_deref()).collect()),
     ];
     let moved = [
         Column::Text(tries.iter().map(|one| one.state.as_str().into()).collect()),
@@ -472,6 +479,8 @@ pub async fn attempts(conn: &mut Conn, id: DeliveryId) -> Result<Vec<Attempt>, S
                 status: row.opt_int("status")?,
                 problem: row.opt_string("problem")?,
                 answer: row.opt_string("answer")?,
+                request: row.opt_string("request")?,
+                answer_head: row.opt_string("answer_head")?,
             })
         })
         .collect()

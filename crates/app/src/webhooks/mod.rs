@@ -43,7 +43,7 @@ use crate::ops::apps::ready as ready_app;
 use crate::ops::deliveries::KEPT_MS;
 use crate::ops::webhooks::{is_intact, record, refused, rules};
 use crate::ops::{Actor, Change, OpError, Saying, notices};
-use crate::outbound::Reply;
+use crate::outbound::{Reply, write_field};
 use crate::ready::ReadyEndpoint;
 use crate::say;
 
@@ -264,9 +264,13 @@ impl App {
         let row = &*ready_app(self, Actor::System, endpoint.app_id).await?;
         let rules = rules(self, row)?;
         let at = self.clock.now();
-        let reply = match self.signed((&ready, row), (rules, delivery, at)).await? {
-            Ok((target, headers)) => self.outbound.post(&target, (headers, delivery.body.clone()), rules.timeout).await,
-            Err(problem) => Err(problem),
+        let (request, mut reply) = match self.signed((&ready, row), (rules, delivery, at)).await? {
+            Ok((target, headers)) => {
+                let request = request(&target, &headers);
+                let body = delivery.body.clone();
+                (Some(request), self.outbound.post(&target, (headers, body), (rules.timeout, at)).await)
+            }
+            Err(problem) => (None, Err(problem)),
         };
         let now = self.clock.now();
         let answer = answer(rules, &reply);
@@ -277,6 +281,8 @@ impl App {
             took_ms: now.0.saturating_sub(at.0).max(0),
             status: reply.as_ref().ok().map(|reply| i64::from(reply.status)),
             problem: problem(answer, &reply),
+            request,
+            answer_head: reply.as_mut().ok().map(|reply| std::mem::take(&mut reply.head)),
             answer: reply.ok().map(|reply| reply.text),
         };
         let mut chance = [0; 2];
@@ -451,6 +457,15 @@ impl App {
         let subject = endpoint.id.to_string();
         change.commit(Saying { action, subject: &subject, merchant: Some(row.merchant_id), detail }, Vec::new()).await
     }
+}
+
+/// What goes out before the body, for the people whose endpoint it is.
+fn request(target: &Target, headers: &HeaderMap) -> String {
+    let mut text = format!("POST {}\n", target.as_str());
+    for (name, value) in headers {
+        write_field(&mut text, name, value);
+    }
+    text
 }
 
 fn answer(rules: &Webhooks, reply: &Result<Reply, String>) -> Answer {

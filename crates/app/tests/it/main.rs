@@ -165,5 +165,7 @@ keymint_testkit::on_both! {
         an_endpoint_that_does_not_answer_is_asked_seldom_and_loses_nothing,
         an_event_goes_to_those_who_are_asked_for_as_it_happens,
         of_many_events_at_once_each_is_written_and_sent_once_but_for_one_that_cannot_be,
-        an_answer_that_no_database_keeps_is_recorded_all_the_same,;
+        an_answer_that_no_database_keeps_is_recorded_all_the_same,
+        an_endpoint_says_in_seconds_or_by_a_date_how_long_it_wants_to_be_left_alone,
+        a_try_keeps_what_went_out_with_it_and_what_came_back,;
 }

@@ -356,3 +356,63 @@ pub async fn an_answer_that_no_database_keeps_is_recorded_all_the_same(it: TestD
     assert_eq!(attempts.first().and_then(|attempt| attempt.answer.as_deref()), Some("a\u{fffd}b"));
     assert_eq!(receiver.all().len(), 1);
 }
+
+/// A delivery that was tried once: after how long it is tried again. Milliseconds.
+async fn wait_of(house: &House, id: DeliveryId) -> Option<i64> {
+    let done = tried(house, id, 1).await;
+    done.next_at.map(|next| next.0 - house.app.clock.now().0)
+}
+
+pub async fn an_endpoint_says_in_seconds_or_by_a_date_how_long_it_wants_to_be_left_alone(it: TestDb) {
+    let (house, receiver) = (House::planned(it, &plan()).await, Receiver::start());
+    let (_, app) = house.registered("keymint", "one").await;
+    let hook = endpoint(&house, app, &receiver.url(), None).await;
+    let mut asked = async |header: String| {
+        receiver.answers([], Answer::With(503, header.leak()));
+        // So that it is the newest.
+        house.clock.set(UnixMs(house.app.clock.now().0 + 1));
+        let sent = happen(&house, app, hook, "payment.captured").await;
+        wait_of(&house, sent.id).await.expect("another try")
+    };
+    let usual = asked("x-other: 1".to_owned()).await;
+    assert!((1..60_000).contains(&usual), "{usual}");
+    assert_eq!(asked("retry-after: 120".to_owned()).await, 120_000);
+    let at = house.app.clock.now().0 / 1000 + 300;
+    let date = jiff::Timestamp::from_second(at).expect("a moment").strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let wait = asked(format!("retry-after: {date}")).await;
+    assert!((298_001..=300_000).contains(&wait), "{wait}");
+    // What asks for less than the schedule, for yesterday, or for nothing that can be read, changes nothing.
+    for other in ["1", "-5", "soon", "120 s", "Thu, 01 Jan 1970 00:00:00 GMT", &date.replace("GMT", "+0000")] {
+        let wait = asked(format!("retry-after: {other}")).await;
+        assert!((1..60_000).contains(&wait), "{other}: {wait}");
+    }
+}
+
+pub async fn a_try_keeps_what_went_out_with_it_and_what_came_back(it: TestDb) {
+    let (house, receiver) = (House::planned(it, &plan()).await, Receiver::start());
+    let (_, app) = house.registered("keymint", "one").await;
+    let hook = endpoint(&house, app, &receiver.url(), None).await;
+    receiver.answers([], Answer::With(200, "x-trace: 7\r\nset-cookie: session=1"));
+    let sent = happen(&house, app, hook, "payment.captured").await;
+    tried(&house, sent.id, 1).await;
+    let (_, _, attempts) = deliveries::find(&house.app, OPERATOR, sent.id).await.expect("it reads");
+    let attempt = attempts.first().expect("one");
+    let request = attempt.request.as_deref().expect("it was sent");
+    assert!(request.starts_with(&format!("POST {}\n", receiver.url())), "{request}");
+    let got = receiver.all().pop().expect("it came");
+    for name in ["webhook-id", "webhook-timestamp", "webhook-signature", "content-type", "user-agent"] {
+        let line = format!("{name}: {}\n", got.header(name).expect("it is there"));
+        assert!(request.contains(&line), "{line} is not in {request}");
+    }
+    let head = attempt.answer_head.as_deref().expect("it came back");
+    assert!(head.contains("x-trace: 7\n") && !head.contains("cookie"), "{head}");
+    // Where nothing was sent, nothing is kept of it.
+    let gone = endpoint(&house, app, "http://127.0.0.1:9/hook", None).await;
+    house.clock.set(UnixMs(house.app.clock.now().0 + 1));
+    let sent = happen(&house, app, gone, "payment.captured").await;
+    tried(&house, sent.id, 1).await;
+    let (_, _, attempts) = deliveries::find(&house.app, OPERATOR, sent.id).await.expect("it reads");
+    let attempt = attempts.first().expect("one");
+    assert_eq!((&attempt.answer_head, &attempt.answer, attempt.status), (&None, &None, None));
+    assert!(attempt.problem.is_some());
+}

@@ -66,6 +66,12 @@ async fn put_in_turn(conn: &mut Conn, endpoint: &Endpoint, n: u64, (at, subject)
     id
 }
 
+/// A first try of which nothing came back.
+fn bare() -> Attempt {
+    let (problem, answer, request, answer_head) = (None, None, None, None);
+    Attempt { number: 1, at: NOW, took_ms: 0, status: None, problem, answer, request, answer_head }
+}
+
 async fn record(
     conn: &mut Conn,
     delivery: DeliveryId,
@@ -175,14 +181,16 @@ pub async fn tries_are_kept_and_a_delivery_is_held_dropped_and_sent_again(it: Te
     let mut tx = it.db.write().await.expect("a transaction");
     let conn = tx.conn();
     let id = put(conn, &one, (1, NOW)).await;
-    let bare = Attempt { number: 1, at: NOW, took_ms: 0, status: None, problem: None, answer: None };
+    let bare = bare();
     let text = Some(HARD_TEXT.to_owned());
     let full = Attempt {
         number: 2,
         took_ms: i64::MAX,
         status: Some(599),
         problem: text.clone(),
-        answer: text,
+        answer: text.clone(),
+        request: text.clone(),
+        answer_head: text,
         ..bare.clone()
     };
     record(conn, id, &bare, (DeliveryState::Waiting, Some(after(3)))).await;
@@ -213,7 +221,7 @@ pub async fn what_is_too_old_goes_with_its_deliveries_and_their_tries(it: TestDb
     let mut tx = it.db.write().await.expect("a transaction");
     let conn = tx.conn();
     let (old, young) = (put(conn, &one, (1, NOW)).await, put(conn, &one, (2, after(1))).await);
-    let attempt = Attempt { number: 1, at: NOW, took_ms: 0, status: None, problem: None, answer: None };
+    let attempt = bare();
     for id in [old, young] {
         record(conn, id, &attempt, (DeliveryState::Waiting, Some(after(9)))).await;
     }
@@ -241,7 +249,7 @@ pub async fn one_with_a_subject_is_due_when_those_before_it_are_done_with(it: Te
     let free = put(conn, &one, (6, after(2))).await;
     assert_eq!(due(conn, &one, after(2)).await, [first, of_other_subject, free]);
     assert_eq!(due(conn, &two, after(2)).await, [of_other_endpoint]);
-    let attempt = Attempt { number: 1, at: NOW, took_ms: 0, status: None, problem: None, answer: None };
+    let attempt = bare();
     record(conn, first, &attempt, (DeliveryState::Waiting, Some(after(9)))).await;
     assert_eq!(due(conn, &one, after(2)).await, [of_other_subject, free], "it waits for another try, and they for it");
     record(conn, first, &Attempt { number: 2, ..attempt.clone() }, (DeliveryState::Failed, None)).await;
@@ -299,11 +307,11 @@ pub async fn what_is_written_together_is_as_though_it_were_written_one_by_one(it
     assert_eq!(due(conn, &two, after(9)).await, [id(0, 1), id(3, 1)]);
     let attempt = |number, answer: Option<&str>| Attempt {
         number,
-        at: NOW,
         took_ms: number,
         status: answer.map(|_| 200),
-        problem: None,
         answer: answer.map(str::to_owned),
+        request: answer.map(|_| HARD_TEXT.to_owned()),
+        ..bare()
     };
     let tried = |delivery, attempt, state, next_at| Tried { delivery, attempt, state, next_at };
     let tries = [
@@ -372,7 +380,7 @@ pub async fn what_is_written_alone_is_there_as_a_whole_or_not_at_all(it: TestDb)
     }
     let tried = |new: &Happened, number| Tried {
         delivery: new.deliveries[0].id,
-        attempt: Attempt { number, at: NOW, took_ms: 0, status: None, problem: None, answer: None },
+        attempt: Attempt { number, ..bare() },
         state: DeliveryState::Delivered,
         next_at: None,
     };
@@ -463,7 +471,7 @@ pub async fn what_was_written_before_the_tables_were_lean_stands_in_them(it: Tes
     let first = put_in_turn(conn, &one, 2, (after(1), HARD_TEXT)).await;
     let second = put_in_turn(conn, &one, 3, (after(1), HARD_TEXT)).await;
     let problem = Some(HARD_TEXT.to_owned());
-    let attempt = Attempt { number: 1, at: NOW, took_ms: 2, status: Some(500), problem, answer: None };
+    let attempt = Attempt { number: 1, at: NOW, took_ms: 2, status: Some(500), problem, ..bare() };
     record(conn, free, &attempt, (DeliveryState::Waiting, Some(after(3)))).await;
     let all = async |conn: &mut Conn| {
         let mut found = Vec::new();

@@ -287,6 +287,10 @@ pub struct AttemptView {
     problem: Option<String>,
     /// The beginning of what came back.
     answer: Option<String>,
+    /// What went out before the body: `POST` and the URL, then a line for each header field.
+    request: Option<String>,
+    /// What came back before the body: a line for each header field.
+    answer_head: Option<String>,
 }
 
 fn delivery_view(delivery: Delivery, attempts: Option<Vec<Attempt>>) -> DeliveryView {
@@ -297,6 +301,8 @@ fn delivery_view(delivery: Delivery, attempts: Option<Vec<Attempt>>) -> Delivery
         status: one.status,
         problem: one.problem,
         answer: one.answer,
+        request: one.request,
+        answer_head: one.answer_head,
     };
     DeliveryView {
         id: delivery.id.to_string(),

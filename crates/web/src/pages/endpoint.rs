@@ -411,6 +411,8 @@ struct AttemptLine {
     status: String,
     problem: String,
     answer: String,
+    request: String,
+    answer_head: String,
 }
 
 #[derive(Template)]
@@ -459,6 +461,8 @@ async fn delivery_page(
         status: one.status.map(|status| status.to_string()).unwrap_or_default(),
         problem: one.problem.unwrap_or_default(),
         answer: one.answer.unwrap_or_default(),
+        request: one.request.unwrap_or_default(),
+        answer_head: one.answer_head.unwrap_or_default(),
     };
     let view = DeliveryPage {
         frame: Frame { mode_is_test: endpoint.mode == Mode::Test, ..Frame::new(visitor, membership, "apps") },
