@@ -33,6 +33,7 @@ pub const LUA_SOCKET: Package =
     Package { name: "lua-socket", is_there: || Path::new("/usr/share/lua/5.3/socket.lua").is_file() };
 pub const OPENSSL: Package = Package { name: "openssl", is_there: || shell::is_installed("openssl") };
 pub const CURL: Package = Package { name: "curl", is_there: || shell::is_installed("curl") };
+pub const IPROUTE: Package = Package { name: "iproute2", is_there: || shell::is_installed("ip") };
 pub const GO: Package = Package { name: "golang-go", is_there: || shell::is_installed("go") };
 pub const JAVA: Package = Package { name: "default-jdk-headless", is_there: || shell::is_installed("javac") };
 pub const RUBY: Package = Package { name: "ruby", is_there: || shell::is_installed("ruby") };

@@ -28,7 +28,7 @@ pub fn test(steps: &mut Steps) {
         let proxies = [install::NGINX, install::HAPROXY, install::CADDY, install::APACHE, install::LUA_SOCKET];
         install::debian(&clients)?;
         install::debian(&proxies)?;
-        install::debian(&[install::GO, install::JAVA, install::RUBY, install::PEBBLE])?;
+        install::debian(&[install::GO, install::JAVA, install::RUBY, install::PEBBLE, install::IPROUTE])?;
         install::debian(&[install::POSTGRESQL])
     });
     let python = steps.run("Python packages", || install::python_packages("interop", "venv"));

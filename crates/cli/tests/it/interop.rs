@@ -8,6 +8,7 @@ mod kpay;
 mod kspay;
 mod kwikpaisa;
 mod letters;
+mod outbound;
 mod pebble;
 mod razorpay;
 mod rfc9421;
