@@ -586,6 +586,7 @@ webhook-url = URL
 webhook-url-example = https://shop.example/webhooks
 webhook-url-hint = An address of your server that the Internet reaches.
 # $problem: the end of a sentence, such as "must begin with https://".
+webhook-plain-http = This address is not https: everybody on the way can read what is sent, and change the answer. Use https before you go live.
 webhook-url-wrong = The URL { $problem }.
 webhook-secret-wrong = The secret { $problem }.
 webhook-events = Events

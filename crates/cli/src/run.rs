@@ -17,12 +17,14 @@ use keymint_web::server::{self, Addresses, Server};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// Runs a future on the ordinary runtime.
+/// Runs a future on the ordinary runtime. It has a worker for every other core: the gateway has a thread on each, and workers
+/// that wake each other for every piece of work cost more than they do (a webhook a fifth more).
 ///
 /// # Errors
 /// Whatever the future ends with.
 pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?.block_on(future)
 }
 
 /// No core file, and no debugger of another user's: memory holds keys (T127).

@@ -88,6 +88,13 @@ pub fn rules<'a>(app: &'a App, row: &AppRow) -> Result<&'a Webhooks, OpError> {
     })
 }
 
+/// What people should know of a URL that is taken: over plain HTTP, which a vendor allows, everybody on the way reads along.
+pub fn warning(url: &str) -> Option<&'static str> {
+    let url = url.to_ascii_lowercase();
+    let is_here = ["http://localhost", "http://127.", "http://[::1]"].iter().any(|here| url.starts_with(here));
+    (url.starts_with("http://") && !is_here).then(|| say!("webhook-plain-http"))
+}
+
 /// What a secret is sealed for.
 pub fn record(endpoint: EndpointId, version: i64) -> String {
     format!("webhook {endpoint} {version}")

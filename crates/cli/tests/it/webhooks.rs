@@ -435,7 +435,12 @@ fn urls_that_lead_inside_are_refused_and_so_is_what_the_vendor_refuses() {
         assert_eq!(make(&dev, &razorpay, &json!({ "mode": "test", "url": url })).status, 422, "{url}");
     }
     assert_eq!(make(&dev, &kpay, &json!({ "mode": "test", "url": "http://shop.example/" })).status, 422);
-    assert_eq!(make(&dev, &razorpay, &json!({ "mode": "test", "url": "http://shop.example/" })).status, 201);
+    let plain = make(&dev, &razorpay, &json!({ "mode": "test", "url": "http://shop.example/" }));
+    assert_eq!((plain.status, plain.text("/warning").contains("not https")), (201, true), "{}", plain.body);
+    for quiet in ["https://shop.example/", "http://127.0.0.1/"] {
+        let made = make(&dev, &razorpay, &json!({ "mode": "test", "url": quiet }));
+        assert_eq!((made.status, made.json().get("warning")), (201, None), "{quiet}: {}", made.body);
+    }
 }
 
 #[test]

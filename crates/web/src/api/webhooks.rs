@@ -76,6 +76,9 @@ pub struct EndpointView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     secret: Option<ShownOnce>,
+    /// What is unwise about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
     /// RFC 3339, UTC.
     created_at: String,
 }
@@ -86,6 +89,7 @@ async fn view(app: &App, endpoint: Endpoint, secret: Option<SecretText>) -> Resu
         id: endpoint.id.to_string(),
         app_id: endpoint.app_id.to_string(),
         mode: endpoint.mode.as_str(),
+        warning: webhooks::warning(&endpoint.url),
         url: endpoint.url,
         events: endpoint.events,
         status: endpoint.state.as_str(),
