@@ -1,10 +1,10 @@
 //! What is kept ready of the store, and how a change reaches it.
 //!
 //! A change marks what it concerns, takes that out of memory, and only then commits; the marks go once the commit has
-//! ended. What is marked is read from the store each time and not kept, so nobody ever finds an older value than whoever
-//! reads the store at that moment, whether or not the change has been answered. A reading that began before the mark may
-//! still be on its way with the old value: it holds a placeholder, which the change takes out as well, so what it read is
-//! not kept and is read again.
+//! ended. What is marked is read from the store each time and not kept. A reading that began before the mark may still be on
+//! its way with the old value: it holds a placeholder, which the change takes out as well, so what it read is not kept, and it
+//! reads again. Whoever waits at that placeholder gets what was read: they came before the mark, and so before the change was
+//! answered. Whoever comes after the mark finds nothing older than the store has.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
