@@ -79,6 +79,7 @@ const refusedSignIn = async (visitor) => {
   await visitor.fill({ Email: "someone@shop.example", Password: "not the password" });
   await visitor.press("Sign in");
 };
+const withHeads = (visitor) => visitor.page.getByText("Header fields").first().click();
 const refusedApp = async (visitor) => {
   await visitor.page.getByRole("textbox", { name: "App Name" }).fill("ab");
   await visitor.press("Add App");
@@ -324,7 +325,7 @@ export const PAGES = [
   page("webhook-shown", "owner", ({ fresh }) => `/apps/${fresh}/webhooks`, endpointShown),
   page("endpoint", "owner", ({ endpoint }) => `/webhooks/${endpoint}`),
   page("endpoint-silent", "owner", ({ silent }) => `/webhooks/${silent}`),
-  page("delivery", "owner", ({ delivery }) => `/deliveries/${delivery}`),
+  page("delivery", "owner", ({ delivery }) => `/deliveries/${delivery}`, withHeads),
   page("delivery-failed", "owner", ({ waiting }) => `/deliveries/${waiting}`),
   page("logs", "owner", ({ busy }) => `/apps/${busy}/logs`),
   page("logs-denied", "owner", ({ busy }) => `/apps/${busy}/logs?mode=test&reason=revoked`),
