@@ -37,6 +37,7 @@ mod razorpay_races;
 mod razorpay_sandbox;
 mod razorpayx_sandbox;
 mod sandboxes;
+mod settling;
 mod simulators;
 mod slow_clients;
 mod storm;
