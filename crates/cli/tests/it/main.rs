@@ -18,6 +18,7 @@ mod gateways;
 mod go_live;
 mod interop;
 mod kpay_money;
+mod kpay_payouts;
 mod kpay_sandbox;
 mod kspay_sandbox;
 mod kwikpaisa_sandbox;

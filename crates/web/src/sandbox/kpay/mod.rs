@@ -149,7 +149,7 @@ fn begun(call: &Asked<'_>, kind: &str, fields: &Value, now: UnixMs) -> Result<Va
     Ok(with(
         &object,
         json!({
-            "mode": "GATEWAY", "currency": "XAF", "session": session, "gatewayUrl": url,
+            "mode": "GATEWAY", "session": session, "gatewayUrl": url,
             "expiresAt": rfc3339(UnixMs(now.0.saturating_add(SESSION_MS))),
             "message": "Redirect the customer to gatewayUrl to complete the payment.",
         }),

@@ -9,7 +9,7 @@ use keymint_app::say;
 use keymint_domain::return_url::ReturnUrl;
 use serde_json::{Value, json};
 
-use super::{End, ID_LENGTH, SESSION_LENGTH, catalogue, ended, numbers};
+use super::{End, ID_LENGTH, SESSION_LENGTH, catalogue, check, ended, numbers};
 use crate::pages::hosted::{Asks, Choice, HostedPage, back_to};
 use crate::reply::{self, Response};
 use crate::sandbox::{Open, Outcome, parsed, text_of, trouble, unknown, with};
@@ -111,6 +111,10 @@ async fn pick(call: &Open<'_>, found: &Session) -> Result<Result<Value, &'static
             let Some(country) = numbers::country_of(phone) else { return Ok(Err(say!("hosted-phone-unknown"))) };
             let provider = catalogue::first_provider(country);
             object = with(&object, json!({ "phoneNumber": phone, "country": country, "provider": provider }));
+            if let (&"payout", Some(own)) = (kind, catalogue::currency_of(country)) {
+                let Some(paid) = check::across(&object, own) else { return Ok(Err(say!("hosted-amount-too-small"))) };
+                object = paid;
+            }
             End::of(numbers::outcome(kind, phone))
         }
         _ => return Ok(Err(say!("hosted-pick"))),
