@@ -37,6 +37,7 @@ mod rates;
 mod razorpay_races;
 mod razorpay_sandbox;
 mod razorpayx_sandbox;
+mod sample_events;
 mod sandboxes;
 mod settling;
 mod simulators;

@@ -6,6 +6,7 @@ pub mod open;
 mod payments;
 mod payouts;
 mod refunds;
+pub mod samples;
 
 use aws_lc_rs::digest;
 use keymint_app::sandbox::turn::{Posting, Turn};

@@ -11,6 +11,7 @@ mod payees;
 mod payments;
 mod payouts;
 mod refunds;
+pub mod samples;
 
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
