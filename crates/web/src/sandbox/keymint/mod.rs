@@ -185,6 +185,15 @@ async fn try_change(call: &Asked<'_>, path: &[&str]) -> Result<(u16, String), Fa
     Ok((status, answer))
 }
 
+/// What docs/sandbox/keymint.md has to say of each outcome: there is something in the column of what may have it.
+#[cfg(test)]
+pub fn documented() -> Vec<super::documented::Row> {
+    use super::documented::{Row, quoted};
+    let all = [(1, &payments::OUTCOMES[..]), (2, &refunds::OUTCOMES), (3, &payouts::OUTCOMES)];
+    let rows = all.into_iter().flat_map(|(column, outcomes)| outcomes.iter().map(move |outcome| (column, outcome)));
+    rows.map(|(column, outcome)| Row::new(&quoted(outcome), &[(column, "`".to_owned())])).collect()
+}
+
 /// Refuses members that a call does not know: a typing error is not passed over.
 fn known(body: &Map<String, Value>, names: &[&str]) -> Result<(), Failure> {
     match body.keys().find(|name| !names.contains(&name.as_str())) {

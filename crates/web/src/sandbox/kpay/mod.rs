@@ -362,6 +362,24 @@ pub fn sample(event: &str, at: UnixMs) -> Option<String> {
     Some(told(&format!("{prefix}TestEvent0000001"), &object, (kind, at), &end).1)
 }
 
+/// What docs/sandbox/kpay.md has to say of what becomes of whom.
+#[cfg(test)]
+pub fn documented() -> Vec<super::documented::Row> {
+    use super::documented::{Row, quoted};
+    let mut rows = numbers::documented();
+    let mut ends = |trigger: &str, end: &End| {
+        let words = [Some(end.status), end.failure].into_iter().flatten();
+        rows.extend(words.map(|word| Row::new(&quoted(trigger), &[(1, quoted(word))])));
+    };
+    for (pick, end) in &open::PICKS {
+        ends(pick, end.as_ref().unwrap_or(&End { status: "PROCESSING", failure: None }));
+    }
+    for (reason, end) in &money::REASONS {
+        ends(reason, end);
+    }
+    rows
+}
+
 /// An object of the caller's app in a turn, or the vendor's answer why not.
 async fn own(
     call: &Asked<'_>,

@@ -83,3 +83,26 @@ pub fn outcome(kind: &str, phone: &str) -> Outcome {
     let meant = ending.and_then(|ending| ENDINGS.iter().find(|(endings, _)| endings.contains(&ending)));
     meant.map_or(Outcome::Waits, |(_, outcome)| *outcome)
 }
+
+/// What docs/sandbox/kpay.md has to say of the numbers: the countries, and what each of their endings means.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let mut rows = Vec::new();
+    for country in &COUNTRIES {
+        rows.push(Row::new(country.name, &[(1, quoted(country.base))]));
+        rows.push(Row::new(country.name, &[(2, country.payments.join(" ")), (3, country.payouts.join(" "))]));
+        for (column, kind, endings) in [(1, "payment", country.payments), (2, "payout", country.payouts)] {
+            rows.extend(endings.iter().flat_map(|ending| {
+                let phone = format!("{}{ending}", country.base);
+                let said = match outcome(kind, &phone) {
+                    Outcome::Completed => vec!["COMPLETED"],
+                    Outcome::Failed(reason) => vec!["FAILED", reason],
+                    Outcome::Waits => vec!["PENDING"],
+                };
+                said.into_iter().map(move |word| Row::new(&quoted(ending), &[(column, quoted(word))]))
+            }));
+        }
+    }
+    rows
+}

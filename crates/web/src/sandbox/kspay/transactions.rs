@@ -36,6 +36,16 @@ fn outcome(amount: &str) -> Option<&'static str> {
     OUTCOMES.iter().find(|(known, _)| *known == places).map_or(Some("SUCCESS"), |(_, outcome)| *outcome)
 }
 
+/// What docs/sandbox/kspay.md has to say of what becomes of which amount.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let row = |(places, outcome): &(&str, Option<&str>)| {
+        Row::new(&quoted(&format!(".{places}")), &[(1, quoted(outcome.unwrap_or("PROCESSING")))])
+    };
+    OUTCOMES.iter().map(row).collect()
+}
+
 fn invalid(call: &Asked<'_>, detail: &str) -> Response {
     let message = if detail.is_empty() { "Invalid Request".to_owned() } else { format!("Invalid Request: {detail}") };
     refusal(call, (400, "25"), &message)

@@ -57,6 +57,17 @@ impl End {
     }
 }
 
+/// What docs/sandbox/kwikpaisa.md has to say of what becomes of an order.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let row = |(paise, picked, end): &(&str, &str, End)| {
+        let (status, event) = end.words();
+        Row::new(&quoted(&format!(".{paise}")), &[(1, quoted(picked)), (2, quoted(status)), (3, quoted(event))])
+    };
+    ENDS.iter().map(row).collect()
+}
+
 /// An order's fields, or the name of the first that is wrong.
 fn check(body: &Map<String, Value>) -> Result<(String, Value), &'static str> {
     let order_id = text(body, "order_id").ok_or("order_id")?;

@@ -104,6 +104,20 @@ const STEPS: [(&str, &[&str]); 3] = [("12", &["FAILED"]), ("13", &["PROCESSING"]
 /// The paise of what the wallet is said not to hold (chosen).
 const POOR: &str = "15";
 
+/// What docs/sandbox/kwikpaisa.md has to say of what becomes of a payout.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let mut rows = vec![Row::new(&quoted(&format!(".{POOR}")), &[(1, "`Insufficient balance.`".to_owned())])];
+    for (paise, states) in STEPS {
+        let trigger = quoted(&format!(".{paise}"));
+        rows.extend(states.last().map(|last| Row::new(&trigger, &[(1, quoted(last))])));
+        let event = |status: &&str| Row::new(&trigger, &[(2, quoted(&format!("payout.{}", status.to_lowercase())))]);
+        rows.extend(states.iter().map(event));
+    }
+    rows
+}
+
 /// A payout in another state, the event that tells of it, and its money.
 fn moved(payout: &Value, (status, at): (&'static str, UnixMs), utr: &str) -> Next {
     let amount = paise(text_of(payout, "amount"));

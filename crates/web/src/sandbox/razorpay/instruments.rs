@@ -218,3 +218,26 @@ fn bank(typed: Typed<'_>, failed: Fault) -> Result<Option<Fault>, Unknown> {
         Pick::Success => matches!(typed.otp.len(), 1..=3).then_some(OTP),
     })
 }
+
+/// What docs/sandbox/razorpay.md has to say of the test data: each card with its reason, each UPI id, each outcome.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let of = |trigger: &str, fault: &Fault| {
+        let words = [(2, fault.code), (3, fault.reason), (4, fault.source), (5, fault.step)];
+        Row::new(trigger, &words.map(|(column, word)| (column, quoted(word))))
+    };
+    let mut rows = Vec::new();
+    for card in CARDS.iter().chain(&GATEWAY_CARDS) {
+        // Those for success fail as any payment does; the page has them in one list.
+        rows.push(if card.2 == FAILED { Row::new(card.0, &[]) } else { of(card.0, &card.2) });
+    }
+    for (vpa, fault) in &VPAS {
+        rows.push(
+            fault.as_ref().map_or(Row::new(&quoted(vpa), &[(1, "paid".to_owned())]), |fault| of(&quoted(vpa), fault)),
+        );
+    }
+    rows.extend(OUTCOMES.map(|(outcome, _)| Row::new(&quoted(outcome), &[])));
+    rows.extend([of("`success`", &OTP), of("`failed`", &FAILED), of("`cancelled`", &CANCELLED)]);
+    rows
+}

@@ -346,6 +346,12 @@ fn event(name: &str, merchant: MerchantId, parts: &[(&str, &Value)], at: UnixMs)
     (name.to_owned(), body.to_string())
 }
 
+/// What docs/sandbox/razorpay.md has to say of test data and of moves by hand.
+#[cfg(test)]
+pub fn documented() -> Vec<super::documented::Row> {
+    instruments::documented().into_iter().chain(payouts::documented()).collect()
+}
+
 /// What a checkout page asks with the key id alone.
 fn methods() -> Value {
     json!({

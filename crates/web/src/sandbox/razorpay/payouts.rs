@@ -153,6 +153,16 @@ const MOVES: [Move; 5] = [
     Move { from: &["processing", "processed"], to: "reversed", event: Some("payout.reversed") },
 ];
 
+/// What docs/sandbox/razorpay.md has to say of the moves.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let row = |one: &Move, from: &str| {
+        Row::new(&quoted(from), &[(1, quoted(one.to)), (2, one.event.map(quoted).unwrap_or_default())])
+    };
+    MOVES.iter().flat_map(|one| one.from.iter().map(move |from| row(one, from))).collect()
+}
+
 /// What is different in a payout that is in another state.
 pub fn as_moved(payout: &Value, to: &str) -> Value {
     match to {
