@@ -19,12 +19,18 @@ fn shape(name: &str, value: &Value) -> Value {
         Value::Array(items) => items.iter().map(|item| shape(name, item)).collect(),
         Value::Number(_) => json!("a number"),
         Value::String(text) if is_word => json!(text),
-        Value::String(text) if name == "id" || name.ends_with("_id") || name == "paymentId" || name == "reference" => {
-            json!(text.trim_end_matches(|one: char| one.is_ascii_alphanumeric()))
+        Value::String(text) if name == "id" || name.ends_with("_id") || name == "paymentId" => json!(prefix(text)),
+        // A reference of KPay's has the day behind its label.
+        Value::String(text) if name == "reference" => {
+            json!(prefix(text.split(char::is_numeric).next().unwrap_or(text)))
         }
         Value::String(_) => json!("a text"),
         Value::Bool(_) | Value::Null => value.clone(),
     }
+}
+
+fn prefix(text: &str) -> &str {
+    text.trim_end_matches(|one: char| one.is_ascii_alphanumeric())
 }
 
 /// A real event, once it has come.

@@ -1,5 +1,6 @@
 //! `X-Keymint-Simulate: settle=` at every simulator that has something to settle: the outcome comes when the app's clock
 //! gets there, and not a millisecond before. And `delay=`, by the clock on the wall.
+#![expect(clippy::disallowed_methods, reason = "one test measures how late an answer is")]
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
