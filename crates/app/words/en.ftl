@@ -1339,6 +1339,7 @@ hosted-reference = Reference { $reference }
 hosted-status = This payment is { $status }. There is nothing more to pick.
 hosted-phone = Test phone number
 hosted-phone-unknown = This is none of the test numbers.
+hosted-amount-too-small = This amount is too small for the currency of that number.
 hosted-pick = Pick one of the outcomes.
 hosted-pay-with-number = Pay with this number
 hosted-pay = Pay

@@ -129,6 +129,21 @@ fn what_is_wrong_has_its_number_and_what_is_anothers_is_not_there() {
 }
 
 #[test]
+fn the_npm_packages_way_to_begin_a_transaction_is_left_out_and_its_token_begins_nothing() {
+    let dev = dev();
+    let key = dev.key("kspay", "npm");
+    let token = token(&dev, &key);
+    let body = json!({
+        "appId": key.app_id, "currencyId": "c_8Fq2Lx0a", "paymentMethodId": "pm_7Upi0000", "amount": 1.5,
+        "referenceNumber": "r-1", "redirectUrl": "https://shop.example/back",
+    });
+    let request = Request::new("POST", "/kspay/transaction/initiate").body(&body.to_string());
+    let refused = request.header("Authorization", &format!("Bearer {token}")).send(dev.gateway);
+    assert_eq!(code(&refused), (400, 9000), "{}", refused.body);
+    assert_eq!(ids(&get(&dev, &token, "/transaction")), Vec::<String>::new());
+}
+
+#[test]
 fn a_list_is_paged_newest_first_within_ninety_days() {
     let dev = dev();
     let (key, other) = (dev.key("kspay", "pages"), dev.key("kspay", "elsewhere"));

@@ -126,14 +126,15 @@ fn each_outcome_of_a_payment_and_of_a_payout_is_reached_and_told() {
     assert_eq!(balance(&dev, &key, "INR"), (1_005_000, 0), "one was captured");
     for (asked, wanted, events, left) in [
         (json!({}), "processed", &["payout.created", "payout.processed"][..], (1_004_000, 0)),
-        (json!({ "test_outcome": "failed" }), "failed", &["payout.created", "payout.failed"], (1_004_000, 0)),
+        (json!({ "test_outcome": "success" }), "processed", &["payout.created", "payout.processed"], (1_003_000, 0)),
+        (json!({ "test_outcome": "failed" }), "failed", &["payout.created", "payout.failed"], (1_003_000, 0)),
         (
             json!({ "test_outcome": "reversed" }),
             "reversed",
             &["payout.created", "payout.processed", "payout.reversed"],
-            (1_004_000, 0),
+            (1_003_000, 0),
         ),
-        (json!({ "test_outcome": "processing" }), "processing", &["payout.created"], (1_004_000, 1000)),
+        (json!({ "test_outcome": "processing" }), "processing", &["payout.created"], (1_003_000, 1000)),
     ] {
         let mut body = json!({ "amount": 1000, "currency": "INR", "destination": "upi:asha@bank" });
         body.as_object_mut().expect("an object").extend(asked.as_object().cloned().unwrap_or_default());
@@ -149,8 +150,42 @@ fn each_outcome_of_a_payment_and_of_a_payout_is_reached_and_told() {
         let body = json!({ "amount": amount, "currency": "INR", "destination": "x" });
         refusal(&call(&dev, &key, ("POST", "/v1/payouts"), &body))
     };
-    assert_eq!(poor(1_003_001), (422, "insufficient_balance".to_owned()), "one unit more than is free");
-    assert_eq!(poor(1_003_000).0, 201);
+    assert_eq!(poor(1_002_001), (422, "insufficient_balance".to_owned()), "one unit more than is free");
+    assert_eq!(poor(1_002_000).0, 201);
+}
+
+#[test]
+fn each_outcome_of_a_refund_is_reached_and_told() {
+    let (dev, receiver) = (dev(), Receiver::start());
+    let key = dev.key("keymint", "refunds");
+    let secret = hook(&dev, &key.app_id, &receiver);
+    let payment = pay(&dev, &key, &json!({ "test_outcome": "success" })).text("/id");
+    let (payment, refunds) = (format!("/v1/payments/{payment}"), format!("/v1/payments/{payment}/refunds"));
+    let mut heard = 3;
+    for (asked, wanted, last, held, refunded) in [
+        (json!({}), "processed", "refund.processed", (1_004_900, 0), 100),
+        (json!({ "test_outcome": "success" }), "processed", "refund.processed", (1_004_800, 0), 200),
+        (json!({ "test_outcome": "failed" }), "failed", "refund.failed", (1_004_800, 0), 200),
+        (json!({ "test_outcome": "processing" }), "processing", "", (1_004_800, 100), 300),
+    ] {
+        let mut body = json!({ "amount": 100 });
+        body.as_object_mut().expect("an object").extend(asked.as_object().cloned().unwrap_or_default());
+        let made = call(&dev, &key, ("POST", &refunds), &body);
+        assert_eq!((made.status, made.text("/status")), (201, "processing".to_owned()), "{}", made.body);
+        verify(&told(&receiver, "refund.created", &made.text("/id")), &secret);
+        heard += 1;
+        if !last.is_empty() {
+            verify(&told(&receiver, last, &made.text("/id")), &secret);
+            heard += 1;
+        }
+        assert_eq!(status(&dev, &key, &format!("/v1/refunds/{}", made.text("/id"))), wanted, "{asked}");
+        assert_eq!(balance(&dev, &key, "INR"), held, "{asked}");
+        let found = call(&dev, &key, ("GET", &payment), &Value::Null).json();
+        assert_eq!((&found["amount_refunded"], &found["status"]), (&json!(refunded), &json!("captured")), "{asked}");
+    }
+    assert_eq!(receiver.wait_for(heard).len(), heard, "nothing is told of one that stays under way");
+    let unknown = call(&dev, &key, ("POST", &refunds), &json!({ "amount": 1, "test_outcome": "reversed" }));
+    assert_eq!(refusal(&unknown), (422, "invalid_field".to_owned()), "that is a payout's");
 }
 
 #[test]

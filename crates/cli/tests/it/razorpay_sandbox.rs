@@ -124,6 +124,10 @@ fn a_whole_integration_from_the_key_to_the_refund() {
     let owner = Browser::signed_in(&dev, "owner");
     let list = owner.get(&format!("/apps/{app}/transactions")).body;
     assert!(list.contains(&payment) && list.contains(&refunded.text("/id")) && list.contains(">captured<"), "{list}");
+    let overview = owner.get(&format!("/apps/{app}")).body;
+    for state in ["paid", "captured", "failed", "processed"] {
+        assert!(overview.contains(&format!(">{state}<")), "{state}: {overview}");
+    }
 }
 
 #[test]

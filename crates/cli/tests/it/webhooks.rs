@@ -417,6 +417,58 @@ fn kpay_sends_a_payout_to_its_own_endpoint_and_the_rest_to_the_general_one() {
 }
 
 #[test]
+fn exactly_what_was_not_taken_since_a_moment_is_sent_again() {
+    let (dev, receiver, elsewhere) = (dev(), Receiver::start(), Receiver::start());
+    let (app, other) = (app(&dev, "kpay", "since"), app(&dev, "kpay", "since-other"));
+    let (hooked, _) = endpoint(&dev, &app, json!({}), &receiver);
+    let (others, _) = endpoint(&dev, &other, json!({}), &elsewhere);
+    // KPay never tries again after a 4xx: what is answered so has failed.
+    elsewhere.answers([Answer::Status(400)], Answer::Status(200));
+    settled(&dev, &send_test(&dev, &others, "payment.failed"), "failed");
+    let mut sent = Vec::new();
+    for (event, status, becomes) in [
+        ("payment.completed", 400, "failed"),
+        ("payment.failed", 400, "failed"),
+        ("payout.completed", 200, "delivered"),
+        ("refund.failed", 400, "failed"),
+    ] {
+        receiver.answers([Answer::Status(status)], Answer::Status(200));
+        let delivery = send_test(&dev, &hooked, event);
+        let found = settled(&dev, &delivery, becomes);
+        sent.push((delivery, found["created_at"].as_str().expect("a time").to_owned()));
+    }
+    assert!(sent[0].1 < sent[1].1, "the moment lies between the first and the second: {sent:?}");
+    let resend =
+        |since: &str| dev.api("POST", &format!("/webhook-endpoints/{hooked}/resend"), &json!({ "since": since }));
+    let again = resend(&sent[1].1);
+    assert_eq!((again.status, again.json()), (202, json!({ "count": 2 })), "{}", again.body);
+    for (number, becomes) in ["failed", "delivered", "delivered", "delivered"].into_iter().enumerate() {
+        settled(&dev, &sent[number].0, becomes);
+    }
+    assert_eq!(resend(&sent[1].1).json(), json!({ "count": 0 }), "everything since then is taken");
+    // The last one comes after whatever else would have been sent.
+    settled(&dev, &send_test(&dev, &hooked, "refund.cancelled"), "delivered");
+    let names: Vec<String> =
+        receiver.all().iter().map(|one| one.header("x-kpay-event").expect("a name").to_owned()).collect();
+    assert_eq!(names[..4], ["payment.completed", "payment.failed", "payout.completed", "refund.failed"]);
+    let (mut later, last) = (names[4..names.len() - 1].to_vec(), &names[names.len() - 1]);
+    later.sort();
+    assert_eq!(
+        (later, last.as_str()),
+        (vec!["payment.failed".to_owned(), "refund.failed".to_owned()], "refund.cancelled")
+    );
+    let again = receiver.all();
+    let bodies = |name: &str| {
+        let found = again.iter().filter(|one| one.header("x-kpay-event") == Some(name));
+        found.map(|one| one.body.as_str()).collect::<Vec<_>>()
+    };
+    for name in ["payment.failed", "refund.failed"] {
+        assert!(matches!(&*bodies(name), [first, second] if first == second), "{name}: the same, byte for byte");
+    }
+    assert_eq!(elsewhere.all().len(), 1, "another endpoint's stays as it is");
+}
+
+#[test]
 fn urls_that_lead_inside_are_refused_and_so_is_what_the_vendor_refuses() {
     let dev = dev();
     let (razorpay, kpay) = (app(&dev, "razorpay", "urls"), app(&dev, "kpay", "urls"));

@@ -1,6 +1,8 @@
 //! Sandboxes: simulated vendor APIs behind test credentials, one file for each. Which one a product has is a value in its
 //! dialect or its configuration; who may call is decided before any of this runs.
 
+#[cfg(test)]
+mod documented;
 pub mod events;
 mod keymint;
 mod kpay;

@@ -64,6 +64,13 @@ impl Simulate {
     }
 }
 
+/// What docs/sandbox/README.md has to say of the header: each name that it takes.
+#[cfg(test)]
+pub fn documented() -> Vec<super::documented::Row> {
+    let names = WRONG.split([' ', ',']).filter_map(|word| word.strip_suffix('='));
+    names.map(|name| super::documented::Row::new(&format!("`{name}="), &[(1, String::new())])).collect()
+}
+
 fn status(text: &str) -> Option<u16> {
     let status = whole(text)?;
     u16::try_from(status).ok().filter(|status| (400..=599).contains(status))

@@ -6,6 +6,7 @@ pub mod open;
 mod payments;
 mod payouts;
 mod refunds;
+pub mod samples;
 
 use aws_lc_rs::digest;
 use keymint_app::sandbox::turn::{Posting, Turn};
@@ -182,6 +183,15 @@ async fn try_change(call: &Asked<'_>, path: &[&str]) -> Result<(u16, String), Fa
     }
     turn.commit().await?;
     Ok((status, answer))
+}
+
+/// What docs/sandbox/keymint.md has to say of each outcome: there is something in the column of what may have it.
+#[cfg(test)]
+pub fn documented() -> Vec<super::documented::Row> {
+    use super::documented::{Row, quoted};
+    let all = [(1, &payments::OUTCOMES[..]), (2, &refunds::OUTCOMES), (3, &payouts::OUTCOMES)];
+    let rows = all.into_iter().flat_map(|(column, outcomes)| outcomes.iter().map(move |outcome| (column, outcome)));
+    rows.map(|(column, outcome)| Row::new(&quoted(outcome), &[(column, "`".to_owned())])).collect()
 }
 
 /// Refuses members that a call does not know: a typing error is not passed over.

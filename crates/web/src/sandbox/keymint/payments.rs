@@ -17,7 +17,7 @@ const WAIT_MS: i64 = 30 * 60_000;
 pub const ID_LENGTH: usize = 20;
 pub const SESSION_LENGTH: usize = 24;
 /// What a test may ask to become of a payment.
-const OUTCOMES: [&str; 4] = ["success", "failed", "expired", "processing"];
+pub const OUTCOMES: [&str; 4] = ["success", "failed", "expired", "processing"];
 
 /// Begins a payment.
 pub async fn create(call: &Asked<'_>, turn: &mut Turn<'_>, body: &Map<String, Value>) -> Result<Value, Failure> {
@@ -138,10 +138,13 @@ pub async fn cancel(
 ) -> Result<Value, Failure> {
     known(body, &[])?;
     let (kept, payment) = authorized(call, turn, (id, "cancelled")).await?;
-    let now = turn.now();
-    let payment = with(&payment, json!({ "status": "cancelled", "cancelled_at": rfc3339(now) }));
-    let told = event("payment.cancelled", &payment, now);
-    change(turn, &kept, &Next { event: Some(told), ..Next::quiet(payment.to_string()) }).await
+    change(turn, &kept, &cancelled(&payment, turn.now())).await
+}
+
+/// A payment that was cancelled.
+pub fn cancelled(payment: &Value, at: UnixMs) -> Next {
+    let payment = with(payment, json!({ "status": "cancelled", "cancelled_at": rfc3339(at) }));
+    Next { event: Some(event("payment.cancelled", &payment, at)), ..Next::quiet(payment.to_string()) }
 }
 
 async fn change(turn: &mut Turn<'_>, kept: &Object, next: &Next) -> Result<Value, Failure> {

@@ -12,7 +12,7 @@ use super::{
 use crate::sandbox::{Asked, BASE62, Outcome, rfc3339, text_of, trouble, with};
 
 /// What a test may ask to become of a payout.
-const OUTCOMES: [&str; 4] = ["success", "failed", "reversed", "processing"];
+pub const OUTCOMES: [&str; 4] = ["success", "failed", "reversed", "processing"];
 
 /// Pays out. The money is set aside at once.
 pub async fn create(call: &Asked<'_>, turn: &mut Turn<'_>, body: &Map<String, Value>) -> Result<Value, Failure> {
@@ -46,7 +46,7 @@ pub async fn create(call: &Asked<'_>, turn: &mut Turn<'_>, body: &Map<String, Va
 }
 
 /// A payout in another state, the event that tells of it, and its money.
-fn moved(payout: &Value, status: &'static str, at: UnixMs) -> Next {
+pub fn moved(payout: &Value, status: &'static str, at: UnixMs) -> Next {
     let amount = payout["amount"].as_i64().unwrap_or(0);
     let (posting, failure) = match status {
         "processed" => (posting(payout, -amount, -amount), None),

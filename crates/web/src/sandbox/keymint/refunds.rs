@@ -9,6 +9,9 @@ use super::payments::ID_LENGTH;
 use super::{Failure, amount, event, known, own, posting, shown, test_outcome, text, wrong, wrong_state};
 use crate::sandbox::{Asked, BASE62, rfc3339, text_of, with};
 
+/// What a test may ask to become of a refund.
+pub const OUTCOMES: [&str; 3] = ["success", "failed", "processing"];
+
 /// Refunds a captured payment. The money is set aside at once, and the payment says what is refunded or about to be.
 pub async fn create(
     call: &Asked<'_>,
@@ -17,7 +20,7 @@ pub async fn create(
     body: &Map<String, Value>,
 ) -> Result<Value, Failure> {
     known(body, &["amount", "reason", "test_outcome"])?;
-    let outcome = test_outcome(body, &["success", "failed", "processing"])?;
+    let outcome = test_outcome(body, &OUTCOMES)?;
     let (kept, payment) = own(call, turn, ("payment", id)).await?;
     if payment["status"] != "captured" {
         let state = text_of(&payment, "status");
@@ -60,7 +63,8 @@ pub async fn create(
     Ok(shown(&refund))
 }
 
-fn processed(refund: &Value, at: UnixMs) -> Next {
+/// A refund that was paid out, the event that tells of it, and its money.
+pub fn processed(refund: &Value, at: UnixMs) -> Next {
     let amount = refund["amount"].as_i64().unwrap_or(0);
     let refund = with(refund, json!({ "status": "processed", "processed_at": rfc3339(at) }));
     Next {
@@ -70,7 +74,8 @@ fn processed(refund: &Value, at: UnixMs) -> Next {
     }
 }
 
-fn failed(refund: &Value, at: UnixMs) -> Next {
+/// A refund that was not, and its money given back.
+pub fn failed(refund: &Value, at: UnixMs) -> Next {
     let amount = refund["amount"].as_i64().unwrap_or(0);
     let refund = with(refund, json!({ "status": "failed", "failure_code": "refund_declined" }));
     Next {

@@ -27,7 +27,7 @@ pub fn fields(body: &Map<String, Value>, kind: &str) -> Result<Value, String> {
         let ussd = ["phoneNumber", "paymentMethod", "customerName"].into_iter().find(|name| body.contains_key(*name));
         return match ussd {
             Some(name) => Err(unwanted(name)),
-            None => Ok(with(&common, gateway(body)?)),
+            None => hosted(body, kind, &common),
         };
     }
     if body.contains_key("cancelUrl") {
@@ -49,6 +49,24 @@ fn amount(body: &Map<String, Value>, kind: &str) -> Result<i64, String> {
     }
 }
 
+/// The wallet of what goes over a hosted page and names none: Cameroon's (chosen).
+const HOSTED_CURRENCY: &str = "XAF";
+
+/// What goes over a hosted page. Whoever gets a payout types a number there; a `provider` says the country before, and
+/// `sourceCountry` which wallet pays, as they do without a page.
+fn hosted(body: &Map<String, Value>, kind: &str, common: &Value) -> Result<Value, String> {
+    let gateway = with(&with(common, gateway(body)?), json!({ "currency": HOSTED_CURRENCY }));
+    if kind == "payment" {
+        return Ok(gateway);
+    }
+    let named = match (body.contains_key("provider"), body.get("sourceCountry")) {
+        (true, _) => provider(body)?,
+        (false, Some(country)) => json!({ "currency": source_currency(country)? }),
+        (false, None) => json!({}),
+    };
+    from_wallet(body, &with(&gateway, named))
+}
+
 fn gateway(body: &Map<String, Value>) -> Result<Value, String> {
     for name in ["returnUrl", "cancelUrl"] {
         let given = body.get(name).map(|url| url.as_str().unwrap_or_default());
@@ -59,32 +77,42 @@ fn gateway(body: &Map<String, Value>) -> Result<Value, String> {
     Ok(json!({ "returnUrl": body.get("returnUrl"), "cancelUrl": body.get("cancelUrl") }))
 }
 
-fn ussd(body: &Map<String, Value>) -> Result<Value, String> {
+fn provider(body: &Map<String, Value>) -> Result<Value, String> {
     let provider = text(body, "provider").ok_or("provider should not be empty")?;
     let (country, currency) = catalogue::provider(provider).ok_or("provider is not available")?;
+    Ok(json!({ "provider": provider, "country": country, "currency": currency }))
+}
+
+fn ussd(body: &Map<String, Value>) -> Result<Value, String> {
+    let provider = provider(body)?;
     let phone = text(body, "phoneNumber").ok_or("phoneNumber should not be empty")?;
     if phone.len() < 8 || phone.len() > 15 || !phone.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err("phoneNumber must be 8 to 15 digits".to_owned());
     }
-    Ok(json!({ "provider": provider, "country": country, "currency": currency, "phoneNumber": phone }))
+    Ok(with(&provider, json!({ "phoneNumber": phone })))
 }
 
 /// Which wallet pays a payout: that of `sourceCountry`, or that of the provider's country.
 fn from_wallet(body: &Map<String, Value>, payout: &Value) -> Result<Value, String> {
-    let own = payout["currency"].as_str().unwrap_or_default();
     let Some(country) = body.get("sourceCountry") else { return Ok(payout.clone()) };
-    let source = country.as_str().and_then(catalogue::currency_of).ok_or("sourceCountry is not available")?;
+    let own = payout["currency"].as_str().unwrap_or_default();
+    let source = source_currency(country)?;
+    across(&with(payout, json!({ "currency": source })), own)
+        .ok_or_else(|| "amount is too small for this currency".to_owned())
+}
+
+fn source_currency(country: &Value) -> Result<&'static str, String> {
+    country.as_str().and_then(catalogue::currency_of).ok_or_else(|| "sourceCountry is not available".to_owned())
+}
+
+/// A payout out of the wallet of its currency to somebody who gets another one; nothing where that is less than one unit.
+pub fn across(payout: &Value, own: &str) -> Option<Value> {
+    let source = payout["currency"].as_str().unwrap_or_default();
     if source == own {
-        return Ok(payout.clone());
+        return Some(with(payout, json!({ "payoutCurrency": null, "payoutAmount": null, "exchangeRate": null })));
     }
     let amount = payout["amount"].as_i64().unwrap_or(0);
-    let received = catalogue::converted(amount, source, own).filter(|received| *received > 0);
-    let received = received.ok_or("amount is too small for this currency")?;
-    Ok(with(
-        payout,
-        json!({
-            "currency": source, "payoutCurrency": own, "payoutAmount": received,
-            "exchangeRate": catalogue::rate(source, own),
-        }),
-    ))
+    let received = catalogue::converted(amount, source, own).filter(|received| *received > 0)?;
+    let rate = catalogue::rate(source, own);
+    Some(with(payout, json!({ "payoutCurrency": own, "payoutAmount": received, "exchangeRate": rate })))
 }

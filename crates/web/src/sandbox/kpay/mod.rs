@@ -120,8 +120,11 @@ async fn create(call: &Asked<'_>, kind: &'static str) -> super::Outcome {
 
 /// `KPAY-20260514-ABC123`.
 fn reference(app: &keymint_app::App, label: &str, now: UnixMs) -> Result<String, SandboxError> {
-    let day = Timestamp::from_millisecond(now.0).unwrap_or_default().strftime("%Y%m%d").to_string();
-    Ok(format!("{label}-{day}-{}", random_text(app, HEX, 6)?.to_uppercase()))
+    Ok(format!("{label}-{}-{}", day(now), random_text(app, HEX, 6)?.to_uppercase()))
+}
+
+fn day(now: UnixMs) -> String {
+    Timestamp::from_millisecond(now.0).unwrap_or_default().strftime("%Y%m%d").to_string()
 }
 
 /// What is kept of a payment or a payout that begins.
@@ -149,7 +152,7 @@ fn begun(call: &Asked<'_>, kind: &str, fields: &Value, now: UnixMs) -> Result<Va
     Ok(with(
         &object,
         json!({
-            "mode": "GATEWAY", "currency": "XAF", "session": session, "gatewayUrl": url,
+            "mode": "GATEWAY", "session": session, "gatewayUrl": url,
             "expiresAt": rfc3339(UnixMs(now.0.saturating_add(SESSION_MS))),
             "message": "Redirect the customer to gatewayUrl to complete the payment.",
         }),
@@ -257,7 +260,8 @@ async fn fetch(call: &Asked<'_>, kind: &'static str, id: &str) -> super::Outcome
 }
 
 /// How a payment, a payout or a refund ends.
-struct End {
+#[derive(Clone, Copy)]
+pub struct End {
     status: &'static str,
     failure: Option<&'static str>,
 }
@@ -265,11 +269,11 @@ struct End {
 impl End {
     const COMPLETED: Self = Self { status: "COMPLETED", failure: None };
 
-    fn failed(reason: &'static str) -> Self {
+    const fn failed(reason: &'static str) -> Self {
         Self { status: "FAILED", failure: Some(reason) }
     }
 
-    fn cancelled(reason: &'static str) -> Self {
+    const fn cancelled(reason: &'static str) -> Self {
         Self { status: "CANCELLED", failure: Some(reason) }
     }
 
@@ -309,23 +313,71 @@ fn postings(kind: &str, object: &Value, end: &End) -> Vec<Posting> {
 /// A payment, a payout or a refund as it ends, the event that tells of it and the money that moves. What did not complete
 /// leaves its `externalId` to the next one.
 fn ended(kept: &Object, object: &Value, (kind, at): (&str, UnixMs), end: &End) -> Next {
-    let (at, is_done) = (rfc3339(at), end.status == "COMPLETED");
-    let completed_at = is_done.then(|| at.clone());
-    let failed_at = (!is_done).then(|| at.clone());
+    let is_done = end.status == "COMPLETED";
+    let completed_at = is_done.then(|| rfc3339(at));
     let members = json!({ "status": end.status, "completedAt": completed_at, "failureReason": end.failure });
-    let name = format!("{kind}.{}", end.status.to_lowercase());
-    let event = json!({
-        "event": name, "paymentId": kept.id, "reference": object["reference"], "status": end.status,
-        "amount": object["amount"], "phoneNumber": object["phoneNumber"], "externalId": object["externalId"],
-        "metadata": object["metadata"], "completedAt": completed_at, "failedAt": failed_at,
-        "failureReason": end.failure, "timestamp": at,
-    });
     Next {
         body: with(object, members).to_string(),
         reference: if is_done { Reference::Kept } else { Reference::Freed },
-        event: Some((name, event.to_string())),
+        event: Some(told(&kept.id, object, (kind, at), end)),
         postings: postings(kind, object, end),
     }
+}
+
+/// The name and the body of the event that tells how something ended.
+fn told(id: &str, object: &Value, (kind, at): (&str, UnixMs), end: &End) -> (String, String) {
+    let (at, is_done) = (rfc3339(at), end.status == "COMPLETED");
+    let name = format!("{kind}.{}", end.status.to_lowercase());
+    let event = json!({
+        "event": name, "paymentId": id, "reference": object["reference"], "status": end.status,
+        "amount": object["amount"], "phoneNumber": object["phoneNumber"], "externalId": object["externalId"],
+        "metadata": object["metadata"], "completedAt": is_done.then_some(&at), "failedAt": (!is_done).then_some(&at),
+        "failureReason": end.failure, "timestamp": at,
+    });
+    (name, event.to_string())
+}
+
+/// The body of a test event.
+pub fn sample(event: &str, at: UnixMs) -> Option<String> {
+    let (kind, outcome) = event.split_once('.')?;
+    let (prefix, label) = match kind {
+        "payment" => ("pay_", "KPAY"),
+        "payout" => ("wdr_", "KPAY-WD"),
+        "refund" => ("rfd_", "KPAY-RF"),
+        _ => return None,
+    };
+    let end = match (outcome, kind) {
+        ("completed", _) => End::COMPLETED,
+        ("failed", _) => End::failed("UNSPECIFIED_FAILURE"),
+        ("cancelled", "refund") => End::cancelled("REFUND_CANCELLED"),
+        ("cancelled", _) => End::cancelled("CANCELLED_BY_USER"),
+        _ => return None,
+    };
+    // Whoever cancels a payment or a payout does so on its page, where no number was typed.
+    let phone = (kind == "refund" || outcome != "cancelled").then_some("237653456789");
+    let object = json!({
+        "reference": format!("{label}-{}-TEST01", day(at)), "amount": 5_000, "phoneNumber": phone,
+        "externalId": "TEST-EVENT", "metadata": null,
+    });
+    Some(told(&format!("{prefix}TestEvent0000001"), &object, (kind, at), &end).1)
+}
+
+/// What docs/sandbox/kpay.md has to say of what becomes of whom.
+#[cfg(test)]
+pub fn documented() -> Vec<super::documented::Row> {
+    use super::documented::{Row, quoted};
+    let mut rows = numbers::documented();
+    let mut ends = |trigger: &str, end: &End| {
+        let words = [Some(end.status), end.failure].into_iter().flatten();
+        rows.extend(words.map(|word| Row::new(&quoted(trigger), &[(1, quoted(word))])));
+    };
+    for (pick, end) in &open::PICKS {
+        ends(pick, end.as_ref().unwrap_or(&End { status: "PROCESSING", failure: None }));
+    }
+    for (reason, end) in &money::REASONS {
+        ends(reason, end);
+    }
+    rows
 }
 
 /// An object of the caller's app in a turn, or the vendor's answer why not.

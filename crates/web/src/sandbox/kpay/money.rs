@@ -13,6 +13,10 @@ use crate::sandbox::{Asked, Outcome, only, parsed, rfc3339, text_of, uuid, with}
 /// How long after its completion a payment may be refunded. Milliseconds: 7 days.
 const REFUND_MS: i64 = 7 * 86_400_000;
 
+/// Reasons of a refund that ask for an end of their own (chosen).
+pub const REASONS: [(&str, End); 2] =
+    [("FAILED", End::failed("UNSPECIFIED_FAILURE")), ("CANCELLED", End::cancelled("REFUND_CANCELLED"))];
+
 /// The wallets: that of Cameroon always, the others once money moved in them.
 pub async fn balance(call: &Asked<'_>) -> Outcome {
     let moved = call.shelf("payment").wallets().await.map_err(|error| super::trouble(&error))?;
@@ -100,11 +104,8 @@ async fn begin(
         Fresh { kind, id: text_of(refund, "id"), reference: refund["externalId"].as_str(), body: &refund.to_string() };
     let refunded = turn.keep(fresh).await?;
     turn.post(&refunded.id, &posting(refund, 0, refund["amount"].as_i64().unwrap_or(0))).await?;
-    let end = match refund["reason"].as_str() {
-        Some("FAILED") => End::failed("UNSPECIFIED_FAILURE"),
-        Some("CANCELLED") => End::cancelled("REFUND_CANCELLED"),
-        _ => End::COMPLETED,
-    };
+    let asked = REASONS.iter().find(|(reason, _)| refund["reason"] == **reason);
+    let end = asked.map_or(End::COMPLETED, |(_, end)| *end);
     let after = match end.status {
         "COMPLETED" => json!({ "status": "REFUNDED", "refundStatus": "COMPLETED" }),
         status => json!({ "refundStatus": status }),

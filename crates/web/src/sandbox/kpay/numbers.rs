@@ -50,6 +50,21 @@ const COUNTRIES: [Country; 12] = [
     country(("ZMB", "260973456"), &["019", "039", "049", "069", "129", "789"], USUAL),
 ];
 
+/// What the endings mean. Gabon's numbers are one lower than those of the others, Sierra Leone has one.
+const ENDINGS: [(&[&str], Outcome); 11] = [
+    (&["789", "678", "456"], Outcome::Completed),
+    (&["019"], Outcome::Failed("PAYER_LIMIT_REACHED")),
+    (&["029"], Outcome::Failed("PAYER_NOT_FOUND")),
+    (&["039"], Outcome::Failed("PAYMENT_NOT_APPROVED")),
+    (&["049", "048"], Outcome::Failed("INSUFFICIENT_BALANCE")),
+    (&["059"], Outcome::Failed("TRANSACTION_ALREADY_IN_PROCESS")),
+    (&["069", "068", "119", "118"], Outcome::Failed("UNSPECIFIED_FAILURE")),
+    (&["089", "088"], Outcome::Failed("RECIPIENT_NOT_FOUND")),
+    (&["099"], Outcome::Failed("WALLET_LIMIT_REACHED")),
+    (&["109"], Outcome::Failed("RECIPIENT_LIMIT_REACHED")),
+    (&["129", "128"], Outcome::Waits),
+];
+
 /// The country of a test number; nothing for any other number.
 pub fn country_of(phone: &str) -> Option<&'static str> {
     COUNTRIES.iter().find_map(|country| {
@@ -60,23 +75,34 @@ pub fn country_of(phone: &str) -> Option<&'static str> {
 
 /// What becomes of a payment (`payment`) or a payout (`payout`) with this number.
 pub fn outcome(kind: &str, phone: &str) -> Outcome {
-    let numbers = COUNTRIES.iter().find_map(|country| {
+    let ending = COUNTRIES.iter().find_map(|country| {
         let ending = phone.strip_prefix(country.base)?;
         let known = if kind == "payout" { country.payouts } else { country.payments };
         known.contains(&ending).then_some(ending)
     });
-    match numbers {
-        // Gabon's numbers are one lower than those of the others, Sierra Leone has one.
-        Some("789" | "678" | "456") => Outcome::Completed,
-        Some("019") => Outcome::Failed("PAYER_LIMIT_REACHED"),
-        Some("029") => Outcome::Failed("PAYER_NOT_FOUND"),
-        Some("039") => Outcome::Failed("PAYMENT_NOT_APPROVED"),
-        Some("049" | "048") => Outcome::Failed("INSUFFICIENT_BALANCE"),
-        Some("059") => Outcome::Failed("TRANSACTION_ALREADY_IN_PROCESS"),
-        Some("069" | "068" | "119" | "118") => Outcome::Failed("UNSPECIFIED_FAILURE"),
-        Some("089" | "088") => Outcome::Failed("RECIPIENT_NOT_FOUND"),
-        Some("099") => Outcome::Failed("WALLET_LIMIT_REACHED"),
-        Some("109") => Outcome::Failed("RECIPIENT_LIMIT_REACHED"),
-        Some(_) | None => Outcome::Waits,
+    let meant = ending.and_then(|ending| ENDINGS.iter().find(|(endings, _)| endings.contains(&ending)));
+    meant.map_or(Outcome::Waits, |(_, outcome)| *outcome)
+}
+
+/// What docs/sandbox/kpay.md has to say of the numbers: the countries, and what each of their endings means.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let mut rows = Vec::new();
+    for country in &COUNTRIES {
+        rows.push(Row::new(country.name, &[(1, quoted(country.base))]));
+        rows.push(Row::new(country.name, &[(2, country.payments.join(" ")), (3, country.payouts.join(" "))]));
+        for (column, kind, endings) in [(1, "payment", country.payments), (2, "payout", country.payouts)] {
+            rows.extend(endings.iter().flat_map(|ending| {
+                let phone = format!("{}{ending}", country.base);
+                let said = match outcome(kind, &phone) {
+                    Outcome::Completed => vec!["COMPLETED"],
+                    Outcome::Failed(reason) => vec!["FAILED", reason],
+                    Outcome::Waits => vec!["PENDING"],
+                };
+                said.into_iter().map(move |word| Row::new(&quoted(ending), &[(column, quoted(word))]))
+            }));
+        }
     }
+    rows
 }

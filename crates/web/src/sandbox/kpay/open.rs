@@ -9,7 +9,7 @@ use keymint_app::say;
 use keymint_domain::return_url::ReturnUrl;
 use serde_json::{Value, json};
 
-use super::{End, ID_LENGTH, SESSION_LENGTH, catalogue, ended, numbers};
+use super::{End, ID_LENGTH, SESSION_LENGTH, catalogue, check, ended, numbers};
 use crate::pages::hosted::{Asks, Choice, HostedPage, back_to};
 use crate::reply::{self, Response};
 use crate::sandbox::{Open, Outcome, parsed, text_of, trouble, unknown, with};
@@ -94,26 +94,40 @@ fn page(call: &Open<'_>, object: &Value, (status, problem): (u16, &'static str))
     page.response(status)
 }
 
+/// What may be picked, and how it ends with that; nothing where it stays under way. A number is typed besides.
+pub const PICKS: [(&str, Option<End>); 4] = [
+    ("success", Some(End::COMPLETED)),
+    ("failed", Some(End::failed("PAYMENT_NOT_APPROVED"))),
+    ("processing", None),
+    ("cancelled", Some(End::cancelled("CANCELLED_BY_USER"))),
+];
+
+/// A payment or a payout with the number that was typed, and how it ends with that; or what is wrong with the number.
+fn typed(call: &Open<'_>, found: &Session) -> Result<(Value, Option<End>), &'static str> {
+    let phone = call.field("phone").unwrap_or_default().trim_start_matches("%2B");
+    let country = numbers::country_of(phone).ok_or(say!("hosted-phone-unknown"))?;
+    let provider = catalogue::first_provider(country);
+    let members = json!({ "phoneNumber": phone, "country": country, "provider": provider });
+    let object = with(&found.object, members);
+    let object = match catalogue::currency_of(country) {
+        Some(own) if found.kind == "payout" => check::across(&object, own).ok_or(say!("hosted-amount-too-small"))?,
+        _ => object,
+    };
+    Ok((object, End::of(numbers::outcome(found.kind, phone))))
+}
+
 /// What was picked, done; or what is wrong with it.
 async fn pick(call: &Open<'_>, found: &Session) -> Result<Result<Value, &'static str>, SandboxError> {
     let Session { kind, kept, object } = found;
-    let mut object = object.clone();
-    let end = match call.field("outcome") {
-        Some("success") => Some(End::COMPLETED),
-        Some("failed") => Some(End::failed("PAYMENT_NOT_APPROVED")),
-        Some("cancelled") => Some(End::cancelled("CANCELLED_BY_USER")),
-        Some("processing") => {
-            object = with(&object, json!({ "status": "PROCESSING" }));
-            None
-        }
-        Some("number") => {
-            let phone = call.field("phone").unwrap_or_default().trim_start_matches("%2B");
-            let Some(country) = numbers::country_of(phone) else { return Ok(Err(say!("hosted-phone-unknown"))) };
-            let provider = catalogue::first_provider(country);
-            object = with(&object, json!({ "phoneNumber": phone, "country": country, "provider": provider }));
-            End::of(numbers::outcome(kind, phone))
-        }
-        _ => return Ok(Err(say!("hosted-pick"))),
+    let outcome = call.field("outcome").unwrap_or_default();
+    let (object, end) = match PICKS.iter().find(|(name, _)| *name == outcome) {
+        Some((_, Some(end))) => (object.clone(), Some(*end)),
+        Some((_, None)) => (with(object, json!({ "status": "PROCESSING" })), None),
+        None if outcome == "number" => match typed(call, found) {
+            Ok(typed) => typed,
+            Err(problem) => return Ok(Err(problem)),
+        },
+        None => return Ok(Err(say!("hosted-pick"))),
     };
     let mut turn = call.turn(kept).await?;
     let next = match end {

@@ -2,7 +2,7 @@
 //! of this runs. Facts: vendors sheet 4.2 and 4.3; what they leave out is chosen here and listed in docs/sandbox/kspay.md.
 
 pub mod open;
-mod transactions;
+pub mod transactions;
 
 use keymint_domain::time::UnixMs;
 use serde_json::{Value, json};

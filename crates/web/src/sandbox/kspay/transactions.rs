@@ -28,13 +28,22 @@ fn amount(call: &Asked<'_>, body: &Map<String, Value>) -> Option<(String, Value)
     Some((token.to_owned(), value.clone()))
 }
 
-/// What becomes of an amount when it is processed (chosen): `10.12` fails, `10.13` stays.
+/// What becomes of an amount when it is processed, by its last two digits (chosen); nothing where it stays as it is.
+const OUTCOMES: [(&str, Option<&str>); 2] = [("12", Some("FAILED")), ("13", None)];
+
 fn outcome(amount: &str) -> Option<&'static str> {
-    match amount.rsplit_once('.').map(|(_, places)| places) {
-        Some("12") => Some("FAILED"),
-        Some("13") => None,
-        _ => Some("SUCCESS"),
-    }
+    let places = amount.rsplit_once('.').map_or("", |(_, places)| places);
+    OUTCOMES.iter().find(|(known, _)| *known == places).map_or(Some("SUCCESS"), |(_, outcome)| *outcome)
+}
+
+/// What docs/sandbox/kspay.md has to say of what becomes of which amount.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let row = |(places, outcome): &(&str, Option<&str>)| {
+        Row::new(&quoted(&format!(".{places}")), &[(1, quoted(outcome.unwrap_or("PROCESSING")))])
+    };
+    OUTCOMES.iter().map(row).collect()
 }
 
 fn invalid(call: &Asked<'_>, detail: &str) -> Response {

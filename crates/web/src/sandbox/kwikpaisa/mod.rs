@@ -102,6 +102,22 @@ fn indian_time(at: UnixMs) -> String {
     at.to_zoned(offset.to_time_zone()).strftime("%d-%m-%Y %I:%M %p").to_string()
 }
 
+/// The body of a test event.
+pub fn sample(name: &str) -> Option<String> {
+    let (kind, outcome) = name.split_once('.')?;
+    let status = match (kind, outcome) {
+        ("payment", "success") => "PAID".to_owned(),
+        _ => outcome.to_uppercase(),
+    };
+    Some(event(name, (&json!("TEST-EVENT"), &json!("105.00")), &status).1)
+}
+
+/// What docs/sandbox/kwikpaisa.md has to say of what becomes of which amount.
+#[cfg(test)]
+pub fn documented() -> Vec<super::documented::Row> {
+    orders::documented().into_iter().chain(payouts::documented()).collect()
+}
+
 /// An event's name and body.
 fn event(name: &str, (order_id, amount): (&Value, &Value), status: &str) -> (String, String) {
     let data = json!({ "order_id": order_id, "amount": amount, "currency": "INR", "status": status });

@@ -54,12 +54,8 @@ async fn hosted(call: &Open<'_>, token: &str) -> Result<Response, SandboxError> 
     if !is_unpaid(&order) {
         return Ok(page(call, &order, (409, "")));
     }
-    let end = match call.field("outcome") {
-        Some("success") => End::Success,
-        Some("failed") => End::Failed,
-        Some("processing") => End::Processing,
-        Some("expired") => End::Expired,
-        _ => return Ok(page(call, &order, (400, say!("hosted-pick")))),
+    let Some(end) = call.field("outcome").and_then(End::picked) else {
+        return Ok(page(call, &order, (400, say!("hosted-pick"))));
     };
     match pick(call, (&kept, &order), end).await {
         Ok(picked) => back(call, &kept, &picked).await,

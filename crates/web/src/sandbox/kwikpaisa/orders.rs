@@ -27,17 +27,45 @@ pub enum End {
     Expired,
 }
 
+/// What may be asked for: by the paise of an amount, or by what is picked on the page.
+const ENDS: [(&str, &str, End); 4] = [
+    ("11", "success", End::Success),
+    ("12", "failed", End::Failed),
+    ("13", "processing", End::Processing),
+    ("14", "expired", End::Expired),
+];
+
 impl End {
     /// What the paise of an amount ask for.
     fn of(amount: &str) -> Option<Self> {
-        match trigger(amount) {
-            "11" => Some(Self::Success),
-            "12" => Some(Self::Failed),
-            "13" => Some(Self::Processing),
-            "14" => Some(Self::Expired),
-            _ => None,
+        ENDS.iter().find(|(paise, ..)| *paise == trigger(amount)).map(|(.., end)| *end)
+    }
+
+    /// What was picked on the page.
+    pub fn picked(outcome: &str) -> Option<Self> {
+        ENDS.iter().find(|(_, picked, _)| *picked == outcome).map(|(.., end)| *end)
+    }
+
+    /// The state of an order, and the event that tells of it.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Success => ("PAID", "payment.success"),
+            Self::Failed => ("FAILED", "payment.failed"),
+            Self::Processing => ("PROCESSING", "payment.processing"),
+            Self::Expired => ("EXPIRED", "payment.expired"),
         }
     }
+}
+
+/// What docs/sandbox/kwikpaisa.md has to say of what becomes of an order.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let row = |(paise, picked, end): &(&str, &str, End)| {
+        let (status, event) = end.words();
+        Row::new(&quoted(&format!(".{paise}")), &[(1, quoted(picked)), (2, quoted(status)), (3, quoted(event))])
+    };
+    ENDS.iter().map(row).collect()
 }
 
 /// An order's fields, or the name of the first that is wrong.
@@ -103,12 +131,7 @@ async fn keep(call: &Asked<'_>, order_id: &str, fields: &Value) -> Result<Value,
 
 /// An order as it is from a moment on, the event that tells of it, and what a payment adds to the wallet.
 pub fn ended(order: &Value, (end, at): (End, UnixMs), transaction_id: &str) -> Next {
-    let (status, name) = match end {
-        End::Success => ("PAID", "payment.success"),
-        End::Failed => ("FAILED", "payment.failed"),
-        End::Processing => ("PROCESSING", "payment.processing"),
-        End::Expired => ("EXPIRED", "payment.expired"),
-    };
+    let (status, name) = end.words();
     let is_paid = end == End::Success;
     let mut members = json!({ "order_status": status });
     if end != End::Expired {

@@ -46,7 +46,7 @@ pub async fn create(call: &Asked<'_>, body: &Map<String, Value>) -> Outcome {
         return Ok(refusal);
     }
     let Some(amount) = amount(body, "amount") else { return Ok(wrong(call, "amount")) };
-    if trigger(&amount) == "15" {
+    if trigger(&amount) == POOR {
         return Ok(refusal(call, 422, "Insufficient balance."));
     }
     let own_id = body.contains_key("payout_order_id").then(|| text(body, "payout_order_id"));
@@ -93,17 +93,29 @@ async fn keep(
 
 /// What becomes of a payout, by the paise of its amount.
 fn steps(payout: &Value, at: UnixMs, utr: &str) -> Vec<Next> {
-    match trigger(text_of(payout, "amount")) {
-        "12" => vec![moved(payout, ("FAILED", at), "")],
-        // It stays under way, and its money set aside.
-        "13" => vec![moved(payout, ("PROCESSING", at), "")],
-        "14" => {
-            let paid = moved(payout, ("SUCCESS", at), utr);
-            let reversed = moved(payout, ("REVERSED", at), utr);
-            vec![paid, reversed]
-        }
-        _ => vec![moved(payout, ("SUCCESS", at), utr)],
+    let asked = trigger(text_of(payout, "amount"));
+    let states = STEPS.iter().find(|(paise, _)| *paise == asked).map_or(&["SUCCESS"][..], |(_, states)| *states);
+    states.iter().map(|status| moved(payout, (*status, at), utr)).collect()
+}
+
+/// Which states a payout goes through, by the paise of its amount (chosen). One that is `PROCESSING` stays under way, and
+/// its money set aside.
+const STEPS: [(&str, &[&str]); 3] = [("12", &["FAILED"]), ("13", &["PROCESSING"]), ("14", &["SUCCESS", "REVERSED"])];
+/// The paise of what the wallet is said not to hold (chosen).
+const POOR: &str = "15";
+
+/// What docs/sandbox/kwikpaisa.md has to say of what becomes of a payout.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let mut rows = vec![Row::new(&quoted(&format!(".{POOR}")), &[(1, "`Insufficient balance.`".to_owned())])];
+    for (paise, states) in STEPS {
+        let trigger = quoted(&format!(".{paise}"));
+        rows.extend(states.last().map(|last| Row::new(&trigger, &[(1, quoted(last))])));
+        let event = |status: &&str| Row::new(&trigger, &[(2, quoted(&format!("payout.{}", status.to_lowercase())))]);
+        rows.extend(states.iter().map(event));
     }
+    rows
 }
 
 /// A payout in another state, the event that tells of it, and its money.

@@ -116,6 +116,23 @@ const GATEWAY_CARDS: [Card; 4] = [
 /// Those of `CARDS` that were issued abroad.
 const INTERNATIONAL: [&str; 4] = ["5555555555554444", "5105105105105100", "5104060000000008", "4012888888881881"];
 
+/// The UPI ids, and why one fails.
+const VPAS: [(&str, Option<Fault>); 2] = [("success@razorpay", None), ("failure@razorpay", Some(FAILED))];
+/// What may be picked on the mock bank page.
+const OUTCOMES: [(&str, Pick); 3] =
+    [("success", Pick::Success), ("failed", Pick::Failure), ("cancelled", Pick::Cancelled)];
+
+/// What was picked on the mock bank page.
+#[derive(Clone, Copy)]
+enum Pick {
+    /// Success, unless the one-time password is wrong.
+    Success,
+    /// Failure, for the reason of the instrument.
+    Failure,
+    /// Neither.
+    Cancelled,
+}
+
 /// What the tester gives: texts as they were typed, empty where nothing was.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Typed<'a> {
@@ -175,11 +192,7 @@ pub fn decide(typed: Typed<'_>) -> Result<Tried, Unknown> {
         }
         // Cancelling in test mode counts as success.
         "upi" => {
-            let fault = match typed.vpa {
-                "success@razorpay" => None,
-                "failure@razorpay" => Some(FAILED),
-                _ => return Err(Unknown::Vpa),
-            };
+            let (_, fault) = *VPAS.iter().find(|(vpa, _)| *vpa == typed.vpa).ok_or(Unknown::Vpa)?;
             let members = json!({
                 "method": "upi", "vpa": typed.vpa, "upi": { "vpa": typed.vpa, "flow": "collect" },
             });
@@ -197,11 +210,34 @@ fn bank(typed: Typed<'_>, failed: Fault) -> Result<Option<Fault>, Unknown> {
     if typed.otp.len() > 10 || !typed.otp.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Unknown::Otp);
     }
-    match typed.outcome {
-        "failed" => Ok(Some(failed)),
-        "cancelled" => Ok(Some(CANCELLED)),
-        "success" | "" if matches!(typed.otp.len(), 1..=3) => Ok(Some(OTP)),
-        "success" | "" => Ok(None),
-        _ => Err(Unknown::Outcome),
+    let asked = if typed.outcome.is_empty() { "success" } else { typed.outcome };
+    let (_, pick) = OUTCOMES.iter().find(|(outcome, _)| *outcome == asked).ok_or(Unknown::Outcome)?;
+    Ok(match pick {
+        Pick::Failure => Some(failed),
+        Pick::Cancelled => Some(CANCELLED),
+        Pick::Success => matches!(typed.otp.len(), 1..=3).then_some(OTP),
+    })
+}
+
+/// What docs/sandbox/razorpay.md has to say of the test data: each card with its reason, each UPI id, each outcome.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let of = |trigger: &str, fault: &Fault| {
+        let words = [(2, fault.code), (3, fault.reason), (4, fault.source), (5, fault.step)];
+        Row::new(trigger, &words.map(|(column, word)| (column, quoted(word))))
+    };
+    let mut rows = Vec::new();
+    for card in CARDS.iter().chain(&GATEWAY_CARDS) {
+        // Those for success fail as any payment does; the page has them in one list.
+        rows.push(if card.2 == FAILED { Row::new(card.0, &[]) } else { of(card.0, &card.2) });
     }
+    for (vpa, fault) in &VPAS {
+        rows.push(
+            fault.as_ref().map_or(Row::new(&quoted(vpa), &[(1, "paid".to_owned())]), |fault| of(&quoted(vpa), fault)),
+        );
+    }
+    rows.extend(OUTCOMES.map(|(outcome, _)| Row::new(&quoted(outcome), &[])));
+    rows.extend([of("`success`", &OTP), of("`failed`", &FAILED), of("`cancelled`", &CANCELLED)]);
+    rows
 }

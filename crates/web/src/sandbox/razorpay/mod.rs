@@ -11,6 +11,7 @@ mod payees;
 mod payments;
 mod payouts;
 mod refunds;
+pub mod samples;
 
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
@@ -343,6 +344,12 @@ fn event(name: &str, merchant: MerchantId, parts: &[(&str, &Value)], at: UnixMs)
         "payload": entities.collect::<Map<_, _>>(), "created_at": at.seconds(),
     });
     (name.to_owned(), body.to_string())
+}
+
+/// What docs/sandbox/razorpay.md has to say of test data and of moves by hand.
+#[cfg(test)]
+pub fn documented() -> Vec<super::documented::Row> {
+    instruments::documented().into_iter().chain(payouts::documented()).collect()
 }
 
 /// What a checkout page asks with the key id alone.

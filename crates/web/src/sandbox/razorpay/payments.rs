@@ -89,7 +89,7 @@ pub async fn attempt(
 }
 
 /// A payment as it is tried.
-fn begun((id, now): (&str, UnixMs), order: &Value, tried: &Tried) -> Value {
+pub fn begun((id, now): (&str, UnixMs), order: &Value, tried: &Tried) -> Value {
     let fault = tried.fault.as_ref();
     let payment = json!({
         "id": id, "entity": "payment", "amount": order["amount"], "currency": order["currency"],
@@ -112,16 +112,24 @@ async fn captured(
     (kept_order, order): (&Object, &Value),
 ) -> Result<Value, Failure> {
     let now = turn.now();
-    // Chosen: 2 % and 18 % tax on that, rounded down.
-    let fee = payment["amount"].as_i64().unwrap_or(0) / 50;
-    let tax = fee / 50 * 9;
-    let payment = with(payment, json!({ "status": "captured", "captured": true, "fee": fee + tax, "tax": tax }));
-    let order = with(order, json!({ "status": "paid", "amount_paid": order["amount"], "amount_due": 0 }));
+    let (payment, order) = (as_captured(payment), as_paid(order));
     let told = event("payment.captured", kept.merchant_id, &[("payment", &payment)], now);
     turn.change("payment", kept, &Next { event: Some(told), ..Next::quiet(payment.to_string()) }).await?;
     let told = event("order.paid", kept.merchant_id, &[("payment", &payment), ("order", &order)], now);
     turn.change("order", kept_order, &Next { event: Some(told), ..Next::quiet(order.to_string()) }).await?;
     Ok(payment)
+}
+
+/// A payment that is captured. Chosen: 2 % and 18 % tax on that, rounded down.
+pub fn as_captured(payment: &Value) -> Value {
+    let fee = payment["amount"].as_i64().unwrap_or(0) / 50;
+    let tax = fee / 50 * 9;
+    with(payment, json!({ "status": "captured", "captured": true, "fee": fee + tax, "tax": tax }))
+}
+
+/// An order that is paid.
+pub fn as_paid(order: &Value) -> Value {
+    with(order, json!({ "status": "paid", "amount_paid": order["amount"], "amount_due": 0 }))
 }
 
 /// `POST /v1/payments/{id}/capture`: all of it, once.

@@ -119,7 +119,8 @@ async fn tell_of(
     Ok(turn.tell(&name, &told).await?)
 }
 
-fn statement_line(payout: &Value, (moved, balance): (i64, i64), now: UnixMs) -> Value {
+/// The line of a payout in the account's statement.
+pub fn statement_line(payout: &Value, (moved, balance): (i64, i64), now: UnixMs) -> Value {
     let (credit, debit) = (moved.max(0), moved.min(0).saturating_neg());
     let short = text_of(payout, "id").trim_start_matches("pout_");
     json!({
@@ -137,34 +138,65 @@ pub async fn to(call: &Asked<'_>, turn: &mut Turn<'_>, id: &str, status: &str) -
     Ok(shown(&moved(turn, (&kept, &payout), status).await?))
 }
 
+/// A move by hand: from which states to which, and what tells of it.
+struct Move {
+    from: &'static [&'static str],
+    to: &'static str,
+    event: Option<&'static str>,
+}
+
+const MOVES: [Move; 5] = [
+    Move { from: &["queued"], to: "processing", event: Some("payout.initiated") },
+    Move { from: &["queued"], to: "cancelled", event: None },
+    Move { from: &["processing"], to: "processed", event: Some("payout.processed") },
+    Move { from: &["processing"], to: "failed", event: Some("payout.failed") },
+    Move { from: &["processing", "processed"], to: "reversed", event: Some("payout.reversed") },
+];
+
+/// What docs/sandbox/razorpay.md has to say of the moves.
+#[cfg(test)]
+pub fn documented() -> Vec<crate::sandbox::documented::Row> {
+    use crate::sandbox::documented::{Row, quoted};
+    let row = |one: &Move, from: &str| {
+        Row::new(&quoted(from), &[(1, quoted(one.to)), (2, one.event.map(quoted).unwrap_or_default())])
+    };
+    MOVES.iter().flat_map(|one| one.from.iter().map(move |from| row(one, from))).collect()
+}
+
+/// What is different in a payout that is in another state.
+pub fn as_moved(payout: &Value, to: &str) -> Value {
+    match to {
+        "queued" => queued(),
+        "failed" | "reversed" => unpaid(to),
+        "processed" => {
+            let digits = text_of(payout, "id").trim_start_matches("pout_").to_uppercase();
+            json!({ "status": to, "utr": format!("HDFCN{digits}") })
+        }
+        _ => json!({ "status": to, "status_details": null }),
+    }
+}
+
 /// A payout in the state that follows, its money, its events.
 async fn moved(turn: &mut Turn<'_>, (kept, payout): (&Object, &Value), status: &str) -> Answer {
     let amount = payout["amount"].as_i64().unwrap_or(0);
-    let (members, postings, told) = match (text_of(payout, "status"), status) {
-        ("queued", "processing") => {
-            let members = json!({ "status": "processing", "status_details": null });
-            (members, vec![posting(0, amount)], Some(("payout.initiated", Some(-amount))))
-        }
-        ("queued", "cancelled") => (json!({ "status": "cancelled", "status_details": null }), Vec::new(), None),
-        ("processing", "processed") => {
-            let digits = text_of(payout, "id").trim_start_matches("pout_").to_uppercase();
-            let members = json!({ "status": "processed", "utr": format!("HDFCN{digits}") });
-            (members, vec![posting(-amount, -amount)], Some(("payout.processed", None)))
-        }
-        ("processing", "failed") => {
-            (unpaid("failed"), vec![posting(0, -amount)], Some(("payout.failed", Some(amount))))
-        }
-        ("processing", "reversed") => {
-            (unpaid("reversed"), vec![posting(0, -amount)], Some(("payout.reversed", Some(amount))))
-        }
-        ("processed", "reversed") => {
-            (unpaid("reversed"), vec![posting(amount, 0)], Some(("payout.reversed", Some(amount))))
-        }
-        (from, _) => {
-            let description = format!("Payout cannot be moved from {from} to this status.");
-            return Err(wrong("status", &description));
-        }
+    let from = text_of(payout, "status");
+    let Some(Move { to, event, .. }) = MOVES.iter().find(|one| one.from.contains(&from) && one.to == status) else {
+        return Err(wrong("status", &format!("Payout cannot be moved from {from} to this status.")));
     };
+    let postings = match (from, *to) {
+        ("queued", "processing") => vec![posting(0, amount)],
+        ("queued", _) => Vec::new(),
+        ("processing", "processed") => vec![posting(-amount, -amount)],
+        ("processing", _) => vec![posting(0, -amount)],
+        _ => vec![posting(amount, 0)],
+    };
+    let members = as_moved(payout, to);
+    let moves = match *to {
+        "processing" => Some(-amount),
+        "failed" | "reversed" => Some(amount),
+        _ => None,
+    };
+    let told = event.map(|event| (event, moves));
     let payout = with(payout, members);
     turn.change("payout", kept, &Next { postings, ..Next::quiet(payout.to_string()) }).await?;
     if let Some(told) = told {
