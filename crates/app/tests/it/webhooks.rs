@@ -367,7 +367,7 @@ pub async fn an_endpoint_says_in_seconds_or_by_a_date_how_long_it_wants_to_be_le
     let (house, receiver) = (House::planned(it, &plan()).await, Receiver::start());
     let (_, app) = house.registered("keymint", "one").await;
     let hook = endpoint(&house, app, &receiver.url(), None).await;
-    let mut asked = async |header: String| {
+    let asked = async |header: String| {
         receiver.answers([], Answer::With(503, header.leak()));
         // So that it is the newest.
         house.clock.set(UnixMs(house.app.clock.now().0 + 1));
