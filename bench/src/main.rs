@@ -20,6 +20,7 @@ mod process;
 mod rivals;
 mod signing;
 mod soak;
+mod train;
 mod verify;
 mod webhooks;
 mod wrk;
@@ -53,6 +54,8 @@ enum Command {
     Pages(pages::Options),
     /// Webhooks, accepted to recorded, on PostgreSQL: P15
     Webhooks(webhooks::Options),
+    /// Traffic of every kind, for a build that learns from it; `cargo xtask release` runs it
+    Train(train::Options),
     /// A server that does next to nothing; `verify` starts it
     #[command(hide = true)]
     Bare(bare::Options),
@@ -69,6 +72,7 @@ fn main() -> Result<ExitCode> {
         Command::Crowd(options) => crowd::run(&options),
         Command::Pages(options) => pages::run(&options),
         Command::Webhooks(options) => webhooks::run(&options),
+        Command::Train(options) => train::run(&options),
         Command::Hold(options) => hold::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Bare(options) => bare::run(&options).map(|()| ExitCode::SUCCESS),
     }

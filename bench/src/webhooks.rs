@@ -137,6 +137,16 @@ fn place(keymint: &Running, receiver: &Bare) -> Result<Place> {
     Ok(Place { app, hook })
 }
 
+/// Sets endpoints up and sends to them for a while, whatever it costs.
+///
+/// # Errors
+/// When a message is not delivered.
+pub fn deliver(keymint: &Running, seconds: u64) -> Result<()> {
+    let receiver = Bare::start(Mode::Read)?;
+    let places = (0..APPS).map(|_| place(keymint, &receiver)).collect::<Result<Vec<_>>>()?;
+    messages(keymint, &places, (APPS, Duration::from_secs(seconds))).map(drop)
+}
+
 fn measure(
     keymint: &Running,
     (places, postgres): (&[Place], u32),
@@ -144,8 +154,23 @@ fn measure(
     length: Duration,
 ) -> Result<Round> {
     let before = (keymint.server.settled_cpu_ns()?, cpu_ns(postgres)?);
-    let (begun, is_over) = (Instant::now(), AtomicBool::new(false));
-    let messages = std::thread::scope(|scope| {
+    let begun = Instant::now();
+    let messages = messages(keymint, places, (connections, length))?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let after = (keymint.server.settled_cpu_ns()?, cpu_ns(postgres)?);
+    let each = |ns: u64| Duration::from_nanos(ns).as_secs_f64() * 1e6 / f64::from(messages);
+    Ok(Round {
+        messages: f64::from(messages),
+        seconds,
+        keymint_us: each(after.0.saturating_sub(before.0)),
+        postgres_us: each(after.1.saturating_sub(before.1)),
+    })
+}
+
+/// Publishes for so long, and waits until all of it is recorded; how many.
+fn messages(keymint: &Running, places: &[Place], (connections, length): (usize, Duration)) -> Result<u32> {
+    let is_over = AtomicBool::new(false);
+    let count = std::thread::scope(|scope| {
         let publishers: Vec<_> = (0..connections)
             .map(|number| (number, &is_over))
             .map(|(number, is_over)| scope.spawn(move || publish(keymint, places, (number, is_over))))
@@ -157,15 +182,7 @@ fn measure(
     })?;
     let mut client = keymint.client()?;
     places.iter().try_for_each(|place| wait_until_recorded(&mut client, place))?;
-    let seconds = begun.elapsed().as_secs_f64();
-    let after = (keymint.server.settled_cpu_ns()?, cpu_ns(postgres)?);
-    let each = |ns: u64| Duration::from_nanos(ns).as_secs_f64() * 1e6 / f64::from(messages);
-    Ok(Round {
-        messages: f64::from(messages),
-        seconds,
-        keymint_us: each(after.0.saturating_sub(before.0)),
-        postgres_us: each(after.1.saturating_sub(before.1)),
-    })
+    Ok(count)
 }
 
 /// Publishes one after the other until it is over; how many.

@@ -1,11 +1,13 @@
-//! Measuring: builds the release binary, makes sure the measuring tools are there and hands over to `keymint-bench`.
+//! Measuring: builds the binary that is shipped, makes sure the measuring tools are there and hands over to `keymint-bench`.
+
+use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::postgres::Postgres;
 use crate::steps::Steps;
-use crate::{install, shell};
+use crate::{install, release, shell};
 
 #[derive(Args)]
 pub struct Options {
@@ -18,13 +20,10 @@ pub struct Options {
 pub fn run(steps: &mut Steps, options: &Options) {
     let is_gateway = options.arguments.first().is_some_and(|first| first == "gateway");
     let ready = steps.run("tools", || install::debian(&[install::WRK, install::VALGRIND, install::STRACE]))
-        && (!is_gateway || rivals(steps))
-        && steps.run("build", || shell::run(&mut shell::cargo("build --release -p keymint -p keymint-bench")));
-    if !ready {
-        return steps.not_run("bench");
-    }
+        && (!is_gateway || rivals(steps));
+    let Some(binary) = ready.then(|| release::binary(steps)).flatten() else { return steps.not_run("bench") };
     if !options.arguments.first().is_some_and(|first| first == "webhooks" || first == "verify") {
-        let _ = steps.run("bench", || measure(options, None));
+        let _ = steps.run("bench", || measure(options, &binary, None));
         return;
     }
     let started = steps.run_for("start postgresql", || {
@@ -32,7 +31,7 @@ pub fn run(steps: &mut Steps, options: &Options) {
         Postgres::start()
     });
     let Some(server) = started else { return steps.not_run("bench") };
-    let _ = steps.run("bench", || measure(options, Some(&server)));
+    let _ = steps.run("bench", || measure(options, &binary, Some(&server)));
     let _ = steps.run("stop postgresql", || server.stop());
 }
 
@@ -43,9 +42,9 @@ fn rivals(steps: &mut Steps) -> bool {
         && steps.run("Django", || install::python_packages("bench/rivals", "venv-rivals"))
 }
 
-fn measure(options: &Options, server: Option<&Postgres>) -> Result<()> {
+fn measure(options: &Options, binary: &Path, server: Option<&Postgres>) -> Result<()> {
     let mut command = shell::cargo("run --release -q -p keymint-bench --");
-    command.args(&options.arguments).env("KEYMINT_BIN", shell::target().join("release/keymint"));
+    command.args(&options.arguments).env("KEYMINT_BIN", binary);
     if let Some(server) = server {
         command.env("KEYMINT_BENCH_POSTGRES", server.url()).env("KEYMINT_BENCH_POSTGRES_PID", server.pid().to_string());
     }

@@ -38,6 +38,7 @@ pub const GO: Package = Package { name: "golang-go", is_there: || shell::is_inst
 pub const JAVA: Package = Package { name: "default-jdk-headless", is_there: || shell::is_installed("javac") };
 pub const RUBY: Package = Package { name: "ruby", is_there: || shell::is_installed("ruby") };
 pub const PEBBLE: Package = Package { name: "pebble", is_there: || shell::is_installed("pebble") };
+pub const LLVM: Package = Package { name: "llvm-22", is_there: || shell::is_installed("llvm-profdata-22") };
 pub const STRACE: Package = Package { name: "strace", is_there: || shell::is_installed("strace") };
 
 /// Installs those of the packages that are missing, in one call.

@@ -14,6 +14,7 @@ mod fuzz;
 mod install;
 mod openapi;
 mod postgres;
+mod release;
 mod shell;
 mod steps;
 mod storm;
@@ -53,6 +54,8 @@ enum Task {
     Storm(storm::Options),
     /// Runs every fuzz target
     Fuzz(fuzz::Options),
+    /// Builds the binary to ship: learns from traffic, builds again with that, and says where it is
+    Release,
     /// Measures the release binary: `cargo xtask bench verify …`
     Bench(bench::Options),
     /// The console in a real browser, and nothing else: `cargo xtask browser sign_in`
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
         Task::Crash(options) => crash::run(&mut steps, &options),
         Task::Storm(options) => storm::run(&mut steps, &options),
         Task::Fuzz(options) => fuzz::run(&mut steps, &options),
+        Task::Release => drop(release::run(&mut steps)),
         Task::Bench(options) => bench::run(&mut steps, &options),
         Task::Browser { name } => browser::tests(&mut steps, &name),
         Task::Pictures { name } => browser::pictures(&mut steps, &name),

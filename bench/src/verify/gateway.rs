@@ -20,7 +20,7 @@ const SIGNED_PER_SECOND: usize = 90_000;
 /// The rate at which latency is measured.
 const RATE: u32 = 1000;
 /// A key id of the right shape that nobody has.
-const NOBODY: &str = "kpay_test_00112233445566778899aabbccddeeff0011223344556677";
+pub const NOBODY: &str = "kpay_test_00112233445566778899aabbccddeeff0011223344556677";
 
 /// Everything that runs while this section measures.
 pub struct Stage {
@@ -45,7 +45,8 @@ pub fn key_pair_template(key_id: &str, secret: &str) -> String {
     )
 }
 
-fn basic_template(key: &Key) -> String {
+/// Requests with HTTP Basic.
+pub fn basic_template(key: &Key) -> String {
     let pair = data_encoding::BASE64.encode(format!("{}:{}", key.key_id, key.secret).as_bytes());
     format!(
         "GET /razorpay/v1/orders HTTP/1.1\r\nHost: pay.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\
@@ -53,7 +54,8 @@ fn basic_template(key: &Key) -> String {
     )
 }
 
-fn verify_call_template(key: &Key) -> String {
+/// Calls that ask for the decision about such a request.
+pub fn verify_call_template(key: &Key) -> String {
     let body = serde_json::json!({
         "product": "kpay", "method": "GET", "target": "/kpay/api/v1/payments", "client_ip": "203.0.113.7",
         "headers": [

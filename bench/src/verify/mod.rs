@@ -50,7 +50,7 @@ impl Bench {
     }
 }
 
-pub use gateway::key_pair_template;
+pub use gateway::{NOBODY, basic_template, key_pair_template, signer, verify_call_template};
 
 type Section = fn(&Bench) -> Result<Vec<Figure>>;
 
