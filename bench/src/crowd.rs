@@ -13,7 +13,7 @@ use clap::Args;
 use socket2::{Domain, Socket, Type};
 
 use crate::bare::Mode;
-use crate::bars::{Figure, Outcome, Unit};
+use crate::bars::{Figure, Outcome, Unit, median};
 use crate::hold::Held;
 use crate::keymint::{House, Running, Setting};
 use crate::process::{Bare, resident};
@@ -29,6 +29,19 @@ const CONNECTION_KILOBYTES_MAX: f64 = 64.0;
 const UNREAD_DEADLINE: Duration = Duration::from_secs(60);
 /// A pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Connections that come in a second. They come evenly over the five seconds that a head may take, so they are cut off and come
+/// again evenly, and each sends its byte at a moment of its own: a crowd in step would be a burst of load, and no slow client.
+const ARRIVALS: usize = 1_000;
+/// Turns of a second in which a part of a crowd does something.
+const TURNS: usize = 500;
+/// How long a turn takes.
+const TURN: Duration = Duration::from_millis(2);
+/// Merchants whose requests are not read: as many as it takes for a crowd to be upstream as a whole.
+const MERCHANTS: usize = 8;
+/// Connections to the upstream for each thread: with fewer the crowd would be turned away, and not be slow.
+const UPSTREAM_CONNECTIONS: usize = 4_096;
+/// Files that come and go by themselves.
+const FILES_SLACK: f64 = 50.0;
 
 /// What a run takes.
 #[derive(Args)]
@@ -40,9 +53,12 @@ pub struct Options {
     /// lets the idlest go, and they come again
     #[arg(long, default_value_t = 20_000)]
     idle: usize,
-    /// Seconds for which the good client is measured beside each crowd
-    #[arg(long, default_value_t = 20)]
+    /// Seconds for which the good client is measured, alone and beside each crowd
+    #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Rounds for each slow crowd; the median counts
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
 }
 
 /// What a connection of a crowd does.
@@ -58,7 +74,8 @@ enum Habit {
 struct Crowd<'a> {
     at: SocketAddr,
     habit: Habit,
-    ask: &'a [u8],
+    /// What each asks that reads nothing: the requests of several merchants, of which none may have all places.
+    asks: &'a [String],
     is_over: &'a AtomicBool,
     came: &'a AtomicUsize,
 }
@@ -73,62 +90,89 @@ impl Crowd<'_> {
         let mut stream: TcpStream = socket.into();
         match self.habit {
             Habit::SlowHead => stream.write_all(b"GET /kpay/api/v1/payments HTTP/1.1\r\nHost: h\r\nX-Slow: ").ok()?,
-            Habit::Unread => stream.write_all(self.ask).ok()?,
+            Habit::Unread => stream.write_all(self.ask()?.as_bytes()).ok()?,
         }
         stream.set_nonblocking(true).ok()?;
         self.came.fetch_add(1, Ordering::Relaxed);
         Some(stream)
     }
 
+    fn ask(&self) -> Option<&String> {
+        self.asks.get(self.came.load(Ordering::Relaxed) % self.asks.len())
+    }
+
     /// Whether the other side has ended it, as far as one can see without reading.
     fn is_cut(&self, stream: &mut TcpStream) -> bool {
         match self.habit {
-            Habit::SlowHead => stream.write_all(b"x").is_err(),
+            Habit::SlowHead => {
+                let is_silent =
+                    matches!(stream.peek(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
+                !is_silent || stream.write_all(b"x").is_err()
+            }
             Habit::Unread => false,
         }
     }
 
     /// Is there with so many until it is over.
     fn stay(&self, count: usize) {
-        let mut streams: Vec<Option<TcpStream>> = (0..count).map(|_| self.come()).collect();
-        while !self.is_over.load(Ordering::Relaxed) {
-            for place in &mut streams {
-                if place.as_mut().is_none_or(|stream| self.is_cut(stream)) {
-                    *place = None;
-                    *place = self.come();
-                }
-            }
-            std::thread::sleep(PAUSE);
+        let mut streams: Vec<Option<TcpStream>> = Vec::with_capacity(count);
+        while streams.len() < count {
+            let coming = (count - streams.len()).min(ARRIVALS / TURNS);
+            streams.extend((0..coming).map(|_| self.come()));
+            std::thread::sleep(TURN);
         }
-        if self.habit == Habit::Unread {
-            // They stay until they are thrown out.
-            std::thread::sleep(UNREAD_DEADLINE);
+        while !self.is_over.load(Ordering::Relaxed) {
+            for part in streams.chunks_mut(count.div_ceil(TURNS)) {
+                for place in part {
+                    if place.as_mut().is_none_or(|stream| self.is_cut(stream)) {
+                        *place = None;
+                        *place = self.come();
+                    }
+                }
+                std::thread::sleep(TURN);
+            }
         }
     }
 }
 
-/// The good client's slowest hundredth beside a crowd, and what the crowd costs.
+/// The good client's slowest hundredth alone and beside a crowd, and what the crowd costs.
 struct Seen {
+    alone_us: f64,
     p99_us: f64,
+    /// How much longer whoever asks the upstream itself waits beside the crowd: what the machine has to do with it.
+    others: f64,
     connections: f64,
     bytes: f64,
 }
 
-impl Seen {
-    fn figures(&self, crowd: &str, alone_us: f64) -> [Figure; 2] {
-        let what = format!("a good client's p99 beside {crowd} / alone");
-        let note = format!("{:.0} / {alone_us:.0} us", self.p99_us);
-        let slower = Figure::at_most("crowd", what, (self.p99_us / alone_us, SLOWER_MAX), Unit::Times).note(note);
-        let each = self.bytes / 1024.0 / self.connections.max(1.0);
-        let what = format!("memory for each of {:.0} connections that were open", self.connections);
-        [slower, Figure::at_most("crowd", what, (each, CONNECTION_KILOBYTES_MAX), Unit::Kilobytes)]
-    }
+/// The figures of a crowd, of some rounds. `bar` is how much longer the good client may wait, where that has a bar: whoever is idle
+/// comes and goes by the thousand each second here, and it is asked only that others are served.
+fn figures(rounds: &[Seen], crowd: &str, bar: Option<f64>) -> [Figure; 3] {
+    let of = |pick: fn(&Seen) -> f64| median(rounds.iter().map(pick).collect());
+    let what = format!("a good client's p99 beside {crowd} / alone");
+    let ratio = of(|seen| seen.p99_us / seen.alone_us);
+    let slower = match bar {
+        Some(bar) => Figure::at_most("crowd", what, (ratio, bar), Unit::Times),
+        None => Figure::informs("crowd", what, ratio, Unit::Times),
+    };
+    let note = format!("{:.0} / {:.0} us", of(|seen| seen.p99_us), of(|seen| seen.alone_us));
+    let connections = of(|seen| seen.connections);
+    let what = format!("memory for each of {connections:.0} connections that were open");
+    let each = of(|seen| seen.bytes / 1024.0 / seen.connections.max(1.0));
+    let others = format!("the same of a client that asks the upstream itself, beside {crowd} / alone");
+    let others = Figure::informs("crowd", others, of(|seen| seen.others), Unit::Times);
+    [slower.note(note), others, Figure::at_most("crowd", what, (each, CONNECTION_KILOBYTES_MAX), Unit::Kilobytes)]
 }
 
 struct Stage {
     keymint: Running,
+    upstream: Bare,
+    /// Open before any crowd was there.
+    files: f64,
+    /// Memory then.
+    bytes: f64,
     good: String,
-    bad: String,
+    bad: Vec<String>,
 }
 
 impl Stage {
@@ -136,49 +180,69 @@ impl Stage {
         self.keymint.counter("keymint_process_open_files")
     }
 
-    fn p99(&self, seconds: u64) -> Result<f64> {
-        let mut latencies = pace::latencies_us(self.keymint.gateway, &self.good, RATE, seconds)?;
-        latencies.sort_by(f64::total_cmp);
-        latencies.get(latencies.len() * 99 / 100).copied().context("no answers")
+    /// The slowest hundredth of the good client's answers through Keymint, and of those that it has from the upstream itself.
+    fn p99(&self, seconds: u64) -> Result<[f64; 2]> {
+        let of = |address| -> Result<f64> {
+            let mut latencies = pace::latencies_us(address, &self.good, RATE, seconds)?;
+            latencies.sort_by(f64::total_cmp);
+            latencies.get(latencies.len() * 99 / 100).copied().context("no answers")
+        };
+        Ok([of(self.keymint.gateway)?, of(self.upstream.address)?])
     }
 
-    fn beside_idle(&self, options: &Options) -> Result<Seen> {
-        let (files, bytes) = (self.open_files()?, resident(&self.keymint.server)?);
-        let held = Held::open(self.keymint.gateway, options.idle)?;
-        let p99_us = self.p99(options.seconds)?;
-        let connections = self.open_files()? - files;
-        println!("Idle: {} came, {connections:.0} were open", options.idle);
-        let seen = Seen { p99_us, connections, bytes: resident(&self.keymint.server)? - bytes };
-        drop(held);
+    /// Waits until the crowd before is gone.
+    fn wait_for_nobody(&self) -> Result<()> {
+        let begun = Instant::now();
+        while self.open_files()? > self.files + FILES_SLACK {
+            ensure!(begun.elapsed() < UNREAD_DEADLINE, "{} files are still open", self.open_files()?);
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Looks at the good client alone, then beside a crowd: `crowd` looks while it is there.
+    fn seen(&self, seconds: u64, crowd: impl FnOnce(&dyn Fn() -> Result<Seen>) -> Result<Seen>) -> Result<Seen> {
+        self.wait_for_nobody()?;
+        let [alone_us, others_alone_us] = self.p99(seconds)?;
+        let seen = crowd(&|| {
+            let [p99_us, others_us] = self.p99(seconds)?;
+            let connections = self.open_files()? - self.files;
+            let bytes = resident(&self.keymint.server)? - self.bytes;
+            Ok(Seen { alone_us, p99_us, others: others_us / others_alone_us, connections, bytes })
+        })?;
+        println!(
+            "alone p99 {alone_us:.0} us, beside {:.0} that were open {:.0} us; of the upstream itself {:.2}x",
+            seen.connections, seen.p99_us, seen.others
+        );
         Ok(seen)
     }
 
-    fn beside(&self, habit: Habit, count: usize, seconds: u64) -> Result<Seen> {
-        let (files, bytes) = (self.open_files()?, resident(&self.keymint.server)?);
-        let (is_over, came) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let ask = self.bad.as_bytes();
-        std::thread::scope(|scope| {
-            let crowd = Crowd { at: self.keymint.gateway, habit, ask, is_over: &is_over, came: &came };
-            let staying = scope.spawn(move || crowd.stay(count));
-            while came.load(Ordering::Relaxed) < count {
-                std::thread::sleep(PAUSE);
-            }
-            let p99_us = self.p99(seconds);
-            let seen = Seen {
-                p99_us: 0.0,
-                connections: self.open_files()? - files,
-                bytes: resident(&self.keymint.server)? - bytes,
-            };
-            is_over.store(true, Ordering::Relaxed);
-            let begun = Instant::now();
-            while habit == Habit::Unread && self.open_files()? > files + 50.0 {
-                ensure!(begun.elapsed() < UNREAD_DEADLINE, "{} files are still open", self.open_files()?);
-                std::thread::sleep(PAUSE);
-            }
-            println!("{habit:?}: {} came, {:.0} were open", came.load(Ordering::Relaxed), seen.connections);
-            staying.join().map_err(|_| anyhow::anyhow!("a crowd ended"))?;
-            Ok(Seen { p99_us: p99_us?, ..seen })
+    fn beside_idle(&self, options: &Options) -> Result<Seen> {
+        self.seen(options.seconds, |look| {
+            let _held = Held::open(self.keymint.gateway, options.idle)?;
+            look()
         })
+    }
+
+    fn beside(&self, habit: Habit, count: usize, seconds: u64) -> Result<Seen> {
+        let (is_over, came) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let seen = self.seen(seconds, |look| {
+            std::thread::scope(|scope| {
+                let crowd = Crowd { at: self.keymint.gateway, habit, asks: &self.bad, is_over: &is_over, came: &came };
+                let staying = scope.spawn(move || crowd.stay(count));
+                while came.load(Ordering::Relaxed) < count && !staying.is_finished() {
+                    std::thread::sleep(PAUSE);
+                }
+                let seen = look();
+                // Whoever reads nothing stays until the last of them is thrown out.
+                let gone = if habit == Habit::Unread { self.wait_for_nobody() } else { Ok(()) };
+                is_over.store(true, Ordering::Relaxed);
+                staying.join().map_err(|_| anyhow::anyhow!("a crowd ended"))?;
+                gone.and(seen)
+            })
+        })?;
+        println!("{habit:?}: {} came", came.load(Ordering::Relaxed));
+        Ok(seen)
     }
 }
 
@@ -196,27 +260,37 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     println!("keymint-bench crowd, {}\ncommit {}\n{}\n", machine::day(), machine::commit(), machine::describe());
     machine::raise_open_files();
     let upstream = Bare::start(Mode::Long)?;
-    let setting = Setting { upstream: Some(upstream.address), request_log: true, ..Setting::default() };
+    let setting = Setting {
+        upstream: Some(upstream.address),
+        upstream_connections_max: Some(UPSTREAM_CONNECTIONS),
+        request_log: true,
+        ..Setting::default()
+    };
     let keymint = House::set_up(&folder.join("keymint"), setting)?.start()?;
     let key = || -> Result<String> {
         let key = keymint.client()?.key("kpay")?;
         Ok(crate::verify::key_pair_template(&key.key_id, &key.secret))
     };
-    let (good, bad) = (key()?, key()?.replace("/payments ", "/payments?long "));
-    let stage = Stage { keymint, good, bad };
+    let good = key()?;
+    let bad =
+        (0..MERCHANTS).map(|_| Ok(key()?.replace("/payments ", "/payments?long "))).collect::<Result<Vec<_>>>()?;
+    let mut stage = Stage { keymint, upstream, good, bad, files: 0.0, bytes: 0.0 };
     stage.p99(2)?;
-    let alone = stage.p99(options.seconds)?;
-    println!("alone: p99 {alone:.0} us");
-    let slow = [(Habit::SlowHead, options.slow, "slow heads"), (Habit::Unread, options.slow, "that do not read")];
-    let mut figures = Vec::new();
-    for (habit, count, name) in slow {
-        let seen = stage.beside(habit, count, options.seconds)?;
-        figures.extend(seen.figures(&format!("{count} {name}"), alone));
+    (stage.files, stage.bytes) = (stage.open_files()?, resident(&stage.keymint.server)?);
+    let slow = [(Habit::SlowHead, "slow heads"), (Habit::Unread, "that do not read")];
+    let mut found = Vec::new();
+    for (habit, name) in slow {
+        let rounds = (0..options.rounds).map(|_| stage.beside(habit, options.slow, options.seconds));
+        found.extend(figures(
+            &rounds.collect::<Result<Vec<_>>>()?,
+            &format!("{} {name}", options.slow),
+            Some(SLOWER_MAX),
+        ));
     }
-    figures.extend(stage.beside_idle(options)?.figures(&format!("{} idle", options.idle), alone));
+    found.extend(figures(&[stage.beside_idle(options)?], &format!("{} idle", options.idle), None));
     println!();
-    figures.iter().for_each(|figure| println!("{}", figure.line()));
+    found.iter().for_each(|figure| println!("{}", figure.line()));
     stage.keymint.stop()?;
-    let is_missed = figures.iter().any(|figure| figure.outcome() == Outcome::Missed);
+    let is_missed = found.iter().any(|figure| figure.outcome() == Outcome::Missed);
     Ok(if is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

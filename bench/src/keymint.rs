@@ -26,6 +26,8 @@ const START_DEADLINE: Duration = Duration::from_secs(120);
 pub struct Setting {
     /// What stands behind test credentials, in place of the sandbox.
     pub upstream: Option<SocketAddr>,
+    /// Connections to it for each thread, where that is not as in the product.
+    pub upstream_connections_max: Option<usize>,
     /// Whether decisions are logged.
     pub request_log: bool,
     /// Decisions that the log keeps, where that is not as in the product.
@@ -46,6 +48,7 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             upstream: None,
+            upstream_connections_max: None,
             request_log: false,
             log_entries_max: None,
             cached_credentials_max: 250_000,
@@ -175,6 +178,9 @@ impl House {
             }
             if let Some(upstream) = setting.upstream {
                 let _ = write!(text, "[product.upstream_test]\naddresses = [\"http://{upstream}\"]\n");
+                if let Some(most) = setting.upstream_connections_max {
+                    let _ = writeln!(text, "connections_max = {most}");
+                }
             }
         }
         text
