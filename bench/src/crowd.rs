@@ -14,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::bare::Mode;
 use crate::bars::{Figure, Outcome, Unit, median};
-use crate::hold::Held;
+use crate::hold::{Held, is_silent};
 use crate::keymint::{House, Running, Setting};
 use crate::process::{Bare, resident};
 use crate::{machine, pace};
@@ -29,8 +29,9 @@ const CONNECTION_KILOBYTES_MAX: f64 = 64.0;
 const UNREAD_DEADLINE: Duration = Duration::from_secs(60);
 /// A pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Connections that come in a second. They come evenly over the five seconds that a head may take, so they are cut off and come
-/// again evenly, and each sends its byte at a moment of its own: a crowd in step would be a burst of load, and no slow client.
+/// Connections that come in a second. Four thousand come evenly over most of the five seconds that a head may take, so they are cut
+/// off and come again evenly, and each sends its byte at a moment of its own: a crowd in step would be a burst of load, and no
+/// slow client.
 const ARRIVALS: usize = 1_000;
 /// Turns of a second in which a part of a crowd does something.
 const TURNS: usize = 500;
@@ -104,11 +105,7 @@ impl Crowd<'_> {
     /// Whether the other side has ended it, as far as one can see without reading.
     fn is_cut(&self, stream: &mut TcpStream) -> bool {
         match self.habit {
-            Habit::SlowHead => {
-                let is_silent =
-                    matches!(stream.peek(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
-                !is_silent || stream.write_all(b"x").is_err()
-            }
+            Habit::SlowHead => !is_silent(stream) || stream.write_all(b"x").is_err(),
             Habit::Unread => false,
         }
     }

@@ -44,7 +44,7 @@ pub fn run(options: &Options) -> Result<()> {
         loop {
             for part in streams.chunks_mut(LOOKS) {
                 for stream in part {
-                    if !matches!(stream.peek(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+                    if !is_silent(stream)
                         && let Ok(fresh) = come()
                     {
                         *stream = fresh;
@@ -56,6 +56,11 @@ pub fn run(options: &Options) -> Result<()> {
     });
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
+}
+
+/// Whether the other side of a connection that does not block has neither said anything nor ended it.
+pub fn is_silent(stream: &TcpStream) -> bool {
+    matches!(stream.peek(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 /// Connections that are held by others until this is dropped.

@@ -34,10 +34,11 @@ fn profile() -> PathBuf {
 
 fn learn(steps: &mut Steps) -> bool {
     let packages = [install::LLVM, install::WRK, install::POSTGRESQL];
-    let is_learned = steps.run("tools", || install::debian(&packages).and_then(|()| check_llvm()))
-        && steps.run("build what trains", || shell::run(&mut shell::cargo("build --release -p keymint-bench")))
-        && steps.run("build what learns", || cargo("learning", "-Cprofile-generate").map(drop))
-        && steps.run("learn", train);
+    let is_ready = steps.run("tools", || install::debian(&packages).and_then(|()| check_llvm()))
+        && steps.run("build what trains", || shell::run(&mut shell::cargo("build --release -p keymint-bench")));
+    let learning =
+        is_ready.then(|| steps.run_for("build what learns", || cargo("learning", "-Cprofile-generate"))).flatten();
+    let is_learned = learning.is_some_and(|binary| steps.run("learn", || train(&binary)));
     if !is_learned {
         steps.not_run("build");
     }
@@ -64,7 +65,7 @@ fn cargo(name: &str, flag: &str) -> Result<PathBuf> {
 }
 
 /// Puts the binary that learns under traffic, on SQLite and PostgreSQL.
-fn train() -> Result<()> {
+fn train(binary: &Path) -> Result<()> {
     let raw = folder().join("raw");
     if raw.exists() {
         fs::remove_dir_all(&raw)?;
@@ -74,7 +75,7 @@ fn train() -> Result<()> {
     command
         .arg("train")
         .current_dir(shell::root())
-        .env("KEYMINT_BIN", folder().join("learning").join(rustc("host: ")?).join("release/keymint"))
+        .env("KEYMINT_BIN", binary)
         .env("LLVM_PROFILE_FILE", raw.join("%p.profraw"))
         .env("KEYMINT_BENCH_POSTGRES", server.url());
     let trained = shell::run(&mut command);
