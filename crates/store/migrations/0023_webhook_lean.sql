@@ -1,6 +1,5 @@
 -- Events, deliveries and tries have fewer indexes, and no foreign keys: an id begins with its moment, so what is too old is
--- known by its id; and whoever writes one of them has just read or written what it belongs to. A try keeps what went out with it: its
--- request line and header fields, and the header fields of the answer.
+-- known by its id; and whoever writes one of them has just read or written what it belongs to.
 DROP INDEX webhook_event_at;
 DROP INDEX webhook_event_app;
 DROP INDEX webhook_delivery_next;
@@ -44,8 +43,6 @@ CREATE TABLE webhook_attempt (
     status INTEGER,
     problem TEXT,
     answer TEXT,
-    request TEXT,
-    answer_head TEXT,
     PRIMARY KEY (delivery_id, number)
 ) STRICT;
 

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::{Stmt, Val};
 
 /// Every migration: version, name, text.
-const MIGRATIONS: [(i64, &str, &str); 23] = [
+const MIGRATIONS: [(i64, &str, &str); 24] = [
     (1, "first_light", include_str!("../migrations/0001_first_light.sql")),
     (2, "people", include_str!("../migrations/0002_people.sql")),
     (3, "proofs", include_str!("../migrations/0003_proofs.sql")),
@@ -31,6 +31,7 @@ const MIGRATIONS: [(i64, &str, &str); 23] = [
     (21, "checklists", include_str!("../migrations/0021_checklists.sql")),
     (22, "gateway_secrets", include_str!("../migrations/0022_gateway_secrets.sql")),
     (23, "webhook_lean", include_str!("../migrations/0023_webhook_lean.sql")),
+    (24, "webhook_heads", include_str!("../migrations/0024_webhook_heads.sql")),
 ];
 
 static APPLIED: Stmt =
