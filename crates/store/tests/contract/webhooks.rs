@@ -428,7 +428,7 @@ async fn all_events(conn: &mut Conn, of: &Endpoint) -> Vec<Event> {
 
 /// The tables before they were lean, with what stands in them now.
 const BEFORE: &str = "
-    DELETE FROM schema_migration WHERE version = 23;
+    DELETE FROM schema_migration WHERE version >= 23;
     DROP INDEX webhook_event_app;
     ALTER TABLE webhook_event RENAME TO lean_event;
     ALTER TABLE webhook_delivery RENAME TO lean_delivery;
