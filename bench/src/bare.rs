@@ -15,6 +15,8 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, Type};
 
+/// What the system keeps of an answer beyond what is on its way. Bytes.
+const UNSENT_BYTES: u32 = 64 * 1024;
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 4096;
 
@@ -67,6 +69,9 @@ fn bind(address: SocketAddr) -> Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    // An upstream has a machine of its own; here what it keeps unsent for thousands that do not read would be all the memory that
+    // the system has for connections, and everybody on the machine would wait.
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     socket.bind(&address.into()).context("binding")?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

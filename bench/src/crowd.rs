@@ -29,6 +29,8 @@ const CONNECTION_KILOBYTES_MAX: f64 = 64.0;
 const UNREAD_DEADLINE: Duration = Duration::from_secs(60);
 /// A pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A pause behind the arrival of a crowd: the upstream, which shares the machine, still has its long answers to begin.
+const SETTLE: Duration = Duration::from_secs(4);
 /// Connections that come in a second. Four thousand come evenly over most of the five seconds that a head may take, so they are cut
 /// off and come again evenly, and each sends its byte at a moment of its own: a crowd in step would be a burst of load, and no
 /// slow client.
@@ -235,6 +237,7 @@ impl Stage {
                 while came.load(Ordering::Relaxed) < count && !staying.is_finished() {
                     std::thread::sleep(PAUSE);
                 }
+                std::thread::sleep(SETTLE);
                 let seen = look();
                 // Whoever reads nothing stays until the last of them is thrown out.
                 let gone = if habit == Habit::Unread { self.wait_for_nobody() } else { Ok(()) };
