@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
@@ -22,10 +22,8 @@ use crate::sql::{Cell, Column, Many, Row, Stmt, Val};
 const IDLE_READERS_MAX: usize = 16;
 /// Writers that wait for one commit: then it comes, whoever else is queued.
 const WAITING_MAX: usize = 256;
-/// How often a batch looks whether those have come who were in the one before.
-const LOOK: Duration = Duration::from_micros(100);
-/// It waits for the next of them for this share of the time that the commit before took.
-const PATIENCE_SHARE: u32 = 4;
+/// How long a batch waits for those who were in the one before. Shorter than a disk takes that is worth sharing.
+const PAUSE: Duration = Duration::from_micros(300);
 /// Prepared statements kept per connection.
 const STATEMENTS_MAX: usize = 128;
 
@@ -123,27 +121,24 @@ impl Lite {
 }
 
 /// Commits whenever it is asked to, except while someone is queued who will ask in turn. The callers of the batch before
-/// may just be on their way back with more, so a smaller one waits for them as long as they keep coming: whoever misses it
-/// waits for all of it, so the longer a commit takes, the longer a pause between two of them may be.
+/// may just be on their way back with more, so a smaller one waits for them as long as they keep coming.
 #[expect(clippy::disallowed_methods, reason = "whether they come back is not known before they do")]
 fn commit_batches(requests: &mpsc::Receiver<usize>, writer: &FairMutex<Writer>, queue_length: &AtomicUsize) {
-    let (mut before, mut patience) = (0, Duration::ZERO);
+    let mut before = 0;
     while let Ok(mut count) = requests.recv() {
-        let mut waited = Duration::ZERO;
-        while count < before && waited < patience && queue_length.load(Ordering::Acquire) == 0 {
-            std::thread::sleep(LOOK);
+        while count < before && queue_length.load(Ordering::Acquire) == 0 {
+            std::thread::sleep(PAUSE);
             let grown = requests.try_iter().fold(count, usize::max);
-            waited = if grown > count { Duration::ZERO } else { waited + LOOK };
-            count = grown;
+            if std::mem::replace(&mut count, grown) == grown {
+                break;
+            }
         }
         if count < WAITING_MAX && queue_length.load(Ordering::Acquire) > 0 {
             continue;
         }
         let mut writer = writer.blocking_lock();
         before = writer.waiting.len();
-        let begun = Instant::now();
         writer.commit();
-        patience = begun.elapsed() / PATIENCE_SHARE;
     }
 }
 
