@@ -29,8 +29,6 @@ const CONNECTION_KILOBYTES_MAX: f64 = 64.0;
 const UNREAD_DEADLINE: Duration = Duration::from_secs(60);
 /// A pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A pause behind the arrival of a crowd: the upstream, which shares the machine, still has its long answers to begin.
-const SETTLE: Duration = Duration::from_secs(4);
 /// Connections that come in a second. Four thousand come evenly over most of the five seconds that a head may take, so they are cut
 /// off and come again evenly, and each sends its byte at a moment of its own: a crowd in step would be a burst of load, and no
 /// slow client.
@@ -237,8 +235,8 @@ impl Stage {
                 while came.load(Ordering::Relaxed) < count && !staying.is_finished() {
                     std::thread::sleep(PAUSE);
                 }
-                std::thread::sleep(SETTLE);
-                let seen = look();
+                // The upstream shares the machine, and still has its long answers to begin.
+                let seen = self.upstream.server.settled_cpu_ns().and_then(|_| look());
                 // Whoever reads nothing stays until the last of them is thrown out.
                 let gone = if habit == Habit::Unread { self.wait_for_nobody() } else { Ok(()) };
                 is_over.store(true, Ordering::Relaxed);
