@@ -318,7 +318,7 @@ impl App {
 /// has ended: whoever gets it knows that none is left, and that what the cache reads from now on stays true.
 async fn wait_for_predecessor(db: &Db) -> Result<(), StoreError> {
     let mut tx = db.write().await?;
-    ledger::advance(tx.conn()).await?;
+    ledger::next(tx.conn()).await?;
     tx.settle().await
 }
 

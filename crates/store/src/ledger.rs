@@ -1,8 +1,8 @@
 //! The sequence, the change list, the audit log and the outbox: what every change writes beside itself, in the same
 //! transaction.
 //!
-//! Taking the sequence locks its one row, so changes commit in the order of their numbers, without gaps, and each finds
-//! the digest of the audit entry before its own.
+//! Whoever takes the next number locks the sequence's one row, so changes commit in the order of their numbers, without
+//! gaps, and each finds the digest of the audit entry before its own.
 
 use keymint_domain::id::{AuditId, EventId, MerchantId};
 use keymint_domain::time::UnixMs;
@@ -11,9 +11,13 @@ use crate::db::Conn;
 use crate::error::StoreError;
 use crate::sql::{Row, Stmt, Val};
 
-static ADVANCE: Stmt =
-    Stmt::both("epoch.advance", "UPDATE epoch SET seq = seq + 1 WHERE id = 1 RETURNING seq, audit_digest");
-static SET_DIGEST: Stmt = Stmt::both("epoch.set_digest", "UPDATE epoch SET audit_digest = $1 WHERE id = 1");
+// SQLite has one writer, who is alone from the beginning of the transaction on.
+static NEXT: Stmt = Stmt::split(
+    "epoch.next",
+    "SELECT seq + 1 AS seq, audit_digest FROM epoch WHERE id = 1",
+    "SELECT seq + 1 AS seq, audit_digest FROM epoch WHERE id = 1 FOR UPDATE",
+);
+static ADVANCE: Stmt = Stmt::both("epoch.advance", "UPDATE epoch SET seq = $1, audit_digest = $2 WHERE id = 1");
 static CURRENT: Stmt = Stmt::both("epoch.current", "SELECT seq, audit_digest FROM epoch WHERE id = 1");
 static INSERT_CHANGE: Stmt =
     Stmt::both("change.insert", "INSERT INTO change (seq, at, kind, subject) VALUES ($1, $2, $3, $4)");
@@ -39,7 +43,7 @@ static LIST_AUDIT_OF: Stmt = Stmt::both(
 
 /// The statements of this file.
 pub static ALL: [&Stmt; 8] =
-    [&ADVANCE, &SET_DIGEST, &CURRENT, &INSERT_CHANGE, &INSERT_AUDIT, &INSERT_OUTBOX, &LIST_AUDIT, &LIST_AUDIT_OF];
+    [&NEXT, &ADVANCE, &CURRENT, &INSERT_CHANGE, &INSERT_AUDIT, &INSERT_OUTBOX, &LIST_AUDIT, &LIST_AUDIT_OF];
 
 /// The place of a change: its number, and the digest of the audit entry before it.
 #[derive(Clone, Debug)]
@@ -73,14 +77,13 @@ pub struct AuditRow {
     pub digest: Vec<u8>,
 }
 
-/// Takes the next number and holds the lock until the transaction ends.
+/// Takes the next number and holds the lock until the transaction ends. It is the next one's again unless `record` writes
+/// it down.
 ///
 /// # Errors
 /// `StoreError` as the database answers.
-pub async fn advance(conn: &mut Conn) -> Result<Place, StoreError> {
-    let row = conn.row(&ADVANCE, &[]).await?;
-    let row = row.ok_or(StoreError::Corrupt { table: "epoch", column: "id" })?;
-    Ok(Place { seq: row.int("seq")?, previous_digest: row.blob("audit_digest")?.to_vec() })
+pub async fn next(conn: &mut Conn) -> Result<Place, StoreError> {
+    place(conn, &NEXT).await
 }
 
 /// Where the ledger stands now.
@@ -88,7 +91,11 @@ pub async fn advance(conn: &mut Conn) -> Result<Place, StoreError> {
 /// # Errors
 /// `StoreError` as the database answers.
 pub async fn current(conn: &mut Conn) -> Result<Place, StoreError> {
-    let row = conn.row(&CURRENT, &[]).await?;
+    place(conn, &CURRENT).await
+}
+
+async fn place(conn: &mut Conn, stmt: &'static Stmt) -> Result<Place, StoreError> {
+    let row = conn.row(stmt, &[]).await?;
     let row = row.ok_or(StoreError::Corrupt { table: "epoch", column: "id" })?;
     Ok(Place { seq: row.int("seq")?, previous_digest: row.blob("audit_digest")?.to_vec() })
 }
@@ -106,7 +113,7 @@ pub async fn record(conn: &mut Conn, entry: &AuditRow, event: EventId) -> Result
     conn.execute(&INSERT_CHANGE, &[seq, at, action, subject]).await?;
     let (actor, detail, digest) = (Val::Text(&entry.actor), Val::Text(&entry.detail), Val::Blob(&entry.digest));
     conn.execute(&INSERT_AUDIT, &[seq, Val::Text(&id), at, actor, action, subject, merchant, detail, digest]).await?;
-    conn.execute(&SET_DIGEST, &[digest]).await?;
+    conn.execute(&ADVANCE, &[seq, digest]).await?;
     let event = event.to_string();
     conn.execute(&INSERT_OUTBOX, &[seq, Val::Text(&event), at, merchant, action, detail]).await?;
     Ok(())

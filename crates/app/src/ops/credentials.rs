@@ -166,7 +166,7 @@ pub async fn issue(
     new: &NewCredential,
     repeat: Option<&Repeat>,
 ) -> Result<Made, OpError> {
-    let owner = crate::ops::apps::find(app, actor, app_id).await?;
+    let owner = crate::ops::apps::ready(app, actor, app_id).await?;
     let product = product_of(app, &owner.product)?;
     let now = app.clock.now();
     check_expiry(new.expires_at, now)?;

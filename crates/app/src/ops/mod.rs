@@ -208,7 +208,7 @@ impl<'a> Change<'a> {
     pub async fn begin(app: &'a App, actor: Actor, act: Act) -> Result<Self, OpError> {
         actor.require(act)?;
         let mut tx = app.db.write().await?;
-        let place = ledger::advance(tx.conn()).await?;
+        let place = ledger::next(tx.conn()).await?;
         if !app.db.is_owned().await {
             let problem = "another process may own the database by now".to_owned();
             return Err(OpError::Store(StoreError::Unavailable(problem)));

@@ -215,7 +215,7 @@ pub async fn what_the_process_before_left_half_done_is_waited_for(it: TestDb) {
     let data = tempfile::tempdir().expect("a folder");
     let plan = Plan::default();
     let mut last = it.db.write().await.expect("it begins");
-    ledger::advance(last.conn()).await.expect("it advances");
+    ledger::next(last.conn()).await.expect("it advances");
     let mut starting = pin!(start(it.db.clone(), data.path(), &plan, (&clock, &entropy)));
     let early = tokio::time::timeout(Duration::from_millis(500), starting.as_mut()).await;
     assert!(early.is_err(), "it serves while a change is under way");

@@ -13,7 +13,7 @@ static EVENTS: Stmt =
 
 async fn change(db: &Db) -> i64 {
     let mut tx = db.write().await.expect("it begins");
-    let place = ledger::advance(tx.conn()).await.expect("it advances");
+    let place = ledger::next(tx.conn()).await.expect("it advances");
     let before = ledger::audit_entries(tx.conn(), None, place.seq, 1).await.expect("it reads");
     let digest_before = before.first().map(|row| row.digest.clone()).unwrap_or_default();
     assert_eq!(before.first().map_or(0, |row| row.seq), place.seq - 1, "the change before is not there yet");
@@ -34,7 +34,7 @@ pub async fn a_change_is_written_four_times(it: TestDb) {
     let second = AuditRow { subject: String::new(), digest: Vec::new(), ..entry(2, None) };
     for row in [&first, &second] {
         let mut tx = it.db.write().await.expect("it begins");
-        let place = ledger::advance(tx.conn()).await.expect("it advances");
+        let place = ledger::next(tx.conn()).await.expect("it advances");
         assert_eq!(place.seq, row.seq);
         assert_eq!(place.previous_digest, if row.seq == 1 { Vec::new() } else { first.digest.clone() });
         ledger::record(tx.conn(), row, ids(7).event).await.expect("it is recorded");
@@ -68,7 +68,7 @@ pub async fn numbers_are_dense_and_in_the_order_of_commits(it: TestDb) {
             if n % 5 == 0 {
                 // Some give up half way: their number is given to the next.
                 let mut tx = db.write().await.expect("it begins");
-                ledger::advance(tx.conn()).await.expect("it advances");
+                ledger::next(tx.conn()).await.expect("it advances");
                 drop(tx);
             }
             let seq = change(&db).await;
@@ -94,7 +94,7 @@ pub async fn numbers_are_dense_and_in_the_order_of_commits(it: TestDb) {
 pub async fn a_number_that_was_not_committed_is_given_again(it: TestDb) {
     assert_eq!(change(&it.db).await, 1);
     let mut tx = it.db.write().await.expect("it begins");
-    assert_eq!(ledger::advance(tx.conn()).await.expect("it advances").seq, 2);
+    assert_eq!(ledger::next(tx.conn()).await.expect("it advances").seq, 2);
     ledger::record(tx.conn(), &entry(2, None), ids(1).event).await.expect("it is recorded");
     drop(tx);
     assert_eq!(change(&it.db).await, 2);
@@ -106,7 +106,7 @@ pub async fn entries_of_a_merchant_are_its_own(it: TestDb) {
     for seq in 1..=6 {
         let merchant = [None, Some(ids(1).merchant), Some(ids(2).merchant)][usize::try_from(seq % 3).expect("small")];
         let mut tx = it.db.write().await.expect("it begins");
-        ledger::advance(tx.conn()).await.expect("it advances");
+        ledger::next(tx.conn()).await.expect("it advances");
         ledger::record(tx.conn(), &entry(seq, merchant), ids(1).event).await.expect("it is recorded");
         tx.commit().await.expect("it commits");
     }

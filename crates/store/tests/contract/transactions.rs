@@ -164,7 +164,7 @@ pub async fn a_refused_statement_leaves_the_others_standing(it: TestDb) {
                 return store(&db, &format!("free {n}")).await.is_ok();
             }
             let mut tx = db.write().await.expect("it begins");
-            let place = ledger::advance(tx.conn()).await.expect("it advances");
+            let place = ledger::next(tx.conn()).await.expect("it advances");
             ledger::record(tx.conn(), &entry(place.seq, None), ids(1).event).await.expect("it is recorded");
             settings::insert(tx.conn(), "taken", "value").await.is_ok()
         })
