@@ -5,6 +5,10 @@
 //! timer of the runtime for each connection comes due now and then and looks at the note: it sets itself to the noted
 //! deadline, or, where that has come, lets the wait end. hyper waits for heads and the services for bodies, never both.
 //!
+//! hyper knows one time for a head, whether it has begun or not. A connection that had a request and is kept alive may say
+//! nothing for longer than that: a proxy in front of us keeps its connections for a minute, and would send the next payment
+//! on one that we have just closed.
+//!
 //! The same timer looks whether the other side takes what it is sent. Bytes that wait to be taken are no deadline of anybody's:
 //! a client that reads nothing would hold its connection, and what is behind it, for ever (T71).
 
@@ -24,6 +28,9 @@ const TAKEN_MIN: u64 = 4 * 1024;
 /// So many looks in a row at which it took less, and it is given up. A client whose own system has megabytes waiting for it
 /// says nothing until a sixteenth of them is read.
 const SLOW_LOOKS_MAX: u32 = 6;
+/// How long a connection is kept beyond a head's deadline while nothing of its next request has come. With the five seconds
+/// of a head that is more than the minute for which load balancers and nginx keep theirs.
+const IDLE_GRACE: Duration = Duration::from_secs(70);
 
 /// What waits and the watch of one connection tell each other. Atomic because hyper's timers are shared between threads
 /// in general; here both sides live on one.
@@ -35,6 +42,10 @@ struct Note {
     is_due: AtomicBool,
     /// Whether it is a head that is waited for.
     is_head: AtomicBool,
+    /// Whether it is not the first, and nothing of it has come.
+    is_idle: AtomicBool,
+    /// Whether a head was waited for already.
+    had_head: AtomicBool,
     /// Bytes that the other side took so far.
     taken: AtomicU64,
     /// Whether more wait for it.
@@ -48,6 +59,10 @@ impl Note {
             after => self.base.checked_add(Duration::from_micros(after)),
         }
     }
+
+    fn is_idle(&self) -> bool {
+        self.is_head.load(Ordering::Relaxed) && self.is_idle.load(Ordering::Relaxed)
+    }
 }
 
 /// Where the deadlines of one connection are noted; hyper's timer of that connection.
@@ -57,11 +72,16 @@ pub struct Deadlines(Arc<Note>);
 /// A wait with a deadline. As a future, it ends when the deadline has come.
 pub struct Wait(Arc<Note>);
 
-/// Where a connection's stream says what became of what it was given to write.
+/// Where a connection's stream says that something came, and what became of what it was given to write.
 #[derive(Clone)]
-pub struct Writing(Arc<Note>);
+pub struct Flow(Arc<Note>);
 
-impl Writing {
+impl Flow {
+    /// Something came.
+    pub fn came(&self) {
+        self.0.is_idle.store(false, Ordering::Relaxed);
+    }
+
     /// So many bytes were taken. Only the connection's own thread counts.
     pub fn took(&self, bytes: usize) {
         let before = self.0.taken.load(Ordering::Relaxed);
@@ -83,6 +103,7 @@ pub struct Watch {
     is_set: bool,
     taken_before: u64,
     slow_looks: u32,
+    was_idle: bool,
 }
 
 /// Both sides for a fresh connection, which waits for its first head. `pause` is the shortest time that anything may take.
@@ -94,16 +115,20 @@ pub fn deadlines(pause: Duration) -> (Deadlines, Watch) {
         deadline_us: AtomicU64::new(u64::try_from(pause.as_micros()).unwrap_or(NONE - 1)),
         is_due: AtomicBool::new(false),
         is_head: AtomicBool::new(true),
+        is_idle: AtomicBool::new(false),
+        had_head: AtomicBool::new(false),
         taken: AtomicU64::new(0),
         waits_to_write: AtomicBool::new(false),
     });
-    (Deadlines(Arc::clone(&note)), Watch { note, sleep, pause, is_set: false, taken_before: 0, slow_looks: 0 })
+    let watch =
+        Watch { note: Arc::clone(&note), sleep, pause, is_set: false, taken_before: 0, slow_looks: 0, was_idle: false };
+    (Deadlines(note), watch)
 }
 
 impl Deadlines {
-    /// Where the connection's stream says what was taken.
-    pub fn writing(&self) -> Writing {
-        Writing(Arc::clone(&self.0))
+    /// Where the connection's stream says what came and what was taken.
+    pub fn flow(&self) -> Flow {
+        Flow(Arc::clone(&self.0))
     }
 
     /// Begins a wait that may last so long. At least the watch's pause.
@@ -115,6 +140,14 @@ impl Deadlines {
     /// Until when a head is waited for; nothing while a request is under way.
     pub fn head_deadline(&self) -> Option<Instant> {
         self.0.deadline().filter(|_| self.0.is_head.load(Ordering::Relaxed))
+    }
+
+    /// Begins the wait for a head.
+    fn head_until(&self, deadline: Instant) -> Wait {
+        self.0.is_head.store(true, Ordering::Relaxed);
+        let is_later = self.0.had_head.swap(true, Ordering::Relaxed);
+        self.0.is_idle.store(is_later, Ordering::Relaxed);
+        self.wait_until(deadline)
     }
 
     fn wait_until(&self, deadline: Instant) -> Wait {
@@ -131,8 +164,7 @@ impl Timer for Deadlines {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        self.0.is_head.store(true, Ordering::Relaxed);
-        Box::pin(self.wait_until(deadline))
+        Box::pin(self.head_until(deadline))
     }
 }
 
@@ -171,18 +203,33 @@ impl Watch {
                 return Poll::Ready(());
             }
             let now = self.sleep.deadline();
+            let has_passed = |deadline: &Instant| *deadline <= now.into_std();
             let next = match self.note.deadline() {
-                Some(deadline) if deadline <= now.into_std() => {
-                    self.note.is_due.store(true, Ordering::Relaxed);
+                Some(deadline) if has_passed(&deadline) => {
+                    if !self.may_wait_on(deadline, now.into_std()) {
+                        self.note.is_due.store(true, Ordering::Relaxed);
+                    }
                     now + self.pause
                 }
-                Some(deadline) => deadline.into(),
-                None => now + self.pause,
+                other => {
+                    self.was_idle = false;
+                    other.map_or(now + self.pause, Into::into)
+                }
             };
             self.sleep.as_mut().reset(next);
         }
         self.is_set = true;
         Poll::Pending
+    }
+
+    /// Whether a deadline that has passed is not the end: of a connection that is idle, or whose head has begun to come since
+    /// it was seen to be.
+    fn may_wait_on(&mut self, deadline: Instant, now: Instant) -> bool {
+        if !self.note.is_idle() {
+            return std::mem::take(&mut self.was_idle);
+        }
+        self.was_idle = true;
+        now < deadline + IDLE_GRACE
     }
 
     /// Whether the other side took too little for too long.
@@ -218,24 +265,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_takes_nothing_is_given_up_at_the_sixth_look_and_who_takes_enough_never() {
         let (deadlines, mut watch) = deadlines(PAUSE);
-        let writing = deadlines.writing();
+        let flow = deadlines.flow();
         assert!(!look(&mut watch).await, "nothing was sent");
         for taken in [0, 1, usize::try_from(TAKEN_MIN).expect("small") - 1] {
-            writing.took(usize::try_from(TAKEN_MIN).expect("small"));
-            writing.waits();
+            flow.took(usize::try_from(TAKEN_MIN).expect("small"));
+            flow.waits();
             let mut given_up = Vec::new();
             for _ in 0..7 {
                 given_up.push(look(&mut watch).await);
-                writing.took(taken);
-                writing.waits();
+                flow.took(taken);
+                flow.waits();
             }
             assert_eq!(given_up, [false, false, false, false, false, false, true], "{taken} bytes between two looks");
-            writing.took(usize::try_from(TAKEN_MIN).expect("small"));
+            flow.took(usize::try_from(TAKEN_MIN).expect("small"));
             assert!(!look(&mut watch).await, "it begins anew");
         }
         for _ in 0..10 {
-            writing.took(usize::try_from(TAKEN_MIN).expect("small"));
-            writing.waits();
+            flow.took(usize::try_from(TAKEN_MIN).expect("small"));
+            flow.waits();
             assert!(!look(&mut watch).await, "slow, and not too slow");
         }
     }
@@ -272,6 +319,48 @@ mod tests {
         assert!(!last.is_over());
         pass(&mut watch, Duration::from_millis(12)).await;
         assert!(last.is_over());
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the clock that these tests move by hand")]
+    fn head(deadlines: &Deadlines) -> Wait {
+        deadlines.head_until(tokio::time::Instant::now().into_std() + PAUSE)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_head_has_its_time_and_a_connection_that_is_kept_alive_seventy_seconds_more() {
+        let (deadlines, mut watch) = deadlines(PAUSE);
+        let first = head(&deadlines);
+        pass(&mut watch, PAUSE + Duration::from_millis(2)).await;
+        assert!(first.is_over(), "nothing came at all");
+        drop(first);
+        let next = head(&deadlines);
+        for _ in 0..74 {
+            pass(&mut watch, SECOND).await;
+            assert!(!next.is_over(), "it is idle");
+        }
+        pass(&mut watch, PAUSE + SECOND).await;
+        assert!(next.is_over(), "it was idle for too long");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_begins_late_has_its_time_and_no_more() {
+        for idle_seconds in [0, 1, 4, 6, 23, 60] {
+            let (deadlines, mut watch) = deadlines(PAUSE);
+            drop(head(&deadlines));
+            let next = head(&deadlines);
+            for _ in 0..idle_seconds {
+                pass(&mut watch, SECOND).await;
+            }
+            deadlines.flow().came();
+            for _ in 0..(if idle_seconds > 5 { 5 } else { 5 - idle_seconds }) {
+                assert!(!next.is_over(), "idle for {idle_seconds} s, then a head");
+                pass(&mut watch, Duration::from_millis(990)).await;
+            }
+            for _ in 0..6 {
+                pass(&mut watch, SECOND).await;
+            }
+            assert!(next.is_over(), "idle for {idle_seconds} s, then a slow head");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,8 @@
 //! Clients that send or read too slowly, or nothing at all, beside ones that do not (T70, T71).
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use keymint_testkit::{Dev, Key, Request, Upstream, eventually, http};
 use socket2::{Domain, Socket, Type};
@@ -100,4 +101,38 @@ fn who_sends_no_head_or_reads_no_answer_is_cut_off_and_whoever_reads_steadily_is
     let mut stream = TcpStream::connect(dev.gateway).expect("a connection");
     stream.write_all(&call(&key, "/razorpay/v1/orders").bytes("h")).expect("it is sent");
     assert_eq!(http::read(&mut stream).map(|reply| reply.status), Some(200));
+}
+
+/// Whatever comes next on a connection that is read for so many seconds: nothing, or its end.
+fn is_open(stream: &mut TcpStream, seconds: u64) -> bool {
+    stream.set_read_timeout(Some(Duration::from_secs(seconds))).expect("a time-out");
+    match stream.read(&mut [0; 1]) {
+        Ok(read) => {
+            assert_eq!(read, 0, "nothing is said to it");
+            false
+        }
+        Err(error) => error.kind() == ErrorKind::WouldBlock,
+    }
+}
+
+#[test]
+fn a_connection_is_kept_between_requests_for_longer_than_a_head_may_take() {
+    let dev = Dev::start(env!("CARGO_BIN_EXE_keymint"));
+    let key = dev.key("razorpay", "kept");
+    let request = call(&key, "/razorpay/v1/orders").bytes("h");
+    let mut stream = TcpStream::connect(dev.gateway).expect("a connection");
+    for pause in [0, 7, 12] {
+        assert!(pause == 0 || is_open(&mut stream, pause), "closed within {pause} s");
+        stream.write_all(&request).expect("it is sent");
+        assert_eq!(http::read(&mut stream).map(|reply| reply.status), Some(200), "after {pause} s");
+    }
+    // A head that begins late has its five seconds, and no more than five beside.
+    assert!(is_open(&mut stream, 6));
+    stream.write_all(request.get(..40).expect("a part")).expect("it is sent");
+    assert!(is_open(&mut stream, 4), "it had no time");
+    assert!(!is_open(&mut stream, 8), "it has time without end");
+    // A connection without a request has no longer than a head.
+    let mut silent = TcpStream::connect(dev.gateway).expect("a connection");
+    assert!(is_open(&mut silent, 4), "it had no time");
+    assert!(!is_open(&mut silent, 4), "it waits for ever");
 }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use memchr::{memchr, memchr2, memrchr};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::deadline::Writing;
+use crate::deadline::Flow;
 
 /// Longest line of a head or of a chunk's frame. Bytes.
 const LINE_BYTES_MAX: usize = 16 * 1024;
@@ -26,21 +26,21 @@ pub struct Watched<S> {
     inner: S,
     scanner: Scanner,
     fault: Fault,
-    writing: Writing,
+    flow: Flow,
 }
 
 impl<S> Watched<S> {
-    /// Watches a fresh connection; says there what is written.
-    pub fn new(inner: S, writing: Writing) -> (Self, Fault) {
+    /// Watches a fresh connection; says there what comes and what is written.
+    pub fn new(inner: S, flow: Flow) -> (Self, Fault) {
         let fault = Fault::default();
-        (Self { inner, scanner: Scanner::default(), fault: Arc::clone(&fault), writing }, fault)
+        (Self { inner, scanner: Scanner::default(), fault: Arc::clone(&fault), flow }, fault)
     }
 
     fn wrote(&self, result: Poll<std::io::Result<usize>>) -> Poll<std::io::Result<usize>> {
         match &result {
-            Poll::Ready(Ok(bytes)) => self.writing.took(*bytes),
+            Poll::Ready(Ok(bytes)) => self.flow.took(*bytes),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.writing.waits(),
+            Poll::Pending => self.flow.waits(),
         }
         result
     }
@@ -51,6 +51,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let this = self.get_mut();
         let before = buf.filled().len();
         std::task::ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
+        this.flow.came();
         if !this.scanner.feed(buf.filled().get(before..).unwrap_or_default()) {
             this.fault.store(true, Ordering::Relaxed);
         }

@@ -23,7 +23,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Accepted { arrival, service, mut stop, open, deadlines: (deadlines, mut watch) } = accepted;
-    let (watched, fault) = Watched::new(stream, deadlines.writing());
+    let (watched, fault) = Watched::new(stream, deadlines.flow());
     let (is_cut, introduction) = (Cell::new(false), RefCell::default());
     let peer =
         Rc::new(Peer { arrival, fault, deadlines: deadlines.clone(), introduction, is_cut, _open: Rc::new(open) });

@@ -28,7 +28,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Accepted, FIELDS_MAX, HEAD_BYTES_MAX, HEAD_DEADLINE, Open, Peer, Service};
 use crate::arrival::Arrival;
-use crate::deadline::{Watch, Writing, deadlines};
+use crate::deadline::{Flow, Watch, deadlines};
 use crate::proxy::Fault;
 use crate::reply::{self, Body};
 
@@ -94,7 +94,7 @@ impl Drop for UnderWay {
 /// window closed would hold its stream for ever, however well it answers pings (T71).
 struct Sent {
     body: Body,
-    writing: Writing,
+    flow: Flow,
     /// What was handed over last.
     bytes: usize,
 }
@@ -105,11 +105,11 @@ impl hyper::body::Body for Sent {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = self.get_mut();
-        this.writing.took(std::mem::take(&mut this.bytes));
+        this.flow.took(std::mem::take(&mut this.bytes));
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             this.bytes = frame.data_ref().map_or(0, Bytes::len);
-            this.writing.waits();
+            this.flow.waits();
         }
         polled
     }
@@ -199,7 +199,7 @@ where
         async move {
             let response = answer(&*service, request, &peer).await;
             under_way.answered();
-            Ok::<_, Infallible>(response.map(|body| Sent { body, writing: peer.deadlines.writing(), bytes: 0 }))
+            Ok::<_, Infallible>(response.map(|body| Sent { body, flow: peer.deadlines.flow(), bytes: 0 }))
         }
     });
     let connection = http2::Builder::new(Streams(Rc::clone(&traffic)))
