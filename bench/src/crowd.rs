@@ -112,6 +112,7 @@ impl Crowd<'_> {
 
     /// Is there with so many until it is over.
     fn stay(&self, count: usize) {
+        machine::step_back();
         let mut streams: Vec<Option<TcpStream>> = Vec::with_capacity(count);
         while streams.len() < count {
             let coming = (count - streams.len()).min(ARRIVALS / TURNS);

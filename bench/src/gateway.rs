@@ -14,6 +14,7 @@ use crate::bare::Mode;
 use crate::bars::{Figure, Outcome, Unit, median};
 use crate::keymint::{House, Setting};
 use crate::process::{Bare, Server};
+use crate::syscalls::{self, Asked};
 use crate::wrk::{Expected, Load, Requests};
 use crate::{machine, pace};
 
@@ -23,6 +24,8 @@ const CONNECTIONS: usize = 64;
 const THREADS: usize = 2;
 /// Requests a second while latency is measured.
 const RATE: u32 = 2_000;
+/// System calls for each request that is passed on.
+const CALLS_MAX: f64 = 6.8;
 /// Longest wait for a start.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -35,7 +38,7 @@ pub struct Options {
     /// Seconds of load on each side of a round
     #[arg(long, default_value_t = 2)]
     seconds: u64,
-    /// Only these: `P7` (and P8), `hop`, `P9`, `flat`
+    /// Only these: `P7` (and P8), `hop`, `P17`, `P9`, `flat`
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -63,17 +66,19 @@ struct Cost {
     all: f64,
 }
 
+fn load(seconds: u64) -> Load {
+    Load { connections: CONNECTIONS, threads: THREADS, seconds, wait_ms: 0, expected: Expected::Accepted }
+}
+
 impl Side<'_> {
     fn cost(&self, requests: &Requests, seconds: u64) -> Result<Cost> {
-        let load =
-            Load { connections: CONNECTIONS, threads: THREADS, seconds, wait_ms: 0, expected: Expected::Accepted };
         let spent = || -> Result<(u64, u64)> {
             let front = self.front.settled_cpu_ns()?;
             let behind = self.behind.iter().map(|server| server.settled_cpu_ns()).sum::<Result<u64>>()?;
             Ok((front, front + behind))
         };
         let (front, all) = spent()?;
-        let answered = requests.send(self.address, load).with_context(|| format!("asking {}", self.name))?;
+        let answered = requests.send(self.address, load(seconds)).with_context(|| format!("asking {}", self.name))?;
         let (front_after, all_after) = spent()?;
         let per_request = |ns: u64| ns as f64 / 1e3 / answered.requests;
         Ok(Cost { front: per_request(front_after - front), all: per_request(all_after - all) })
@@ -132,6 +137,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     if options.wants("hop") {
         figures.extend(latency([upstream.address, plain_at, keymint.gateway], &text, options)?);
+    }
+    if options.wants("P17") {
+        let asked = Asked { name: "key pair, passed on", requests: &requests, load: load(options.seconds) };
+        figures.push(syscalls::figure(&keymint.server, keymint.gateway, asked, CALLS_MAX)?);
     }
     if options.wants("P9") {
         figures.extend(crate::rivals::measure(&folder, (options.rounds, options.seconds))?);

@@ -32,6 +32,7 @@ pub struct Options {
 /// When no connection can be had.
 pub fn run(options: &Options) -> Result<()> {
     machine::raise_open_files();
+    machine::step_back();
     let address = options.address;
     let come = move || -> Result<TcpStream> {
         let stream = TcpStream::connect(address)?;

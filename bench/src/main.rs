@@ -20,6 +20,7 @@ mod process;
 mod rivals;
 mod signing;
 mod soak;
+mod syscalls;
 mod train;
 mod verify;
 mod webhooks;

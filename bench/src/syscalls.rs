@@ -1,40 +1,43 @@
 //! P17: system calls per request, counted by strace on a loaded server.
 
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::Bench;
-use super::gateway::{Stage, signer};
-use super::pair::{CONNECTIONS, THREADS};
 use crate::bars::{Figure, Unit};
-use crate::wrk::{Expected, Load, Requests};
+use crate::machine;
+use crate::process::Server;
+use crate::wrk::{Load, Requests};
 
-/// Signed requests at hand: a traced server answers a fraction of what it otherwise does.
-const SIGNED: usize = 100_000;
 /// Longest wait for strace to hold every thread.
 const ATTACH_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Measures the three schemes.
-pub fn measure(bench: &Bench, stage: &Stage) -> Result<Vec<Figure>> {
-    let signed = signer(&stage.quiet)?.make(&bench.folder, SIGNED)?;
-    let schemes = [("key pair", &stage.pair), ("Basic", &stage.basic), ("signed 1 KB", &signed)];
-    schemes
-        .into_iter()
-        .map(|(name, requests)| {
-            let (calls, most) = per_request(bench, stage, requests)?;
-            println!("P17 {name}: {calls:.3} system calls per request: {most}");
-            let what = format!("system calls per request, {name}");
-            Ok(Figure::at_most("P17", what, (calls, 3.2), Unit::Calls).note(most))
-        })
-        .collect()
+/// What is asked while the calls are counted.
+pub struct Asked<'a> {
+    /// For the table: `key pair`.
+    pub name: &'a str,
+    /// Sent in turn.
+    pub requests: &'a Requests,
+    /// How many at once, and for how long.
+    pub load: Load,
+}
+
+/// Counts what a server of one process calls for each request; at most so many.
+///
+/// # Errors
+/// When strace cannot be had, or an answer is not the expected one.
+pub fn figure(server: &Server, address: SocketAddr, asked: Asked<'_>, most: f64) -> Result<Figure> {
+    let (calls, by_name) = per_request(server.pid(), address, &asked)?;
+    println!("P17 {}: {calls:.3} system calls per request: {by_name}", asked.name);
+    let what = format!("system calls per request, {}", asked.name);
+    Ok(Figure::at_most("P17", what, (calls, most), Unit::Calls).note(by_name))
 }
 
 /// All calls, and those that matter by name.
-fn per_request(bench: &Bench, stage: &Stage, requests: &Requests) -> Result<(f64, String)> {
-    let pid = stage.quiet.server.pid();
-    let path = bench.folder.join("strace.txt");
+fn per_request(pid: u32, address: SocketAddr, asked: &Asked<'_>) -> Result<(f64, String)> {
+    let path = machine::folder().join("strace.txt");
     let mut strace = Command::new("strace")
         .args(["-f", "-c", "-p", &pid.to_string(), "-o"])
         .arg(&path)
@@ -47,14 +50,7 @@ fn per_request(bench: &Bench, stage: &Stage, requests: &Requests) -> Result<(f64
         ensure!(begun.elapsed() < ATTACH_DEADLINE, "strace did not attach");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let load = Load {
-        connections: CONNECTIONS,
-        threads: THREADS,
-        seconds: bench.seconds,
-        wait_ms: 0,
-        expected: Expected::Accepted,
-    };
-    let answered = requests.send(stage.quiet.gateway, load);
+    let answered = asked.requests.send(address, asked.load);
     let id = rustix::process::Pid::from_child(&strace);
     rustix::process::kill_process(id, rustix::process::Signal::INT)?;
     strace.wait()?;

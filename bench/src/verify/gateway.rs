@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
+use super::Bench;
 use super::pair::{Paired, Target, paired, paired_cpu};
-use super::{Bench, syscalls};
 use crate::bare::Mode;
 use crate::bars::{Figure, Unit};
 use crate::keymint::{House, Running, Setting};
@@ -11,12 +11,17 @@ use crate::management::Key;
 use crate::pace;
 use crate::process::Bare;
 use crate::signing::Signer;
+use crate::syscalls::{self, Asked};
 use crate::wrk::{Expected, Requests};
 
 /// Credentials that signed requests are spread over: a signature is remembered for its key, and a key has a share.
 const SIGNING_KEYS: usize = 64;
 /// More signed requests a second than any server here answers.
 const SIGNED_PER_SECOND: usize = 90_000;
+/// Signed requests for a traced server, which answers a fraction of what it otherwise does.
+const SIGNED_TRACED: usize = 100_000;
+/// System calls for each request.
+const CALLS_MAX: f64 = 3.2;
 /// The rate at which latency is measured.
 const RATE: u32 = 1000;
 /// A key id of the right shape that nobody has.
@@ -155,11 +160,22 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         figures.push(latency(bench, &stage)?);
     }
     if bench.wants("P17") {
-        figures.extend(syscalls::measure(bench, &stage)?);
+        figures.extend(system_calls(bench, &stage)?);
     }
     stage.quiet.stop()?;
     stage.logging.map_or(Ok(()), Running::stop)?;
     Ok(figures)
+}
+
+fn system_calls(bench: &Bench, stage: &Stage) -> Result<Vec<Figure>> {
+    let signed = signer(&stage.quiet)?.make(&bench.folder, SIGNED_TRACED)?;
+    let (quiet, load) = (stage.quiet(), stage.quiet().load(bench.seconds));
+    [("key pair", &stage.pair), ("Basic", &stage.basic), ("signed 1 KB", &signed)]
+        .into_iter()
+        .map(|(name, requests)| {
+            syscalls::figure(quiet.server, quiet.address, Asked { name, requests, load }, CALLS_MAX)
+        })
+        .collect()
 }
 
 fn with_log(bench: &Bench, stage: &Stage, logging: &Running) -> Result<(Paired, f64)> {

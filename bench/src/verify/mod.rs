@@ -6,7 +6,6 @@ mod ingest;
 mod issue;
 mod pair;
 mod scale;
-mod syscalls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

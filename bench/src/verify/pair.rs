@@ -26,7 +26,8 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
-    fn load(&self, seconds: u64) -> Load {
+    /// As hard as every pair is.
+    pub fn load(&self, seconds: u64) -> Load {
         Load { connections: CONNECTIONS, threads: THREADS, seconds, wait_ms: 0, expected: self.expected }
     }
 
