@@ -19,7 +19,8 @@ pub fn run(steps: &mut Steps) -> Option<PathBuf> {
     learn(steps).then(|| build(steps)).flatten()
 }
 
-/// The binary, from what was learned before if anything was: a profile stays good while code changes a little.
+/// The binary, from what was learned before if anything was. That grows old where the path of a request changes; `run` learns
+/// anew.
 pub fn binary(steps: &mut Steps) -> Option<PathBuf> {
     if profile().is_file() { build(steps) } else { run(steps) }
 }
