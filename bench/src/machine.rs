@@ -64,6 +64,14 @@ pub fn describe() -> String {
     format!("{count} x {model}, Linux {kernel}, load before the run {load}")
 }
 
+/// Time that the host has given to others while somebody here was ready to run, over all processors, since the machine started
+/// (`steal` of `/proc/stat`, proc(5)). Ticks of 10 ms; 0 where no host shares the machine.
+pub fn stolen_ticks() -> u64 {
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let steal = text.lines().next().and_then(|line| line.split_whitespace().nth(8)?.parse().ok());
+    steal.unwrap_or_default()
+}
+
 /// The commit, and whether the checkout has changes beside it.
 pub fn commit() -> String {
     let git = |arguments: &[&str]| {
