@@ -1,8 +1,10 @@
 //! Recipes: which bytes a signed request's signature covers, with which digest, in which spelling. A recipe is data; the
 //! code here only follows it.
 
-use aws_lc_rs::hmac;
+use hmac::digest::Output;
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
+use sha2::{Sha256, Sha512};
 
 use crate::json::{Document, Form};
 use crate::request::RequestView;
@@ -41,10 +43,10 @@ pub enum Digest {
 
 impl Digest {
     /// The algorithm as the library names it.
-    pub fn algorithm(self) -> hmac::Algorithm {
+    pub fn algorithm(self) -> aws_lc_rs::hmac::Algorithm {
         match self {
-            Self::HmacSha256 => hmac::HMAC_SHA256,
-            Self::HmacSha512 => hmac::HMAC_SHA512,
+            Self::HmacSha256 => aws_lc_rs::hmac::HMAC_SHA256,
+            Self::HmacSha512 => aws_lc_rs::hmac::HMAC_SHA512,
         }
     }
 
@@ -127,9 +129,16 @@ impl Recipe {
         if key.is_empty() || signature.len() != self.digest.bytes() {
             return false;
         }
-        let key = hmac::Key::new(self.digest.algorithm(), key);
+        match self.digest {
+            Digest::HmacSha256 => self.verify_with(&keyed::<Hmac<Sha256>>(key), ingredients, signature),
+            Digest::HmacSha512 => self.verify_with(&keyed::<Hmac<Sha512>>(key), ingredients, signature),
+        }
+    }
+
+    fn verify_with<M: Mac + Clone>(&self, key: &M, ingredients: Ingredients<'_>, signature: &[u8]) -> bool {
         let body = ingredients.view.body;
-        if self.matches(ingredients, &key, body, signature) {
+        let is_of = |body: &[u8]| secret::equal(&self.tag(ingredients, key.clone(), body), signature);
+        if is_of(body) {
             return true;
         }
         if self.forms.is_empty() || body.len() > self.canonical_bytes_max {
@@ -140,33 +149,35 @@ impl Recipe {
         self.forms.iter().any(|form| {
             canonical.clear();
             document.write(form, &mut canonical);
-            self.matches(ingredients, &key, &canonical, signature)
+            is_of(&canonical)
         })
     }
 
     /// The signature of the bytes as given, spelled for the wire: what our own client sends.
     pub fn sign(&self, ingredients: Ingredients<'_>, key: &[u8]) -> String {
-        let key = hmac::Key::new(self.digest.algorithm(), key);
-        self.encoding.write(self.tag(ingredients, &key, ingredients.view.body).as_ref())
+        let body = ingredients.view.body;
+        match self.digest {
+            Digest::HmacSha256 => self.encoding.write(&self.tag(ingredients, keyed::<Hmac<Sha256>>(key), body)),
+            Digest::HmacSha512 => self.encoding.write(&self.tag(ingredients, keyed::<Hmac<Sha512>>(key), body)),
+        }
     }
 
-    fn matches(&self, ingredients: Ingredients<'_>, key: &hmac::Key, body: &[u8], signature: &[u8]) -> bool {
-        secret::equal(self.tag(ingredients, key, body).as_ref(), signature)
-    }
-
-    fn tag(&self, ingredients: Ingredients<'_>, key: &hmac::Key, body: &[u8]) -> hmac::Tag {
-        let mut context = hmac::Context::with_key(key);
+    fn tag<M: Mac>(&self, ingredients: Ingredients<'_>, mut mac: M, body: &[u8]) -> Output<M> {
         for part in &self.parts {
             match part {
-                Part::Body => context.update(body),
-                Part::Timestamp => context.update(ingredients.timestamp.as_bytes()),
-                Part::Method => context.update(ingredients.view.method.as_bytes()),
-                Part::Path => context.update(ingredients.view.path().as_bytes()),
-                Part::Query => context.update(ingredients.view.query().unwrap_or_default().as_bytes()),
-                Part::KeyId => context.update(ingredients.key_id.as_bytes()),
-                Part::Literal(text) => context.update(text.as_bytes()),
+                Part::Body => mac.update(body),
+                Part::Timestamp => mac.update(ingredients.timestamp.as_bytes()),
+                Part::Method => mac.update(ingredients.view.method.as_bytes()),
+                Part::Path => mac.update(ingredients.view.path().as_bytes()),
+                Part::Query => mac.update(ingredients.view.query().unwrap_or_default().as_bytes()),
+                Part::KeyId => mac.update(ingredients.key_id.as_bytes()),
+                Part::Literal(text) => mac.update(text.as_bytes()),
             }
         }
-        context.sign()
+        mac.finalize().into_bytes()
     }
+}
+
+fn keyed<M: KeyInit>(key: &[u8]) -> M {
+    M::new_from_slice(key).expect("HMAC takes keys of any length (RFC 2104 section 2)")
 }

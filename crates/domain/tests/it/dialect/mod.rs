@@ -4,3 +4,4 @@ mod broken;
 mod built_in;
 mod console;
 mod operator;
+mod recipe;
