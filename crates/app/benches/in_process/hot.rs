@@ -19,10 +19,11 @@ use keymint_domain::verify::{self, Candidate, OwnerState, Verdict};
 
 use crate::{cpu_ns, figure};
 
-/// Decisions of one figure: enough for a tenth of a second.
-const DECISIONS: u32 = 200_000;
-/// Figures, of which the median counts.
-const FIGURES: usize = 11;
+/// Decisions of one figure: some milliseconds.
+const DECISIONS: u32 = 10_000;
+/// Figures, over some seconds. The quickest tenth counts: what the decision costs is what it takes while nobody else is on the
+/// same core, and in most moments somebody is where others share the machine.
+const FIGURES: usize = 501;
 const NOW: UnixMs = UnixMs(1_780_000_000_000);
 
 /// A request and the record it names.
@@ -74,7 +75,7 @@ fn measure(name: &str, call: &Call<'_>, keyring: &Keyring) {
     let case = Case { dialect: &dialect, keyring, view, candidate };
     let mut figures: Vec<f64> = (0..FIGURES).map(|_| repeat(&case)).collect();
     figures.sort_by(f64::total_cmp);
-    figure(name, figures.get(FIGURES / 2).copied().expect("a figure"));
+    figure(name, figures.get(FIGURES / 10).copied().expect("a figure"));
 }
 
 /// A fresh test key.
