@@ -1,7 +1,7 @@
 //! What of a request goes on to whatever is behind Keymint, by the names of its fields.
 
 use crate::dialect::Dialect;
-use crate::gate::CREDENTIAL_HEADERS;
+use crate::dialect::credential_headers::CREDENTIAL_HEADERS;
 
 /// Whether a field of a client's goes on to whatever is behind Keymint. Credentials do not; nothing does that says who the
 /// client is under a name that it could have written; nothing that belongs to one connection (RFC 9110 section 7.6.1); and no

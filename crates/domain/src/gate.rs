@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use memchr::memmem::{self, Finder};
 
-use crate::dialect::{Dialect, Placement, SchemeKind};
+use crate::dialect::Dialect;
+use crate::dialect::credential_headers::SELF_CONTAINED;
 use crate::request::RequestView;
 
 /// Why the gate refused. For logs; the caller sees the dialect's `ambiguous_request`.
@@ -32,9 +33,6 @@ pub enum GateFault {
     Framing,
 }
 
-/// Headers that carry credentials in some dialect. None may stand twice in any (T8).
-pub const CREDENTIAL_HEADERS: [&str; 7] =
-    ["authorization", "x-api-key", "x-secret-key", "x-signature", "x-timestamp", "signature", "signature-input"];
 /// Names under which clients put credentials into queries, cookies and bodies by mistake.
 const CREDENTIAL_NAMES: [&str; 9] = [
     "key_secret",
@@ -51,14 +49,10 @@ const CREDENTIAL_NAMES: [&str; 9] = [
 const SECRET_MEMBERS: [&[u8]; 4] = [b"\"key_secret\"", b"\"secret_key\"", b"\"api_secret\"", b"\"secretKey\""];
 /// A word that all of them hold: most bodies do not have it and are searched once.
 static SECRET_WORD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"secret"));
-const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-method-override", "x-http-method"];
 
 /// Whether a request has a header in which credentials of the dialect stand.
 pub fn has_credentials(dialect: &Dialect, view: &RequestView<'_>) -> bool {
-    let is_one = |name: &str| {
-        CREDENTIAL_HEADERS.contains(&name) || dialect.extra_credential_headers.iter().any(|other| **other == *name)
-    };
-    view.headers.iter().any(|header| is_one(header.name))
+    view.headers.iter().any(|header| dialect.credential_headers.role(header.name).is_some())
 }
 
 /// Checks everything but the body.
@@ -66,12 +60,13 @@ pub fn has_credentials(dialect: &Dialect, view: &RequestView<'_>) -> bool {
 /// # Errors
 /// The first fault found.
 pub fn check_head(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFault> {
-    check_path(view.path())?;
+    let (path, query) = view.path_and_query();
+    check_path(path)?;
     check_headers(dialect, view)?;
     if !is_host(view.authority) {
         return Err(GateFault::Host);
     }
-    if let Some(query) = view.query() {
+    if let Some(query) = query {
         check_query(dialect, query)?;
     }
     Ok(())
@@ -101,15 +96,15 @@ fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFa
         match header.name {
             "host" => hosts += 1,
             "cookie" => check_cookie(dialect, header.value)?,
-            name if METHOD_OVERRIDES.contains(&name) => return Err(GateFault::MethodOverride),
+            "x-http-method-override" | "x-method-override" | "x-http-method" => return Err(GateFault::MethodOverride),
             name => {
-                if let Some(bit) = credential_bit(dialect, name) {
-                    if seen & bit != 0 {
+                if let Some(role) = dialect.credential_headers.role(name) {
+                    if seen & role.bit != 0 {
                         return Err(GateFault::DuplicateCredentials);
                     }
-                    seen |= bit;
-                    proofs |= proof_bit(dialect, name);
-                    names_key |= is_key_name(dialect, name);
+                    seen |= role.bit;
+                    proofs |= role.proof;
+                    names_key |= role.names_key;
                 }
             }
         }
@@ -119,73 +114,6 @@ fn check_headers(dialect: &Dialect, view: &RequestView<'_>) -> Result<(), GateFa
     }
     let is_other = names_key && proofs & SELF_CONTAINED != 0;
     if proofs.count_ones() > 1 || is_other { Err(GateFault::TwoSchemes) } else { Ok(()) }
-}
-
-/// One bit for each header that carries credentials, in any dialect or in this one.
-fn credential_bit(dialect: &Dialect, name: &str) -> Option<u64> {
-    if !matches!(name.as_bytes().first(), Some(b'a' | b'x' | b's')) && dialect.extra_credential_headers.is_empty() {
-        return None;
-    }
-    let builtin = CREDENTIAL_HEADERS.iter().position(|header| *header == name);
-    let position = builtin.or_else(|| {
-        let extra = dialect.extra_credential_headers.iter().position(|header| **header == *name)?;
-        Some(CREDENTIAL_HEADERS.len() + extra)
-    })?;
-    bit(position)
-}
-
-/// A dialect has few enough headers that each finds a bit.
-fn bit(position: usize) -> Option<u64> {
-    1_u64.checked_shl(u32::try_from(position).ok()?)
-}
-
-/// `Authorization`, a message signature and a public key name their key themselves: a header beside them that names one
-/// is of another scheme.
-const SELF_CONTAINED: u64 = 1 | 8 | 16;
-
-/// Whether a header only names the key, for a secret or a signature in a header beside it.
-fn is_key_name(dialect: &Dialect, name: &str) -> bool {
-    name == "x-api-key"
-        || dialect.schemes.iter().any(|scheme| match &scheme.kind {
-            SchemeKind::KeyPair { key_id_header, .. } => **key_id_header == *name,
-            SchemeKind::Signed(signed) => {
-                matches!(&signed.placement, Placement::Headers { key_id, .. } if **key_id == *name)
-            }
-            SchemeKind::Basic
-            | SchemeKind::Bearer
-            | SchemeKind::TokenExchange(_)
-            | SchemeKind::MessageSignature { .. } => false,
-        })
-}
-
-/// At most one proof may be there: `Authorization`, a secret in a header, a signature, a message signature, a public
-/// key. Headers that only name the key or the time belong to the proof beside them and count for nothing here.
-fn proof_bit(dialect: &Dialect, name: &str) -> u64 {
-    match name {
-        "authorization" => 1,
-        "x-secret-key" => 2,
-        "x-signature" => 4,
-        "signature" | "signature-input" => 8,
-        name if dialect.public_header() == Some(name) => 16,
-        name => {
-            let extra = dialect.extra_credential_headers.iter().position(|extra| **extra == *name);
-            extra.filter(|_| proves(dialect, name)).and_then(|extra| bit(5 + extra)).unwrap_or(0)
-        }
-    }
-}
-
-/// Whether a header holds the secret or the signature of some scheme of the dialect.
-fn proves(dialect: &Dialect, name: &str) -> bool {
-    dialect.schemes.iter().any(|scheme| match &scheme.kind {
-        SchemeKind::KeyPair { secret_header, .. } => **secret_header == *name,
-        SchemeKind::Signed(signed) => match &signed.placement {
-            Placement::Headers { signature, .. } => **signature == *name,
-            Placement::Packed { header } => **header == *name,
-        },
-        SchemeKind::Basic | SchemeKind::Bearer | SchemeKind::TokenExchange(_) | SchemeKind::MessageSignature { .. } => {
-            false
-        }
-    })
 }
 
 /// What a byte is in a path.
@@ -322,6 +250,18 @@ fn holds_credential(dialect: &Dialect, text: &[u8]) -> bool {
 
 /// A host name or address with an optional port: no user part, no path, no white space.
 fn is_host(authority: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']' | b'_');
-    !authority.is_empty() && authority.len() <= 255 && authority.bytes().fold(true, |so_far, byte| so_far & plain(byte))
+    let is_plain = |byte: u8| HOST_BYTES.get(usize::from(byte)).copied().unwrap_or_default();
+    !authority.is_empty() && authority.len() <= 255 && authority.bytes().all(is_plain)
 }
+
+/// What may stand in an authority.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would not let it panic")]
+static HOST_BYTES: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x7f {
+        bytes[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']' | b'_');
+        byte += 1;
+    }
+    bytes
+};

@@ -37,16 +37,20 @@ pub struct RequestView<'a> {
 }
 
 impl<'a> RequestView<'a> {
+    /// The path as received, and the query as received, without the `?`; `None` when there is no `?`.
+    pub fn path_and_query(&self) -> (&'a str, Option<&'a str>) {
+        let split = memchr::memchr(b'?', self.target.as_bytes()).and_then(|at| self.target.split_at_checked(at));
+        split.map_or((self.target, None), |(path, query)| (path, query.get(1..)))
+    }
+
     /// The path as received, without the query.
     pub fn path(&self) -> &'a str {
-        let end = memchr::memchr(b'?', self.target.as_bytes());
-        end.and_then(|end| self.target.get(..end)).unwrap_or(self.target)
+        self.path_and_query().0
     }
 
     /// The query as received, without the `?`; `None` when there is no `?`.
     pub fn query(&self) -> Option<&'a str> {
-        let end = memchr::memchr(b'?', self.target.as_bytes())?;
-        self.target.get(end + 1..)
+        self.path_and_query().1
     }
 
     /// The path inside the product: what the vendor's own documentation calls the path. At least `/`.

@@ -1,7 +1,7 @@
 //! Forward-auth as a proxy asks: how a question names its request and its body, and what may be asked by nobody. With the
 //! proxies themselves, `forward_auth/`.
 
-use keymint_domain::gate::CREDENTIAL_HEADERS;
+use keymint_domain::dialect::credential_headers::CREDENTIAL_HEADERS;
 use keymint_testkit::{Call, Dev, Key, Reply, Request, free_ports, signing};
 use serde_json::json;
 

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod apps;
+pub mod credential_headers;
 pub mod format;
 pub mod gateways;
 pub mod go_live;
@@ -124,6 +125,8 @@ pub struct Dialect {
     pub public: Option<Public>,
     /// Headers with credentials that only this dialect has, lower case; derived from `schemes` and `public`.
     pub extra_credential_headers: Vec<Box<str>>,
+    /// All headers with credentials, and what each says; derived as well.
+    pub credential_headers: credential_headers::CredentialHeaders,
     /// How the vendor tells merchants what happened; nothing where it does not.
     pub webhooks: Option<Webhooks>,
     /// Whether the way back from its hosted pages is signed with a secret of its own.

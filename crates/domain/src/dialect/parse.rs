@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use super::answer::{Answer, Answers, SchemeName, Template, envelope_values, quote};
 use super::apps::AppRules;
+use super::credential_headers::{CREDENTIAL_HEADERS, CredentialHeaders};
 use super::format::{Alphabet, Checksum, KeyFormat};
 use super::gateways::Gateway;
 use super::go_live::GoLive;
@@ -275,9 +276,11 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
     check_bearer(&schemes, &raw.secret)?;
     let public = raw.public.map(|public| check_public(public, &schemes)).transpose()?;
     let extra_credential_headers = extra_credential_headers(&schemes, public.as_ref());
-    if extra_credential_headers.len() > CREDENTIAL_HEADERS_MAX {
+    let credential_headers = CredentialHeaders::of(&extra_credential_headers, &schemes, public.as_ref())
+        .filter(|_| extra_credential_headers.len() <= CREDENTIAL_HEADERS_MAX);
+    let Some(credential_headers) = credential_headers else {
         return problem("scheme", format!("name more than {CREDENTIAL_HEADERS_MAX} headers together"));
-    }
+    };
     let webhooks = raw.webhooks.map(|raw| webhooks::check_webhooks(raw, &schemes)).transpose()?;
     Ok(Dialect {
         name: raw.name.into(),
@@ -307,6 +310,7 @@ fn check(raw: RawDialect) -> Result<Dialect, Problem> {
         schemes,
         public,
         extra_credential_headers,
+        credential_headers,
         webhooks,
         signs_returns: raw.signs_returns,
         limits: limits::check_limits(&raw.limit)?,
@@ -334,7 +338,7 @@ fn extra_credential_headers(schemes: &[Scheme], public: Option<&Public>) -> Vec<
     names.extend(public.and_then(|public| public.header.clone()));
     names.sort_unstable();
     names.dedup();
-    names.retain(|name| !crate::gate::CREDENTIAL_HEADERS.contains(&&**name));
+    names.retain(|name| !CREDENTIAL_HEADERS.contains(&&**name));
     names
 }
 

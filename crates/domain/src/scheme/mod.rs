@@ -151,8 +151,9 @@ pub fn find_claim<'a>(context: &Context<'a>) -> Result<Claim<'a>, Refusal> {
         return Ok(claim);
     }
     let own = |scheme: &&Scheme| scheme.routes.iter().any(|own| own.could_match(method, route));
-    if dialect.schemes.iter().any(|scheme| own(&scheme)) {
-        return first_claim(context, &mut dialect.schemes.iter().filter(own));
+    let mut owns = dialect.schemes.iter().filter(own).peekable();
+    if owns.peek().is_some() {
+        return first_claim(context, &mut owns);
     }
     first_claim(context, &mut dialect.schemes.iter().filter(|scheme| scheme.routes.is_empty()))
 }

@@ -15,7 +15,7 @@ use keymint_app::App;
 use keymint_app::asked::{Seen, decide, route_at};
 use keymint_app::products::Product;
 use keymint_app::verify::{Decision, Denied};
-use keymint_domain::gate::CREDENTIAL_HEADERS;
+use keymint_domain::dialect::credential_headers::CREDENTIAL_HEADERS;
 use keymint_domain::reason::DenyReason;
 use keymint_domain::request::{Header, RequestView};
 use keymint_domain::verify::Candidate;

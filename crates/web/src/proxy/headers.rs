@@ -247,7 +247,7 @@ fn is_meaning(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use keymint_domain::dialect::BUILT_IN;
-    use keymint_domain::gate::CREDENTIAL_HEADERS;
+    use keymint_domain::dialect::credential_headers::CREDENTIAL_HEADERS;
 
     use super::*;
 

@@ -1,7 +1,8 @@
 //! Headers: each credential once, one proof in a request, no second method (T8, T21).
 
 use keymint_domain::dialect::Dialect;
-use keymint_domain::gate::{CREDENTIAL_HEADERS, GateFault, check_head};
+use keymint_domain::dialect::credential_headers::CREDENTIAL_HEADERS;
+use keymint_domain::gate::{GateFault, check_head};
 
 use super::{everywhere, head};
 use crate::fixture::{DIALECTS, OPERATOR, Request, dialect};
